@@ -1,0 +1,35 @@
+/** Where people talk to the bot. */
+export type PlatformName = 'terminal' | 'web' | 'discord'
+
+/** One thing a person said, as a platform hands it in. */
+export interface InboundMessage {
+  /** Unique on its platform; the same id handed in twice is recorded once. */
+  readonly messageId: string
+  readonly platform: PlatformName
+  /** Stable per conversation, e.g. `terminal:ada`. */
+  readonly conversationId: string
+  /** Stable per person, e.g. `terminal:ada`. */
+  readonly userId: string
+  readonly displayName: string
+  readonly text: string
+  /** May use the admin commands. Decided by the platform's door, never by the message's content. */
+  readonly isAdmin: boolean
+}
+
+/** Who said a turn. */
+export type Author = 'user' | 'bot'
+
+/** What a turn is: talk, a command and its answer, or a follow-up the bot sent by itself. */
+export type TurnKind = 'chat' | 'command' | 'follow_up'
+
+/** One stored line of a conversation. */
+export interface Turn {
+  /** Grows with time within a conversation; what a reader remembers as "seen up to here". */
+  readonly turnId: number
+  readonly conversationId: string
+  readonly userId: string
+  readonly author: Author
+  readonly kind: TurnKind
+  readonly text: string
+  readonly sentAt: Date
+}

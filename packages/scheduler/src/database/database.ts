@@ -1,0 +1,31 @@
+/** What a statement answers. Statements that change rows say which through RETURNING. */
+export interface QueryResult<Row> {
+  rows: Row[]
+}
+
+/**
+ * Anything that runs one statement with `$1` parameters: a pool, a client inside a transaction, PGlite.
+ * Statements of the library cast every parameter and answer only text, int4, boolean, jsonb and float8, so that
+ * every driver hands back the same values.
+ */
+export interface Queryable {
+  query<Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>
+}
+
+/** Ends a subscription; resolves when the connection behind it is given back. */
+export type Unlisten = () => Promise<void>
+
+/** A database handle: statements, transactions and, where there is one, LISTEN. Drivers are handed in, never imported. */
+export interface Database extends Queryable {
+  /** `server`: PostgreSQL over a pool. `embedded`: PGlite, one connection, blocks the event loop while it works. */
+  readonly kind: 'server' | 'embedded'
+  /** Statements that may run at the same time. */
+  readonly maxConnections: number
+  /** Runs `work` in one transaction: commits when it resolves, rolls back when it rejects. */
+  transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>
+  /**
+   * Subscribes to NOTIFY. `onHint` gets payloads; `onReconnect` is called after a lost connection came back, when
+   * hints may have been missed. Rejects when LISTEN cannot work here; polling then does its job.
+   */
+  listen(channel: string, onHint: (payload: string) => void, onReconnect: () => void): Promise<Unlisten>
+}

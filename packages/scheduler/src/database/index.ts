@@ -1,0 +1,6 @@
+export type { Database, Queryable, QueryResult, Unlisten } from './database.ts'
+export { describeDatabaseError } from './database-error.ts'
+export { quoteIdentifier } from './identifier.ts'
+export { migrate, migrationSql, type MigrationPlan, type MigrationResult, type MigrationStep } from './migrator.ts'
+export { fromClient, fromPool, type PgClient, type PgPool } from './node-postgres.ts'
+export { fromPglite, type Pglite, type PgliteTransaction } from './pglite.ts'

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto'
+import { BelfryError } from '../errors.ts'
+import type { Database, Queryable } from './database.ts'
+import { quoteIdentifier } from './identifier.ts'
+
+/** One step of a schema: statements run in order, in one transaction with the note that they ran. */
+export interface MigrationStep {
+  /** 1, 2, 3 … without gaps. */
+  readonly version: number
+  readonly name: string
+  /** Looks before anything is changed and throws when the step must not run. */
+  check?(transaction: Queryable): Promise<void>
+  /** One statement each. Append only: a step that has shipped never changes. */
+  readonly statements: readonly string[]
+}
+
+/** What to bring up to date, and where the notes are kept. */
+export interface MigrationPlan {
+  /** Schema of the notes table; made when it is missing. */
+  readonly schema: string
+  /** Name of the notes table, e.g. `belfry_migrations`. */
+  readonly table: string
+  readonly steps: readonly MigrationStep[]
+}
+
+/** What `migrate` did. */
+export interface MigrationResult {
+  /** Versions that ran now; empty when the database was up to date. */
+  readonly applied: readonly number[]
+  readonly version: number
+}
+
+/**
+ * Brings a schema up to date. Each step is one transaction under a lock, so that of several processes starting at once
+ * one migrates and the others wait; a step cut off half-way leaves nothing behind.
+ * @throws BelfryError `BELFRY_SCHEMA_NEWER` when the database was migrated by a newer version, `BELFRY_MIGRATION_CHANGED`
+ *   when a step that already ran has another text now; nothing is changed in either case
+ */
+export async function migrate(database: Database, plan: MigrationPlan): Promise<MigrationResult> {
+  const applied: number[] = []
+  const latest = plan.steps.length
+  // An up-to-date database is only read: a runtime role needs no right to create anything.
+  let version = await checkedVersion(database, plan)
+  while (version < latest) {
+    const step = await database.transaction(transaction => runNextStep(transaction, plan))
+    if (step !== undefined) applied.push(step)
+    version = step ?? latest
+  }
+  return { applied, version }
+}
+
+/** Runs the first step that has not run; answers its version, or undefined when another process was quicker. */
+async function runNextStep(transaction: Queryable, plan: MigrationPlan): Promise<number | undefined> {
+  const schema = quoteIdentifier(plan.schema, 'schema')
+  const table = `${schema}.${quoteIdentifier(plan.table, 'migrations table')}`
+  await transaction.query('select pg_advisory_xact_lock(hashtextextended($1::text, 0))', [`${plan.schema}.${plan.table}`])
+  const done = await checkedVersion(transaction, plan)
+  const step = plan.steps[done]
+  if (!step) return undefined
+  await step.check?.(transaction)
+  if (done === 0) {
+    await ensureSchema(transaction, plan.schema)
+    await transaction.query(`create table if not exists ${table} (
+      version integer primary key, name text not null, checksum text not null,
+      applied_at timestamptz not null default now())`)
+  }
+  for (const statement of step.statements) await transaction.query(statement)
+  await transaction.query(`insert into ${table} (version, name, checksum) values ($1::int, $2::text, $3::text)`, [
+    step.version,
+    step.name,
+    checksumOf(step),
+  ])
+  return step.version
+}
+
+/** `create schema if not exists` needs the right to create even when the schema is there. */
+async function ensureSchema(transaction: Queryable, schema: string): Promise<void> {
+  const found = await transaction.query('select 1 from pg_namespace where nspname = $1::text', [schema])
+  if (found.rows.length === 0) await transaction.query(`create schema ${quoteIdentifier(schema, 'schema')}`)
+}
+
+/** How many steps have run, after checking that they are ours. */
+async function checkedVersion(database: Queryable, plan: MigrationPlan): Promise<number> {
+  const name = `${quoteIdentifier(plan.schema, 'schema')}.${quoteIdentifier(plan.table, 'migrations table')}`
+  const exists = await database.query<{ found: boolean }>('select to_regclass($1::text) is not null as found', [name])
+  if (!exists.rows[0]?.found) return 0
+  const notes = await database.query<{ version: number; name: string; checksum: string }>(
+    `select version, name, checksum from ${name} order by version`,
+  )
+  for (const note of notes.rows) {
+    const step = plan.steps[note.version - 1]
+    if (!step) {
+      throw new BelfryError(
+        'BELFRY_SCHEMA_NEWER',
+        `schema ${plan.schema} is at version ${notes.rows.length} (${note.name}), this program knows ` +
+          `${plan.steps.length}. Nothing was changed. Run the newer program, or restore a backup made before the upgrade.`,
+      )
+    }
+    if (checksumOf(step) !== note.checksum) {
+      throw new BelfryError(
+        'BELFRY_MIGRATION_CHANGED',
+        `migration ${note.version} (${note.name}) of schema ${plan.schema} ran with another text than this program ` +
+          'has. Nothing was changed. Run an unmodified release.',
+      )
+    }
+  }
+  return notes.rows.length
+}
+
+function checksumOf(step: MigrationStep): string {
+  return createHash('sha256').update(step.statements.join(';\n')).digest('hex').slice(0, 32)
+}
+
+/** The plan as plain SQL, for a database whose schema is changed by hand. */
+export function migrationSql(plan: MigrationPlan): string {
+  const schema = quoteIdentifier(plan.schema, 'schema')
+  const table = `${schema}.${quoteIdentifier(plan.table, 'migrations table')}`
+  const notes = `create table if not exists ${table} (version integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now());`
+  const steps = plan.steps.map(
+    step =>
+      `-- ${step.version}: ${step.name}\n${step.statements.map(statement => `${statement};`).join('\n')}\n` +
+      `insert into ${table} (version, name, checksum) values (${step.version}, '${step.name.replaceAll("'", "''")}', '${checksumOf(step)}');`,
+  )
+  return ['begin;', `create schema if not exists ${schema};`, notes, ...steps, 'commit;', ''].join('\n')
+}

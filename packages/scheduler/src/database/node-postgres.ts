@@ -1,0 +1,161 @@
+import { BelfryError } from '../errors.ts'
+import type { Database, Queryable, QueryResult, Unlisten } from './database.ts'
+
+/** What is used of a `pg` client. Structural: the library imports no driver. */
+export interface PgClient {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  on(event: 'notification', listener: (message: { channel: string; payload?: string | undefined }) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'end', listener: () => void): unknown
+  removeAllListeners(event?: string): unknown
+  release(destroy?: boolean | Error): void
+}
+
+/** What is used of a `pg.Pool`. */
+export interface PgPool {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  connect(): Promise<PgClient>
+  on(event: 'error', listener: (error: Error) => void): unknown
+  readonly options: { max?: number | undefined }
+}
+
+/** pg's own default for `max`. */
+const DEFAULT_POOL_SIZE = 10
+
+/** Pauses between attempts to listen again, in milliseconds; the last one repeats. Polling works meanwhile. */
+const RELISTEN_DELAYS_MS = [100, 500, 2_000, 5_000, 15_000]
+
+/** A listening connection is asked for a sign of life this often; a silently dead one is noticed within two of these. */
+const PING_INTERVAL_MS = 5_000
+
+/**
+ * A database handle over the caller's own `pg.Pool`. The pool stays the caller's: it is never ended here.
+ * One of its connections is used for LISTEN while a scheduler runs; give it at least three.
+ *
+ * Also attaches an `error` listener: without one, an idle connection that the server closes ends the process.
+ */
+export function fromPool(pool: PgPool): Database {
+  pool.on('error', ignoreIdleClientError)
+  const query = async <Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> => {
+    const result = await pool.query(text, values as unknown[])
+    return { rows: result.rows as Row[] }
+  }
+  return {
+    kind: 'server',
+    maxConnections: pool.options.max ?? DEFAULT_POOL_SIZE,
+    query,
+    transaction: work => transact(pool, work),
+    listen: (channel, onHint, onReconnect) => listen({ pool, channel, onHint, onReconnect }),
+  }
+}
+
+/** pg removes the broken client by itself; whoever needs a connection next gets the error then. */
+function ignoreIdleClientError(): void {}
+
+async function transact<T>(pool: PgPool, work: (transaction: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('begin')
+    const value = await work(fromClient(client))
+    await client.query('commit')
+    return value
+  } catch (error) {
+    // A client whose rollback fails may still be inside the transaction: it must not go back to the pool.
+    await client.query('rollback').catch((rollbackError: unknown) => {
+      broken = rollbackError instanceof Error ? rollbackError : new Error(String(rollbackError))
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** A client inside a transaction of the caller's own, for the `transaction` option of scheduling calls. */
+export function fromClient(client: Pick<PgClient, 'query'>): Queryable {
+  return {
+    query: async <Row>(text: string, values?: readonly unknown[]) => {
+      const result = await client.query(text, values as unknown[])
+      return { rows: result.rows as Row[] }
+    },
+  }
+}
+
+interface Subscription {
+  pool: PgPool
+  channel: string
+  onHint: (payload: string) => void
+  onReconnect: () => void
+}
+
+/** Listens on one checked-out connection; a lost one is replaced until the subscription ends. */
+async function listen(subscription: Subscription): Promise<Unlisten> {
+  let ended = false
+  let current = await openListener(subscription, lost)
+  let relisten: Promise<void> | undefined
+  let wakeUp = () => {}
+
+  function lost(): void {
+    if (!ended) relisten ??= reconnect().finally(() => (relisten = undefined))
+  }
+  async function reconnect(): Promise<void> {
+    for (let attempt = 0; !ended; attempt += 1) {
+      await new Promise<void>(resolve => {
+        const delay = RELISTEN_DELAYS_MS[Math.min(attempt, RELISTEN_DELAYS_MS.length - 1)]
+        const timer = setTimeout(resolve, delay)
+        wakeUp = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+      if (ended) return
+      const opened = await openListener(subscription, lost).catch(() => undefined)
+      if (!opened) continue
+      if (ended) return opened.close()
+      current = opened
+      return subscription.onReconnect()
+    }
+  }
+  return async () => {
+    ended = true
+    wakeUp()
+    await relisten
+    current.close()
+  }
+}
+
+async function openListener({ pool, channel, onHint }: Subscription, onLost: () => void): Promise<{ close(): void }> {
+  const client = await pool.connect()
+  let open = true
+  const close = (error?: Error) => {
+    if (!open) return
+    open = false
+    clearInterval(ping)
+    client.removeAllListeners('notification')
+    // Destroyed, not returned: a pooled connection that still listens would collect hints for nobody.
+    client.release(error ?? true)
+  }
+  const fail = (error: Error) => {
+    if (!open) return
+    close(error)
+    onLost()
+  }
+  client.on('error', fail)
+  client.on('end', () => fail(new Error('connection ended')))
+  client.on('notification', message => {
+    if (message.channel === channel) onHint(message.payload ?? '')
+  })
+  let answered = true
+  const ping = setInterval(() => {
+    if (!answered) return fail(new Error('no answer to a ping'))
+    answered = false
+    client.query('select 1').then(() => (answered = true), fail)
+  }, PING_INTERVAL_MS)
+  try {
+    await client.query(`listen "${channel.replaceAll('"', '""')}"`)
+  } catch (error) {
+    close(error instanceof Error ? error : new Error(String(error)))
+    throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', `cannot LISTEN on ${channel}`, { cause: error })
+  }
+  return { close }
+}

@@ -1,0 +1,45 @@
+/** Every code an error of this library can carry; `docs/errors.md` explains each with its way out. */
+export type BelfryErrorCode =
+  | 'BELFRY_INVALID_OPTION'
+  | 'BELFRY_INVALID_DURATION'
+  | 'BELFRY_INVALID_TIME'
+  | 'BELFRY_INVALID_PAYLOAD'
+  | 'BELFRY_PAYLOAD_TOO_LARGE'
+  | 'BELFRY_INVALID_JOB_TYPE'
+  | 'BELFRY_INVALID_JOB_ID'
+  | 'BELFRY_DUPLICATE_HANDLER'
+  | 'BELFRY_DUPLICATE_JOB_ID'
+  | 'BELFRY_INVALID_RULE'
+  | 'BELFRY_INVALID_TIME_ZONE'
+  | 'BELFRY_DATABASE_UNAVAILABLE'
+  | 'BELFRY_DATABASE_READ_ONLY'
+  | 'BELFRY_DATABASE_PERMISSION'
+  | 'BELFRY_SCHEMA_NEWER'
+  | 'BELFRY_SCHEMA_MISSING'
+  | 'BELFRY_MIGRATION_CHANGED'
+  | 'BELFRY_FOREIGN_TABLE'
+  | 'BELFRY_NESTED_QUERY'
+  | 'BELFRY_JOB_TIMEOUT'
+  | 'BELFRY_JOB_CANCELLED'
+  | 'BELFRY_LEASE_LOST'
+  | 'BELFRY_SHUTDOWN'
+
+/**
+ * The one error class the library throws for things a caller can act on.
+ * `message` says what was expected, what came and the way out; `code` is stable across versions.
+ */
+export class BelfryError extends Error {
+  override readonly name = 'BelfryError'
+  readonly code: BelfryErrorCode
+
+  constructor(code: BelfryErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** Shows a rejected value in an error message: short, quoted, never the whole of something large. */
+export function show(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}

@@ -1,0 +1,67 @@
+import type { AttemptOutcome } from './job/job.ts'
+
+/** One job, as events name it. */
+export interface JobEvent {
+  readonly jobId: string
+  readonly jobType: string
+  readonly attempt: number
+}
+
+/** What a scheduler tells whoever listens; metrics and logs are made of these. */
+export interface SchedulerEvents {
+  /** A job was stored by this process. */
+  'job:scheduled': { readonly jobId: string; readonly jobType: string; readonly conflict: boolean }
+  /** A handler was called. `waitMs`: from due to called, by this process's reckoning. */
+  'job:started': JobEvent
+  /** An attempt was settled in the database. `willRetry`: the job is pending again. */
+  'job:settled': JobEvent & {
+    readonly outcome: AttemptOutcome
+    readonly durationMs: number
+    readonly willRetry: boolean
+    readonly error: unknown
+  }
+  /** An attempt's result was refused, because its lease was lost; another runner has the job. */
+  'job:lease-lost': JobEvent
+  /** A handler still runs after its timeout. */
+  'job:overrun': JobEvent & { readonly timeoutMs: number }
+  /** A job of a runner that stopped renewing its lease was taken back. `gaveUp`: it was lost too often and failed. */
+  'job:rescued': { readonly jobId: string; readonly jobType: string; readonly gaveUp: boolean }
+  /** A schedule's occurrence became a job, or was skipped (the last one still runs, or it was missed). */
+  'schedule:fired': { readonly scheduleId: string; readonly occurrence: Date; readonly jobId: string | null }
+  /** A statement of a background loop failed; the loop goes on. */
+  'database:error': { readonly during: string; readonly error: unknown }
+  /** The runner lost its place in the registry (frozen or cut off for longer than a lease) and entered anew. */
+  'runner:revived': { readonly runnerId: string }
+}
+
+export type SchedulerEventName = keyof SchedulerEvents
+
+type Listener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
+
+/** Typed events. A listener that throws is somebody else's bug: it must not stop a job, so it is handed to `onFault`. */
+export class EventHub {
+  readonly #listeners = new Map<SchedulerEventName, Set<(event: never) => void>>()
+  readonly #onFault: (error: unknown) => void
+
+  constructor(onFault: (error: unknown) => void) {
+    this.#onFault = onFault
+  }
+
+  /** Adds a listener; the answer takes it away again. */
+  on<Name extends SchedulerEventName>(name: Name, listener: Listener<Name>): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set()
+    this.#listeners.set(name, listeners)
+    listeners.add(listener)
+    return () => listeners.delete(listener)
+  }
+
+  emit<Name extends SchedulerEventName>(name: Name, event: SchedulerEvents[Name]): void {
+    for (const listener of this.#listeners.get(name) ?? []) {
+      try {
+        ;(listener as Listener<Name>)(event)
+      } catch (error) {
+        this.#onFault(error)
+      }
+    }
+  }
+}

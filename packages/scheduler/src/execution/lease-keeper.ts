@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { databaseNow, type Core } from '../core.ts'
+import { BelfryError } from '../errors.ts'
+import { sleep } from '../runtime/clock.ts'
+import { registerRunner } from '../store/register-runner.ts'
+import { renewLease } from '../store/renew-lease.ts'
+import { rescueJobs, rescueOrphans, type RescuedJob } from '../store/rescue-jobs.ts'
+import { expireAllRunners, unregisterRunner } from '../store/unregister-runner.ts'
+import { watchRunning } from '../store/watch-running.ts'
+import { VERSION } from '../version.ts'
+import type { RunningJobs } from './running-jobs.ts'
+
+/** Renewed at a third of the lease: two renewals may fail before anything is lost. */
+const RENEWALS_PER_LEASE = 3
+/** A job whose process crashed this often is given up, unless its definition says otherwise. */
+const DEFAULT_MAX_LOST = 3
+/** How far past another runner's expiry the look at it happens, so that it finds it expired. */
+const EXPIRY_SLACK_MS = 20
+
+/**
+ * Keeps this runner's lease, and takes back the jobs of runners that lost theirs. There is no leader: every runner
+ * watches every other, and the row lock decides who rescues.
+ */
+export class LeaseKeeper {
+  readonly #core: Core
+  readonly #running: RunningJobs
+  readonly #onRescued: () => void
+  #runnerId: string = randomUUID()
+  #renewedAt = 0
+  #stop = new AbortController()
+  #loop: Promise<void> = Promise.resolve()
+
+  constructor(core: Core, parts: { running: RunningJobs; onRescued: () => void }) {
+    this.#core = core
+    this.#running = parts.running
+    this.#onRescued = parts.onRescued
+  }
+
+  /** This runner's id; a new one after it was declared dead. */
+  get runnerId(): string {
+    return this.#runnerId
+  }
+
+  /** Enters the registry, takes back what dead runners left, and begins to renew. */
+  async start(): Promise<void> {
+    const { database, tables } = this.#core
+    // An embedded database has this one process: every runner in its registry is a former self.
+    if (database.kind === 'embedded') await expireAllRunners(database, tables)
+    await this.register()
+    await this.#rescue()
+    this.#report(await rescueOrphans(database, tables, this.#rescueRequest()))
+    this.#stop = new AbortController()
+    this.#loop = this.#run()
+  }
+
+  /** Stops renewing and leaves the registry. Call it when nothing is held any more. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#loop
+    await this.unregister()
+  }
+
+  async register(): Promise<void> {
+    const { database, tables, options, registry, clock } = this.#core
+    this.#runnerId = randomUUID()
+    await registerRunner(database, tables, {
+      runnerId: this.#runnerId,
+      host: hostname(),
+      processId: process.pid,
+      version: VERSION,
+      jobTypes: registry.handledTypes(),
+      leaseMs: options.leaseMs,
+      now: databaseNow(this.#core),
+    })
+    this.#renewedAt = clock.monotonic()
+  }
+
+  async unregister(): Promise<void> {
+    await unregisterRunner(this.#core.database, this.#core.tables, this.#runnerId)
+  }
+
+  /** Aborts the handlers of jobs that somebody cancelled or took away; called at each renewal and on a hint. */
+  async checkRunning(): Promise<void> {
+    const held = this.#running.all()
+    if (held.length === 0) return
+    const { database, tables } = this.#core
+    const watched = await watchRunning(database, tables, held.map(each => ({ jobId: each.job.job_id, leaseToken: each.leaseToken })))
+    const byId = new Map(watched.map(row => [row.job_id, row]))
+    for (const { job, controller } of held) {
+      const row = byId.get(job.job_id)
+      if (!row) controller.abort(new BelfryError('BELFRY_LEASE_LOST', `job ${job.job_id} was taken from this runner`))
+      else if (row.cancel_requested) controller.abort(new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    const { clock, options, events } = this.#core
+    let pauseMs = options.leaseMs / RENEWALS_PER_LEASE
+    while (!signal.aborted) {
+      await sleep(clock, pauseMs, signal)
+      if (signal.aborted) return
+      try {
+        pauseMs = await this.#renew()
+      } catch (error) {
+        events.emit('database:error', { during: 'heartbeat', error })
+        this.#abortWhenExpired()
+        pauseMs = options.leaseMs / RENEWALS_PER_LEASE / 4
+      }
+    }
+  }
+
+  /** Answers when to come again: at the next renewal, or sooner when another runner's lease ends before. */
+  async #renew(): Promise<number> {
+    const { database, tables, options, registry, clock, events } = this.#core
+    const asked = clock.monotonic()
+    const renewal = await renewLease(database, tables, {
+      runnerId: this.#runnerId,
+      leaseMs: options.leaseMs,
+      running: this.#running.size,
+      jobTypes: registry.handledTypes(),
+      now: databaseNow(this.#core),
+    })
+    if (renewal.alive) {
+      this.#renewedAt = asked
+      await this.checkRunning()
+    } else {
+      this.#running.abortAll(new BelfryError('BELFRY_LEASE_LOST', 'this runner was silent for longer than its lease'))
+      await this.register()
+      events.emit('runner:revived', { runnerId: this.#runnerId })
+      this.#onRescued()
+    }
+    const nextExpiryMs = renewal.next_expiry_ms ?? Number.POSITIVE_INFINITY
+    if (nextExpiryMs < 0) await this.#rescue()
+    const untilExpiry = nextExpiryMs < 0 ? Number.POSITIVE_INFINITY : nextExpiryMs + EXPIRY_SLACK_MS
+    return Math.min(options.leaseMs / RENEWALS_PER_LEASE, untilExpiry)
+  }
+
+  /** Cut off from the database for a whole lease: others may have our jobs by now, so our handlers must stop. */
+  #abortWhenExpired(): void {
+    const { clock, options } = this.#core
+    if (clock.monotonic() - this.#renewedAt < options.leaseMs) return
+    this.#running.abortAll(new BelfryError('BELFRY_LEASE_LOST', 'the lease could not be renewed in time'))
+  }
+
+  async #rescue(): Promise<void> {
+    const { database, tables } = this.#core
+    this.#report(await rescueJobs(database, tables, this.#rescueRequest()))
+  }
+
+  #rescueRequest() {
+    const maxLost = new Map(this.#core.registry.all().map(each => [each.type, each.maxLost]))
+    return { maxLost, defaultMaxLost: DEFAULT_MAX_LOST, now: databaseNow(this.#core) }
+  }
+
+  #report(rescued: readonly RescuedJob[]): void {
+    for (const row of rescued) {
+      this.#core.events.emit('job:rescued', { jobId: row.job_id, jobType: row.job_type, gaveUp: row.gave_up })
+    }
+    if (rescued.length > 0) this.#onRescued()
+  }
+}

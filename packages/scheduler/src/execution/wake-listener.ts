@@ -1,0 +1,61 @@
+import type { Core } from '../core.ts'
+import { BelfryError } from '../errors.ts'
+import type { Timer } from '../runtime/clock.ts'
+import type { RunningJobs } from './running-jobs.ts'
+
+interface WakeTargets {
+  readonly running: RunningJobs
+  /** Due jobs may be waiting. */
+  onDue(): void
+  /** Schedules changed. */
+  onSchedules(): void
+  /** Hints may have been missed. */
+  onReconnect(): void
+}
+
+/** Pause before LISTEN is tried again where it could not be begun; polling works meanwhile. */
+const RETRY_MS = 30_000
+
+/** Hears the hints that other processes send with NOTIFY. Everything works without it, only later: by polling. */
+export class WakeListener {
+  readonly #core: Core
+  readonly #targets: WakeTargets
+  #unlisten: (() => Promise<void>) | undefined
+  #retry: Timer | undefined
+  #stopped = false
+
+  constructor(core: Core, targets: WakeTargets) {
+    this.#core = core
+    this.#targets = targets
+  }
+
+  async start(): Promise<void> {
+    const { database, tables, options } = this.#core
+    try {
+      const hint = (payload: string) => this.#hear(payload)
+      this.#unlisten = await database.listen(tables.channel, hint, () => this.#targets.onReconnect())
+    } catch (error) {
+      this.#core.events.emit('database:error', { during: 'listen', error })
+      if (this.#stopped) return
+      options.logger.warn({ event: 'listen_failed' }, 'LISTEN failed; due jobs are found by polling until it works')
+      this.#retry = this.#core.clock.setTimer(RETRY_MS, () => void this.start())
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#retry?.cancel()
+    await this.#unlisten?.()
+  }
+
+  #hear(payload: string): void {
+    if (payload.startsWith('cancel:')) {
+      const jobId = payload.slice('cancel:'.length)
+      this.#targets.running.abort(jobId, new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
+    } else if (payload === 'schedules') {
+      this.#targets.onSchedules()
+    } else {
+      this.#targets.onDue()
+    }
+  }
+}

@@ -1,0 +1,26 @@
+export { BelfryError, type BelfryErrorCode } from './errors.ts'
+export type { SchedulerEventName, SchedulerEvents } from './events.ts'
+export type { Backoff } from './job/backoff.ts'
+export type { JobContext } from './job/context.ts'
+export { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from './job/control-errors.ts'
+export {
+  defineJob,
+  type AnyJobDefinition,
+  type JobDefinition,
+  type JobDefinitionOptions,
+  type JobHandler,
+} from './job/definition.ts'
+export { JobType } from './job/job-type.ts'
+export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
+export type { HandlerObject } from './job/registry.ts'
+export type { Schema } from './job/standard-schema.ts'
+export type { PruneCounts } from './maintenance/prune.ts'
+export type { SchedulerOptions } from './options.ts'
+export { sleep, systemClock, type Clock, type Timer } from './runtime/clock.ts'
+export { parseDuration, type Duration } from './runtime/duration.ts'
+export { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
+export { Scheduler, type JobReference } from './scheduler.ts'
+export type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+export type { RunnerInfo, SchedulerStats, TypeStats } from './stats.ts'
+export type { CancelResult } from './store/cancel-job.ts'
+export { VERSION } from './version.ts'

@@ -1,0 +1,44 @@
+import { parseDuration, type Duration } from '../runtime/duration.ts'
+
+/** Throw it from a handler: retrying cannot help, the job is `failed` at once. */
+export class NonRetryableError extends Error {
+  override readonly name = 'NonRetryableError'
+}
+
+/** Throw it from a handler: the job ends as `cancelled`, with the message as its reason. */
+export class CancelError extends Error {
+  override readonly name = 'CancelError'
+}
+
+/** Throw it from a handler: run again later without spending a retry. Counted in the job's history as `snoozed`. */
+export class SnoozeError extends Error {
+  override readonly name = 'SnoozeError'
+  readonly wake: Wake
+
+  /** @param wake how long to wait, or the instant to run at */
+  constructor(wake: Duration | Date, reason = 'snoozed') {
+    super(reason)
+    this.wake = wakeOf(wake, 'SnoozeError')
+  }
+}
+
+/**
+ * Throw it from a handler when the other side says "later" (HTTP 429 with Retry-After): like a snooze, no retry is
+ * spent, and the reason is kept.
+ */
+export class RetryAfterError extends Error {
+  override readonly name = 'RetryAfterError'
+  readonly wake: Wake
+
+  constructor(wake: Duration | Date, reason = 'asked to retry later') {
+    super(reason)
+    this.wake = wakeOf(wake, 'RetryAfterError')
+  }
+}
+
+/** When to run next: after a span counted by the database's clock, or at an instant. */
+export type Wake = { readonly delayMs: number } | { readonly at: Date }
+
+function wakeOf(value: Duration | Date, what: string): Wake {
+  return value instanceof Date ? { at: value } : { delayMs: parseDuration(value, what) }
+}

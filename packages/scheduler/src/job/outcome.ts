@@ -1,0 +1,60 @@
+import { BelfryError } from '../errors.ts'
+import { backoffDelay, type Backoff } from './backoff.ts'
+import { CancelError, NonRetryableError, RetryAfterError, SnoozeError, type Wake } from './control-errors.ts'
+
+/** How an attempt ended, seen from the handler: what it returned, or what it threw. */
+export type HandlerEnd = { returned: unknown } | { threw: unknown }
+
+/** What becomes of the job. */
+export type Outcome =
+  | { kind: 'completed'; result: unknown }
+  | { kind: 'retry'; wake: Wake; error: unknown }
+  | { kind: 'snoozed'; wake: Wake; reason: string }
+  | { kind: 'interrupted' }
+  | { kind: 'cancelled'; reason: string }
+  | { kind: 'failed'; error: unknown }
+  | { kind: 'lease_lost' }
+
+/** The facts a decision needs. */
+export interface AttemptFacts {
+  readonly retryCount: number
+  readonly maxRetries: number
+  readonly backoff: Backoff
+  /** Why the handler's signal was aborted, if it was. */
+  readonly abortReason: BelfryError | undefined
+  /** A number from 0 up to 1, for the jitter. */
+  readonly random: number
+}
+
+/**
+ * Decides what becomes of a job after an attempt. A handler that returned has completed, even if it was asked to stop
+ * meanwhile (its effects are out in the world), unless it ran into its timeout or lost its lease: then the attempt is
+ * not its own any more.
+ */
+export function decideOutcome(end: HandlerEnd, facts: AttemptFacts): Outcome {
+  const aborted = facts.abortReason?.code
+  if (aborted === 'BELFRY_LEASE_LOST') return { kind: 'lease_lost' }
+  if (aborted === 'BELFRY_JOB_TIMEOUT') return retryOrFail(facts.abortReason, facts)
+  if ('returned' in end) return { kind: 'completed', result: end.returned }
+  if (end.threw instanceof CancelError) return { kind: 'cancelled', reason: end.threw.message }
+  if (aborted === 'BELFRY_JOB_CANCELLED') return { kind: 'cancelled', reason: facts.abortReason?.message ?? '' }
+  if (aborted === 'BELFRY_SHUTDOWN') return { kind: 'interrupted' }
+  if (end.threw instanceof SnoozeError || end.threw instanceof RetryAfterError) {
+    return { kind: 'snoozed', wake: end.threw.wake, reason: end.threw.message }
+  }
+  if (end.threw instanceof NonRetryableError) return { kind: 'failed', error: end.threw }
+  if (end.threw instanceof BelfryError && end.threw.code === 'BELFRY_INVALID_PAYLOAD') {
+    return { kind: 'failed', error: end.threw }
+  }
+  return retryOrFail(end.threw, facts)
+}
+
+function retryOrFail(error: unknown, facts: AttemptFacts): Outcome {
+  if (facts.retryCount >= facts.maxRetries) return { kind: 'failed', error }
+  try {
+    const delayMs = backoffDelay(facts.backoff, { retry: facts.retryCount + 1, error, random: facts.random })
+    return { kind: 'retry', wake: { delayMs }, error }
+  } catch (backoffError) {
+    return { kind: 'failed', error: new AggregateError([error, backoffError], 'the backoff function failed as well') }
+  }
+}

@@ -1,0 +1,59 @@
+import { BelfryError, show } from '../errors.ts'
+import { defineJob, type AnyJobDefinition, type JobHandler } from './definition.ts'
+
+/** The guide's shape of a handler: an object with `execute`. */
+export interface HandlerObject<Payload> {
+  execute: JobHandler<Payload>
+}
+
+/** The job types one scheduler knows. */
+export class JobRegistry {
+  readonly #definitions = new Map<string, AnyJobDefinition>()
+
+  constructor(definitions: readonly AnyJobDefinition[]) {
+    for (const definition of definitions) this.#add(definition)
+  }
+
+  /** Every type with a handler: what this process claims. */
+  handledTypes(): string[] {
+    return [...this.#definitions.values()].filter(each => each.handler).map(each => each.type)
+  }
+
+  /** The definition of a type, or undefined when this process does not know it. */
+  find(type: string): AnyJobDefinition | undefined {
+    return this.#definitions.get(type)
+  }
+
+  /** A type's definition, or one with every default for a type that nobody defined here. */
+  findOrDefault(type: string): AnyJobDefinition {
+    return this.#definitions.get(type) ?? defineJob({ type })
+  }
+
+  all(): AnyJobDefinition[] {
+    return [...this.#definitions.values()]
+  }
+
+  /**
+   * Gives a type its handler, keeping what its definition says otherwise.
+   * @throws BelfryError `BELFRY_DUPLICATE_HANDLER` when it has one already
+   */
+  register(type: string, handler: JobHandler<never>): void {
+    const known = this.findOrDefault(type)
+    if (known.handler) {
+      throw new BelfryError('BELFRY_DUPLICATE_HANDLER', `job type ${show(type)} has a handler already; register it once`)
+    }
+    this.#definitions.set(known.type, Object.freeze({ ...known, handler }))
+  }
+
+  /** Makes a definition known without giving it a handler; a no-op when the type is known. */
+  remember(definition: AnyJobDefinition): void {
+    if (!this.#definitions.has(definition.type)) this.#add(definition)
+  }
+
+  #add(definition: AnyJobDefinition): void {
+    if (this.#definitions.has(definition.type)) {
+      throw new BelfryError('BELFRY_DUPLICATE_HANDLER', `job type ${show(definition.type)} is defined twice`)
+    }
+    this.#definitions.set(definition.type, definition)
+  }
+}

@@ -1,0 +1,110 @@
+import { BelfryError, show } from './errors.ts'
+import type { Database } from './database/database.ts'
+import type { AnyJobDefinition } from './job/definition.ts'
+import { requireWhole } from './job/definition.ts'
+import { DEFAULT_MAX_PAYLOAD_BYTES } from './job/payload.ts'
+import { systemClock, type Clock } from './runtime/clock.ts'
+import { parseDuration, type Duration } from './runtime/duration.ts'
+import { silentLogger, type Logger } from './runtime/logger.ts'
+
+/** Options of a scheduler. Only `database` is needed. */
+export interface SchedulerOptions {
+  /** From `fromPool(pool)` or `fromPglite(pglite)`. The connection behind it stays the caller's. */
+  database: Database
+  /** The job types this process knows. More can be added with `registerHandler`. */
+  jobs?: readonly AnyJobDefinition[]
+  /** PostgreSQL schema of the tables. Default `belfry`. */
+  schema?: string
+  /** Whether `start()` brings the schema up to date. Default true. */
+  migrate?: boolean
+  /** Jobs that run at the same time in this process. Default 100: handlers that wait for the network, not the CPU. */
+  concurrency?: number
+  /** Longest pause between looks for due jobs; hints and timers make it prompt, this is the floor. Default 30 s. */
+  pollInterval?: Duration
+  /** How long a silent runner keeps its jobs; renewed at a third of it. From 1 s up, default 30 s. */
+  lease?: Duration
+  /** How long `stop()` lets running jobs finish before it aborts them. Default 10 s. */
+  gracePeriod?: Duration
+  /** How long finished jobs and attempts are kept. */
+  retention?: {
+    /** Default 7 days. */
+    completed?: Duration
+    /** Default 30 days. */
+    failed?: Duration
+    /** Default 7 days. */
+    cancelled?: Duration
+    /** Rows of `job_execution_history`. Default 30 days. */
+    history?: Duration
+  }
+  /** Largest payload as JSON, in bytes. Default 65,536. */
+  maxPayloadBytes?: number
+  /** Default: silent. Any pino-shaped logger. */
+  logger?: Logger
+  /** Default: real time. Tests pass `belfry/testing`'s TestClock. */
+  clock?: Clock
+  /** Source of jitter, a number from 0 up to 1. Default `Math.random`. */
+  random?: () => number
+}
+
+/** Options with every default in place, durations in milliseconds. */
+export interface ResolvedOptions {
+  readonly database: Database
+  readonly schema: string
+  readonly migrate: boolean
+  readonly concurrency: number
+  readonly pollIntervalMs: number
+  readonly leaseMs: number
+  readonly gracePeriodMs: number
+  readonly retention: Readonly<Record<'completed' | 'failed' | 'cancelled' | 'history', number>>
+  readonly maxPayloadBytes: number
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly random: () => number
+}
+
+const DEFAULT_CONCURRENCY = 100
+const DAY_MS = 86_400_000
+/** Below a second, a busy event loop alone would look like a crash. */
+const SHORTEST_LEASE_MS = 1_000
+
+/**
+ * Checks options and fills in defaults, once; what comes back is frozen.
+ * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`
+ */
+export function resolveOptions(options: SchedulerOptions): ResolvedOptions {
+  if (typeof options?.database?.transaction !== 'function') {
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `database: expected a handle made by fromPool(pool) or fromPglite(pglite), got ${show(options?.database)}`,
+    )
+  }
+  const kept = options.retention ?? {}
+  const leaseMs = parseDuration(options.lease ?? '30s', 'lease')
+  if (leaseMs < SHORTEST_LEASE_MS) {
+    throw new BelfryError('BELFRY_INVALID_OPTION', `lease: expected 1 s or more, got ${show(options.lease)}`)
+  }
+  const pollIntervalMs = parseDuration(options.pollInterval ?? '30s', 'pollInterval')
+  if (pollIntervalMs < 1) {
+    throw new BelfryError('BELFRY_INVALID_OPTION', `pollInterval: expected 1 ms or more, got ${show(options.pollInterval)}`)
+  }
+  return Object.freeze({
+    database: options.database,
+    schema: options.schema ?? 'belfry',
+    migrate: options.migrate ?? true,
+    concurrency: requireWhole(options.concurrency, { name: 'concurrency', least: 1 }) ?? DEFAULT_CONCURRENCY,
+    pollIntervalMs,
+    leaseMs,
+    gracePeriodMs: parseDuration(options.gracePeriod ?? '10s', 'gracePeriod'),
+    retention: Object.freeze({
+      completed: parseDuration(kept.completed ?? 7 * DAY_MS, 'retention.completed'),
+      failed: parseDuration(kept.failed ?? 30 * DAY_MS, 'retention.failed'),
+      cancelled: parseDuration(kept.cancelled ?? 7 * DAY_MS, 'retention.cancelled'),
+      history: parseDuration(kept.history ?? 30 * DAY_MS, 'retention.history'),
+    }),
+    maxPayloadBytes:
+      requireWhole(options.maxPayloadBytes, { name: 'maxPayloadBytes', least: 2 }) ?? DEFAULT_MAX_PAYLOAD_BYTES,
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+  })
+}

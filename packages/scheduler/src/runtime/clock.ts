@@ -1,0 +1,49 @@
+/** A timer that was set; `cancel()` is safe to call more than once and after it fired. */
+export interface Timer {
+  cancel(): void
+}
+
+/**
+ * Where time comes from. Injected everywhere, so that a test or a simulation can move it.
+ *
+ * The database decides what is due: `databaseNow()` is what statements use for "now". A real clock answers
+ * `null` there, which makes every statement use the database server's own `now()`; a virtual clock answers its time.
+ */
+export interface Clock {
+  /** This process's idea of the present; for measuring and display, never compared with a stored time. */
+  now(): Date
+  /** What statements shall take for now; `null` means the database's own clock. */
+  databaseNow(): Date | null
+  /** Milliseconds that only ever grow, for durations and local lease deadlines. */
+  monotonic(): number
+  /** Calls `run` once after `delayMs` milliseconds (0 and negative: as soon as possible). */
+  setTimer(delayMs: number, run: () => void): Timer
+}
+
+/** The longest delay Node's timers take (2^31 - 1 ms); longer ones would fire at once. */
+const LONGEST_TIMER_MS = 2_147_483_647
+
+/** Real time. Its timers do not keep the process alive: whoever runs a scheduler decides when to exit. */
+export const systemClock: Clock = {
+  now: () => new Date(),
+  databaseNow: () => null,
+  monotonic: () => performance.now(),
+  setTimer(delayMs, run) {
+    const timer = setTimeout(run, Math.min(Math.max(0, delayMs), LONGEST_TIMER_MS))
+    return { cancel: () => clearTimeout(timer) }
+  },
+}
+
+/** Resolves after `delayMs` milliseconds of the clock's time, or at once when `signal` aborts. Never rejects. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal?.aborted) return resolve()
+    const finish = () => {
+      timer.cancel()
+      signal?.removeEventListener('abort', finish)
+      resolve()
+    }
+    const timer = clock.setTimer(delayMs, finish)
+    signal?.addEventListener('abort', finish, { once: true })
+  })
+}

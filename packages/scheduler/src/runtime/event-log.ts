@@ -1,0 +1,52 @@
+import type { EventHub } from '../events.ts'
+import type { LogFields, Logger } from './logger.ts'
+
+/** Writes a scheduler's events to its logger: one event, one line, stable `event` names. */
+export function logEvents(events: EventHub, logger: Logger): void {
+  events.on('job:scheduled', ({ jobId, jobType, conflict }) =>
+    logger.debug({ event: 'job_scheduled', job_id: jobId, job_type: jobType, conflict }, 'job scheduled'),
+  )
+  events.on('job:settled', ({ jobId, jobType, attempt, outcome, durationMs, willRetry, error }) => {
+    const fields = {
+      event: 'job_settled',
+      job_id: jobId,
+      job_type: jobType,
+      attempt,
+      outcome,
+      duration_ms: Math.round(durationMs),
+      ...(outcome === 'failed' && { will_retry: willRetry, ...errorFields(error) }),
+    }
+    if (outcome !== 'failed') logger.info(fields, `job ${outcome}`)
+    else if (willRetry) logger.warn(fields, 'job failed, will retry')
+    else logger.error(fields, 'job failed for good')
+  })
+  events.on('job:lease-lost', ({ jobId, jobType, attempt }) =>
+    logger.warn({ event: 'job_lease_lost', job_id: jobId, job_type: jobType, attempt }, 'lease lost, outcome refused'),
+  )
+  events.on('job:overrun', ({ jobId, jobType, attempt, timeoutMs }) =>
+    logger.warn(
+      { event: 'handler_overrun', job_id: jobId, job_type: jobType, attempt, timeout_ms: timeoutMs },
+      'handler still runs after its timeout; make it obey its signal',
+    ),
+  )
+  events.on('job:rescued', ({ jobId, jobType, gaveUp }) =>
+    logger.warn({ event: 'job_rescued', job_id: jobId, job_type: jobType, gave_up: gaveUp }, 'job taken back from a dead runner'),
+  )
+  events.on('schedule:fired', ({ scheduleId, occurrence, jobId }) =>
+    logger.info(
+      { event: 'schedule_fired', schedule_id: scheduleId, occurrence: occurrence.toISOString(), job_id: jobId },
+      jobId === null ? 'occurrence skipped' : 'occurrence became a job',
+    ),
+  )
+  events.on('database:error', ({ during, error }) =>
+    logger.error({ event: 'database_error', during, ...errorFields(error) }, `database error during ${during}; trying again`),
+  )
+  events.on('runner:revived', ({ runnerId }) =>
+    logger.warn({ event: 'runner_revived', runner_id: runnerId }, 'this runner was declared dead and entered anew'),
+  )
+}
+
+function errorFields(error: unknown): LogFields {
+  if (!(error instanceof Error)) return { error: String(error) }
+  return { error: error.message, ...('code' in error && { error_code: error.code }) }
+}

@@ -1,0 +1,284 @@
+import { databaseNow, type Core } from './core.ts'
+import { describeDatabaseError } from './database/database-error.ts'
+import type { Queryable } from './database/database.ts'
+import { migrate, migrationSql, type MigrationResult } from './database/migrator.ts'
+import { BelfryError, show } from './errors.ts'
+import { EventHub, type SchedulerEventName, type SchedulerEvents } from './events.ts'
+import { Runner } from './execution/runner.ts'
+import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
+import { requireKey } from './job/job-id.ts'
+import { requireJobType } from './job/job-type.ts'
+import type { Attempt, Job } from './job/job.ts'
+import { JobRegistry, type HandlerObject } from './job/registry.ts'
+import { Maintainer } from './maintenance/maintainer.ts'
+import { prune, type PruneCounts } from './maintenance/prune.ts'
+import { resolveOptions, type SchedulerOptions } from './options.ts'
+import { logEvents } from './runtime/event-log.ts'
+import { JobIntake } from './scheduling/job-intake.ts'
+import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+import { readStats, type SchedulerStats } from './stats.ts'
+import { cancelJob, type CancelResult } from './store/cancel-job.ts'
+import { findJob, findJobByKey, findJobsByPrefix } from './store/find-job.ts'
+import { listAttempts } from './store/list-attempts.ts'
+import { migrationPlan } from './store/migrations/plan.ts'
+import { redriveJob } from './store/redrive-job.ts'
+import { tablesIn } from './store/tables.ts'
+
+/** A job by its id, or by the answer of the call that scheduled it. */
+export type JobReference = string | { readonly jobId: string }
+
+/**
+ * The scheduler: schedules jobs and, once started, runs them in this process.
+ * Constructing one does nothing but check its options.
+ */
+export class Scheduler {
+  readonly #core: Core
+  readonly #intake: JobIntake
+  readonly #runner: Runner
+  readonly #maintainer: Maintainer
+  #state: 'new' | 'started' | 'stopped' = 'new'
+  #starting: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
+
+  /** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`, `BELFRY_DUPLICATE_HANDLER` */
+  constructor(options: SchedulerOptions) {
+    const resolved = resolveOptions(options)
+    const { logger } = resolved
+    const events = new EventHub(error =>
+      logger.error({ event: 'listener_fault', error: error instanceof Error ? error.message : String(error) }, 'a listener threw'),
+    )
+    logEvents(events, logger)
+    this.#core = {
+      options: resolved,
+      database: resolved.database,
+      tables: tablesIn(resolved.schema),
+      registry: new JobRegistry(options.jobs ?? []),
+      events,
+      clock: resolved.clock,
+    }
+    this.#runner = new Runner(this.#core, { onSchedules: () => {} })
+    this.#intake = new JobIntake(this.#core, () => this.#runner.wake())
+    this.#maintainer = new Maintainer(this.#core)
+  }
+
+  /** True between `start()` and `stop()`. */
+  get running(): boolean {
+    return this.#state === 'started'
+  }
+
+  /**
+   * Brings the schema up to date (unless `migrate: false`). `start()` does it too; a process that only schedules may
+   * call it alone.
+   * @throws BelfryError `BELFRY_SCHEMA_NEWER`, `BELFRY_MIGRATION_CHANGED`, `BELFRY_FOREIGN_TABLE`, `BELFRY_DATABASE_…`
+   */
+  async migrate(): Promise<MigrationResult> {
+    try {
+      return await migrate(this.#core.database, migrationPlan(this.#core.tables))
+    } catch (error) {
+      throw describeDatabaseError(error)
+    }
+  }
+
+  /** The schema as plain SQL, for a database that is changed by hand. */
+  migrationSql(): string {
+    return migrationSql(migrationPlan(this.#core.tables))
+  }
+
+  /**
+   * Migrates, joins the registry of runners and begins to run jobs. Idempotent.
+   * @throws BelfryError when the database cannot be used; nothing is left running then
+   */
+  start(): Promise<void> {
+    if (this.#state === 'stopped') {
+      throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
+    }
+    this.#starting ??= this.#start().catch(async (error: unknown) => {
+      this.#starting = undefined
+      throw describeDatabaseError(error)
+    })
+    return this.#starting
+  }
+
+  /**
+   * Stops claiming, lets running jobs finish for the grace period (default: the `gracePeriod` option), then aborts them
+   * and gives their attempts back. Resolves when nothing of this scheduler is left; the database stays open. Idempotent.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  /**
+   * Gives a job type its handler: a function, or an object with `execute(payload, context)`.
+   * @throws BelfryError `BELFRY_DUPLICATE_HANDLER`, `BELFRY_INVALID_JOB_TYPE`
+   */
+  registerHandler<Payload, Input>(
+    job: JobDefinition<Payload, Input>,
+    handler: JobHandler<Payload> | HandlerObject<Payload>,
+  ): void
+  registerHandler(jobType: string, handler: JobHandler<unknown> | HandlerObject<unknown>): void
+  registerHandler(job: string | AnyJobDefinition, handler: JobHandler<never> | HandlerObject<never>): void {
+    if (typeof job !== 'string') this.#core.registry.remember(job)
+    const run: JobHandler<never> =
+      typeof handler === 'function' ? handler : (payload, context) => handler.execute(payload, context)
+    this.#core.registry.register(typeof job === 'string' ? requireJobType(job) : job.type, run)
+    this.#runner.wake()
+  }
+
+  /**
+   * Schedules one job. With a definition its payload is typed and checked; with a type's name, the guide's way, it is
+   * checked if this process knows the type.
+   *
+   * Resolves when the job is stored (in a caller's `transaction`: when it is part of that), never to be lost after.
+   * @throws BelfryError `BELFRY_INVALID_PAYLOAD`, `BELFRY_PAYLOAD_TOO_LARGE`, `BELFRY_INVALID_TIME`,
+   *   `BELFRY_INVALID_DURATION`, `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_JOB_TYPE`, `BELFRY_INVALID_JOB_ID`,
+   *   `BELFRY_DUPLICATE_JOB_ID`, `BELFRY_DATABASE_…`; nothing is written then
+   */
+  scheduleJob<Payload, Input>(
+    job: JobDefinition<Payload, Input>,
+    payload: Input,
+    options?: ScheduleOptions,
+  ): Promise<ScheduledJob>
+  scheduleJob(jobType: string, options: ScheduleOptions & { payload?: unknown }): Promise<ScheduledJob>
+  async scheduleJob(
+    job: string | AnyJobDefinition,
+    payloadOrOptions: unknown,
+    options: ScheduleOptions = {},
+  ): Promise<ScheduledJob> {
+    const request =
+      typeof job === 'string'
+        ? namedRequest(job, payloadOrOptions)
+        : { job, payload: payloadOrOptions, options }
+    const [scheduled] = await this.#schedule([request], request.options.transaction)
+    if (!scheduled) throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'the database answered nothing for a stored job')
+    return scheduled
+  }
+
+  /**
+   * Schedules many jobs, of one type or several, in one transaction: all or none. Answers come in order.
+   * @throws BelfryError as `scheduleJob` does, for the first job at fault
+   */
+  scheduleJobs(jobs: readonly BulkJob[], options: Pick<ScheduleOptions, 'transaction'> = {}): Promise<ScheduledJob[]> {
+    return this.#schedule(
+      jobs.map(({ job, payload, ...each }) => ({ job, payload: payload ?? {}, options: each })),
+      options.transaction,
+    )
+  }
+
+  /** The job with this id, or undefined when there is none or retention removed it. */
+  getJob(job: JobReference): Promise<Job | undefined> {
+    return findJob(this.#core.database, this.#core.tables, idOf(job))
+  }
+
+  /** The unfinished job of a type that holds a unique key. */
+  getJobByKey(jobType: string, uniqueKey: string): Promise<Job | undefined> {
+    return findJobByKey(this.#core.database, this.#core.tables, { jobType, uniqueKey })
+  }
+
+  /** Jobs whose id begins with `prefix`, newest first, at most `limit` (default 10). */
+  findJobs(prefix: string, limit = 10): Promise<Job[]> {
+    return findJobsByPrefix(this.#core.database, this.#core.tables, { prefix: requireKey(prefix, 'prefix'), limit })
+  }
+
+  /** Every attempt of a job, the first one first. */
+  getAttempts(job: JobReference): Promise<Attempt[]> {
+    return listAttempts(this.#core.database, this.#core.tables, idOf(job))
+  }
+
+  /** Jobs by type and status, what is due, the last day's success, and the processes that run jobs. */
+  getStats(): Promise<SchedulerStats> {
+    return readStats(this.#core)
+  }
+
+  /**
+   * Cancels a job. A pending one never starts; a running one is asked to stop through its signal, in whatever process it
+   * runs, and ends as `cancelled` if its handler obeys.
+   */
+  async cancelJob(
+    job: JobReference,
+    options: { reason?: string; transaction?: ScheduleOptions['transaction'] } = {},
+  ): Promise<CancelResult> {
+    const jobId = idOf(job)
+    const queryable = options.transaction ?? this.#core.database
+    const request = { jobId, reason: options.reason ?? 'cancelled', now: databaseNow(this.#core) }
+    const result = await cancelJob(queryable as Queryable, this.#core.tables, request)
+    if (result === 'requested') this.#runner.abort(jobId)
+    return result
+  }
+
+  /** Changes a pending job's time or payload. False when it is not pending (any more). */
+  changeJob(job: JobReference, changes: JobChanges): Promise<boolean> {
+    return this.#intake.change(idOf(job), changes)
+  }
+
+  /** Gives a failed or cancelled job a new life, due now, with all its retries. False when it is neither. */
+  async redriveJob(job: JobReference): Promise<boolean> {
+    const request = { jobId: idOf(job), now: databaseNow(this.#core) }
+    const redriven = await redriveJob(this.#core.database, this.#core.tables, request)
+    if (redriven) this.#runner.wake()
+    return redriven
+  }
+
+  /** Removes finished jobs and attempts past their retention now; a started scheduler does so hourly. */
+  prune(): Promise<PruneCounts> {
+    return prune(this.#core)
+  }
+
+  /** Listens to what happens; the answer takes the listener away. */
+  on<Name extends SchedulerEventName>(name: Name, listener: (event: SchedulerEvents[Name]) => void): () => void {
+    return this.#core.events.on(name, listener)
+  }
+
+  /**
+   * Runs every job that is due, and those that become due through them, then resolves with the number of attempts.
+   * For tests, scripts and simulations, on a scheduler that is not started.
+   */
+  async runDueJobs(): Promise<number> {
+    return this.#runner.drain()
+  }
+
+  async #start(): Promise<void> {
+    if (this.#core.options.migrate) await this.migrate()
+    await this.#runner.start()
+    this.#maintainer.start()
+    this.#state = 'started'
+  }
+
+  async #stop(): Promise<void> {
+    await this.#starting?.catch(() => {})
+    const wasStarted = this.#state === 'started'
+    this.#state = 'stopped'
+    this.#intake.stop()
+    if (!wasStarted) return
+    await this.#maintainer.stop()
+    await this.#runner.stop(this.#core.options.gracePeriodMs)
+  }
+
+  #schedule(
+    jobs: readonly { job: string | AnyJobDefinition; payload: unknown; options: ScheduleOptions }[],
+    transaction: ScheduleOptions['transaction'],
+  ): Promise<ScheduledJob[]> {
+    const requests = jobs.map(({ job, payload, options }) => ({
+      definition: typeof job === 'string' ? this.#core.registry.findOrDefault(requireJobType(job)) : job,
+      payload,
+      options,
+    }))
+    return this.#intake.schedule(requests, transaction as Queryable | undefined)
+  }
+}
+
+function namedRequest(job: string, given: unknown): { job: string; payload: unknown; options: ScheduleOptions } {
+  if (typeof given !== 'object' || given === null) {
+    throw new BelfryError('BELFRY_INVALID_OPTION', `scheduleJob(type, options): expected { payload, … }, got ${show(given)}`)
+  }
+  const { payload = {}, ...options } = given as ScheduleOptions & { payload?: unknown }
+  return { job, payload, options: options as ScheduleOptions }
+}
+
+function idOf(job: JobReference): string {
+  return requireKey(typeof job === 'string' ? job : job?.jobId, 'job id')
+}

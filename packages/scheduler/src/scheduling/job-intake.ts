@@ -1,0 +1,225 @@
+import { databaseNow, type Core } from '../core.ts'
+import { describeDatabaseError } from '../database/database-error.ts'
+import type { Queryable } from '../database/database.ts'
+import { BelfryError, show } from '../errors.ts'
+import { requireWhole, type AnyJobDefinition } from '../job/definition.ts'
+import { newJobId, requireKey } from '../job/job-id.ts'
+import { parsePayload, serializePayload } from '../job/payload.ts'
+import { parseDuration } from '../runtime/duration.ts'
+import { changeJob } from '../store/change-job.ts'
+import { findJob } from '../store/find-job.ts'
+import { findFinishedIds } from '../store/find-finished-ids.ts'
+import { insertJobs, type InsertedJob, type NewJob } from '../store/insert-jobs.ts'
+import { HintThrottle } from './hint-throttle.ts'
+import type { JobChanges, ScheduledJob, ScheduleOptions, WhenOptions } from './schedule-options.ts'
+
+/** One scheduling call, not yet checked. */
+export interface JobRequest {
+  readonly definition: AnyJobDefinition
+  readonly payload: unknown
+  readonly options: ScheduleOptions
+}
+
+/** The guide's table takes what PostgreSQL's timestamptz takes; a year outside these is a slip of the unit. */
+const EARLIEST = Date.UTC(1970, 0, 1)
+const LATEST = Date.UTC(3000, 0, 1)
+/** Rows per statement of a bulk call. */
+const ROWS_PER_STATEMENT = 1_000
+
+/** Checks jobs at the door, stores them, and lets runners know. */
+export class JobIntake {
+  readonly #core: Core
+  readonly #hints: HintThrottle
+  /** Wakes this process's own poller after a commit. */
+  readonly #onStored: () => void
+
+  constructor(core: Core, onStored: () => void) {
+    this.#core = core
+    this.#hints = new HintThrottle(core)
+    this.#onStored = onStored
+  }
+
+  stop(): void {
+    this.#hints.stop()
+  }
+
+  /**
+   * Stores jobs: all of them or, when one is refused, none. Answers come in the order of the requests.
+   * @throws BelfryError naming the first fault; nothing is written then
+   */
+  async schedule(requests: readonly JobRequest[], transaction: Queryable | undefined): Promise<ScheduledJob[]> {
+    if (requests.length === 0) return []
+    const jobs: NewJob[] = []
+    for (const request of requests) jobs.push(await this.#check(request))
+    refuseRepeatedIds(jobs)
+    const chosen = requests.flatMap(request => request.options.jobId ?? [])
+    try {
+      if (chosen.length > 0) await this.#refuseFinishedIds(chosen, transaction ?? this.#core.database)
+      return await this.#store({ requests, jobs, transaction })
+    } catch (error) {
+      throw this.#explain(error, jobs)
+    }
+  }
+
+  /**
+   * Changes a pending job. False when it is not pending (any more).
+   * @throws BelfryError as scheduling does
+   */
+  async change(jobId: string, changes: JobChanges): Promise<boolean> {
+    const { database, tables, options, registry } = this.#core
+    const timed = changes.scheduledTime !== undefined || changes.delay !== undefined
+    const due = dueTime(changes)
+    let payload: { text: string; version: number } | undefined
+    if (changes.payload !== undefined) {
+      const job = await findJob(database, tables, jobId)
+      if (!job) return false
+      const definition = registry.findOrDefault(job.jobType)
+      const text = serializePayload(changes.payload, definition.type, options.maxPayloadBytes)
+      if (definition.payload) await parsePayload(definition, JSON.parse(text), definition.payloadVersion)
+      payload = { text, version: definition.payloadVersion }
+    }
+    const changed = await changeJob(database, tables, {
+      jobId,
+      payload: payload?.text ?? null,
+      payloadVersion: payload?.version ?? null,
+      scheduledTime: due.scheduledTime,
+      delayMs: timed ? due.delayMs : null,
+      now: databaseNow(this.#core),
+      maxWaitMs: null,
+      hint: timed,
+    })
+    if (changed) this.#onStored()
+    return changed
+  }
+
+  /** The live partition's key refuses an unfinished job's id; a finished one's is looked for. */
+  async #refuseFinishedIds(ids: readonly string[], queryable: Queryable): Promise<void> {
+    const [taken] = await findFinishedIds(queryable, this.#core.tables, ids)
+    if (taken === undefined) return
+    throw new BelfryError(
+      'BELFRY_DUPLICATE_JOB_ID',
+      `job id ${show(taken)} belongs to a finished job; nothing was stored. Choose another, or redrive that job.`,
+    )
+  }
+
+  async #store(work: {
+    requests: readonly JobRequest[]
+    jobs: readonly NewJob[]
+    transaction: Queryable | undefined
+  }): Promise<ScheduledJob[]> {
+    const { database, events } = this.#core
+    const oneStatement = work.jobs.length <= ROWS_PER_STATEMENT && !work.requests.some(isReplacing)
+    const stored = work.transaction
+      ? await this.#insert(work.transaction, work)
+      : oneStatement
+        ? await this.#insert(database, work)
+        : await database.transaction(transaction => this.#insert(transaction, work))
+    for (const [index, answer] of stored.entries()) {
+      events.emit('job:scheduled', { ...answer, jobType: work.jobs[index]?.jobType ?? '' })
+    }
+    if (!work.transaction) this.#onStored()
+    return stored
+  }
+
+  async #insert(
+    queryable: Queryable,
+    { requests, jobs, transaction }: { requests: readonly JobRequest[]; jobs: readonly NewJob[]; transaction?: Queryable | undefined },
+  ): Promise<ScheduledJob[]> {
+    const { tables } = this.#core
+    const now = databaseNow(this.#core)
+    const stored: InsertedJob[] = []
+    for (let start = 0; start < jobs.length; start += ROWS_PER_STATEMENT) {
+      const chunk = jobs.slice(start, start + ROWS_PER_STATEMENT)
+      // In the caller's transaction the hint leaves with its commit, whenever that is: throttling would lose it.
+      const hint = chunk.some(job => this.#isSoon(job)) && (transaction !== undefined || this.#hints.take())
+      stored.push(...(await insertJobs(queryable, tables, { jobs: chunk, now, hint })))
+    }
+    for (const [index, request] of requests.entries()) {
+      const job = jobs[index]
+      const answer = stored[index]
+      if (job && answer?.conflict && isReplacing(request)) await this.#replace(queryable, { request, job, jobId: answer.job_id })
+    }
+    return stored.map(answer => ({ jobId: answer.job_id, conflict: answer.conflict }))
+  }
+
+  async #replace(queryable: Queryable, { request, job, jobId }: { request: JobRequest; job: NewJob; jobId: string }): Promise<void> {
+    const { maxWait } = request.options
+    await changeJob(queryable, this.#core.tables, {
+      jobId,
+      payload: job.payload,
+      payloadVersion: job.payloadVersion,
+      scheduledTime: job.scheduledTime,
+      delayMs: job.delayMs,
+      now: databaseNow(this.#core),
+      maxWaitMs: maxWait === undefined ? null : parseDuration(maxWait, 'maxWait'),
+      hint: this.#isSoon(job),
+    })
+  }
+
+  /** Whether a runner may be asleep past this job's time: those due later are found by polling. */
+  #isSoon(job: NewJob): boolean {
+    const { scheduledTime, delayMs } = job
+    const inMs = scheduledTime === null ? delayMs : Date.parse(scheduledTime) - this.#core.clock.now().getTime()
+    return inMs < 2 * this.#core.options.pollIntervalMs
+  }
+
+  async #check({ definition, payload, options }: JobRequest): Promise<NewJob> {
+    const { clock, options: settings } = this.#core
+    const { type, payloadVersion } = definition
+    const text = serializePayload(payload, type, settings.maxPayloadBytes)
+    // Checked as it will be read back, so that a Date where the schema wants a Date is found here, not at night.
+    // What was passed in is stored, not what the schema made of it: a schema that transforms sees the same input twice.
+    if (definition.payload) await parsePayload(definition, JSON.parse(text), payloadVersion)
+    return {
+      jobId: options.jobId === undefined ? newJobId(clock.now()) : requireKey(options.jobId, 'jobId'),
+      jobType: type,
+      payload: text,
+      payloadVersion,
+      ...dueTime(options),
+      maxRetries: requireWhole(options.maxRetries, { name: 'maxRetries', least: 0 }) ?? definition.maxRetries ?? 3,
+      timeoutMs: options.timeout === undefined ? null : parseDuration(options.timeout, 'timeout'),
+      uniqueKey: options.uniqueKey === undefined ? null : requireKey(options.uniqueKey, 'uniqueKey'),
+    }
+  }
+
+  #explain(error: unknown, jobs: readonly NewJob[]): unknown {
+    if (error instanceof Error && 'code' in error && error.code === '23505') {
+      const named = jobs.length === 1 ? `job id ${show(jobs[0]?.jobId)}` : 'one of the job ids'
+      return new BelfryError('BELFRY_DUPLICATE_JOB_ID', `${named} is taken by an unfinished job; nothing was stored`, {
+        cause: error,
+      })
+    }
+    return describeDatabaseError(error)
+  }
+}
+
+function isReplacing(request: JobRequest): boolean {
+  return request.options.onConflict === 'replace'
+}
+
+/** The due time: an instant, or milliseconds from now by the database's clock. */
+function dueTime({ scheduledTime, delay }: WhenOptions): Pick<NewJob, 'scheduledTime' | 'delayMs'> {
+  if (scheduledTime !== undefined && delay !== undefined) {
+    throw new BelfryError('BELFRY_INVALID_TIME', 'scheduledTime and delay: expected one of the two, got both')
+  }
+  const instant = scheduledTime === undefined ? null : requireTime(scheduledTime, 'scheduledTime')
+  return { scheduledTime: instant, delayMs: delay === undefined ? 0 : parseDuration(delay, 'delay') }
+}
+
+/** @throws BelfryError `BELFRY_INVALID_TIME` for anything but a Date between 1970 and 3000 */
+export function requireTime(time: unknown, what: string): string {
+  if (!(time instanceof Date) || !(time.getTime() >= EARLIEST && time.getTime() < LATEST)) {
+    throw new BelfryError('BELFRY_INVALID_TIME', `${what}: expected a Date between 1970 and 3000, got ${show(time)}`)
+  }
+  return time.toISOString()
+}
+
+function refuseRepeatedIds(jobs: readonly NewJob[]): void {
+  const seen = new Set<string>()
+  for (const { jobId } of jobs) {
+    if (seen.has(jobId)) {
+      throw new BelfryError('BELFRY_DUPLICATE_JOB_ID', `job id ${show(jobId)} appears twice in one call; nothing was stored`)
+    }
+    seen.add(jobId)
+  }
+}

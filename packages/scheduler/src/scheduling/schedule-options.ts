@@ -1,0 +1,65 @@
+import type { AnyJobDefinition } from '../job/definition.ts'
+import type { Queryable } from '../database/database.ts'
+import type { Duration } from '../runtime/duration.ts'
+
+/** When a job runs: at an instant, or after a span. Neither: as soon as possible. Both do not compile. */
+export type WhenOptions =
+  | { scheduledTime?: Date; delay?: never }
+  | { scheduledTime?: never; delay?: Duration }
+
+/** What a second job with the key of an unfinished one means. */
+export type UniqueOptions =
+  | { uniqueKey?: never; onConflict?: never; maxWait?: never }
+  | {
+      /** At most one unfinished job of a type has it. */
+      uniqueKey: string
+      /** `keep` (default): the job that is there stays as it is. */
+      onConflict?: 'keep'
+      maxWait?: never
+    }
+  | {
+      uniqueKey: string
+      /** `replace`: if that job is still pending it takes over the new payload and time; a running one stays. */
+      onConflict: 'replace'
+      /** Longest time replacing may put the job off, counted from when it was first scheduled. */
+      maxWait?: Duration
+    }
+
+/** Options of one scheduling call. */
+export type ScheduleOptions = WhenOptions &
+  UniqueOptions & {
+    /** An id of your own, 1 to 255 characters. Default: a UUID version 7. */
+    jobId?: string
+    /** Retries after the first failed attempt. Default: the definition's, else 3. */
+    maxRetries?: number
+    /** Longest run of one attempt. Default: the definition's, else 15 minutes. */
+    timeout?: Duration
+    /** Your own open transaction: the job exists if and only if it commits. A `pg` client, a PGlite transaction, … */
+    transaction?: Queryable | PgLikeClient
+  }
+
+/** A `pg` client inside a transaction, as it is. */
+export interface PgLikeClient {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+}
+
+/** The answer of a scheduling call. */
+export interface ScheduledJob {
+  /** The new job, or on a conflict the unfinished one that holds the unique key. */
+  readonly jobId: string
+  /** The unique key was taken. */
+  readonly conflict: boolean
+}
+
+/** One job of a bulk call. */
+export type BulkJob = ScheduleOptions & {
+  readonly job: string | AnyJobDefinition
+  readonly payload?: unknown
+  readonly transaction?: never
+}
+
+/** What may be changed of a pending job. */
+export type JobChanges = WhenOptions & {
+  /** Checked against the job's definition, if this process knows it. */
+  payload?: unknown
+}

@@ -1,0 +1,45 @@
+import type { Queryable } from '../database/database.ts'
+import type { Tables } from './tables.ts'
+
+/** What to change; null leaves a field as it is. */
+export interface JobChange {
+  readonly jobId: string
+  /** JSON text. */
+  readonly payload: string | null
+  readonly payloadVersion: number | null
+  /** ISO text; wins over `delayMs`. */
+  readonly scheduledTime: string | null
+  /** Milliseconds from now by the database's clock. */
+  readonly delayMs: number | null
+  readonly now: string | null
+  /** Latest due time, as milliseconds after the job was made: the bound of a debounce. */
+  readonly maxWaitMs: number | null
+  readonly hint: boolean
+}
+
+/** Changes a pending job. False when it is not pending (any more). */
+export async function changeJob(database: Queryable, tables: Tables, change: JobChange): Promise<boolean> {
+  const changed = await database.query<{ job_id: string }>(
+    `with changed as (
+       update ${tables.live} set payload = coalesce($2::text::jsonb, payload),
+         payload_version = coalesce($3::int, payload_version),
+         scheduled_time = least(coalesce($4::text::timestamptz,
+           coalesce($9::text::timestamptz, now()) + $8::float8 * interval '1 millisecond', scheduled_time),
+           created_at + $5::float8 * interval '1 millisecond')
+       where job_id = $1::text and lease_token is null returning job_id
+     ), hint as materialized (select pg_notify($7::text, 'due') from changed where $6::boolean)
+     select job_id from changed left join hint on true`,
+    [
+      change.jobId,
+      change.payload,
+      change.payloadVersion,
+      change.scheduledTime,
+      change.maxWaitMs,
+      change.hint,
+      tables.channel,
+      change.delayMs,
+      change.now,
+    ],
+  )
+  return changed.rows.length > 0
+}

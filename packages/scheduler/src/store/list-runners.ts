@@ -1,0 +1,27 @@
+import type { Queryable } from '../database/database.ts'
+import type { Tables } from './tables.ts'
+
+export interface RunnerRow {
+  readonly runner_id: string
+  readonly host: string
+  readonly process_id: number
+  readonly version: string
+  readonly job_types: string[]
+  readonly running: number
+  readonly alive: boolean
+  readonly heartbeat_ms: number
+  readonly started_ms: number
+}
+
+/** Every registered runner, longest running first. */
+export async function listRunners(database: Queryable, tables: Tables, now: string | null): Promise<RunnerRow[]> {
+  const found = await database.query<RunnerRow>(
+    `select runner_id::text, host, process_id, version, job_types, running,
+       lease_until >= coalesce($1::text::timestamptz, clock_timestamp()) as alive,
+       (extract(epoch from heartbeat_at) * 1000)::float8 as heartbeat_ms,
+       (extract(epoch from started_at) * 1000)::float8 as started_ms
+     from ${tables.runners} order by started_at, runner_id`,
+    [now],
+  )
+  return found.rows
+}

@@ -1,0 +1,41 @@
+import type { Queryable } from '../database/database.ts'
+import type { Tables } from './tables.ts'
+
+/** Deletes at most `limit` finished jobs of a status that ended longer ago than `keepMs`; answers how many. */
+export async function pruneFinished(
+  database: Queryable,
+  tables: Tables,
+  request: { status: 'completed' | 'failed' | 'cancelled'; keepMs: number; limit: number; now: string | null },
+): Promise<number> {
+  const pruned = await database.query<{ count: number }>(
+    `with gone as (
+       delete from ${tables.finished} where ctid = any (array(
+         select ctid from ${tables.finished}
+         where completed_at < coalesce($4::text::timestamptz, now()) - $2::float8 * interval '1 millisecond'
+           and status = $1::text
+         limit $3::int))
+       returning 1
+     ) select count(*)::int as count from gone`,
+    [request.status, request.keepMs, request.limit, request.now],
+  )
+  return pruned.rows[0]?.count ?? 0
+}
+
+/** Deletes at most `limit` history rows of attempts begun longer ago than `keepMs`; answers how many. */
+export async function pruneHistory(
+  database: Queryable,
+  tables: Tables,
+  request: { keepMs: number; limit: number; now: string | null },
+): Promise<number> {
+  const pruned = await database.query<{ count: number }>(
+    `with gone as (
+       delete from ${tables.history} where ctid = any (array(
+         select ctid from ${tables.history}
+         where execution_time < coalesce($3::text::timestamptz, now()) - $1::float8 * interval '1 millisecond'
+         limit $2::int))
+       returning 1
+     ) select count(*)::int as count from gone`,
+    [request.keepMs, request.limit, request.now],
+  )
+  return pruned.rows[0]?.count ?? 0
+}

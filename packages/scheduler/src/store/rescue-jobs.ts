@@ -1,0 +1,89 @@
+import type { Database, Queryable } from '../database/database.ts'
+import { KEPT_COLUMNS, type Tables } from './tables.ts'
+
+/** A job whose attempt was lost with its runner. */
+export interface RescuedJob {
+  readonly job_id: string
+  readonly job_type: string
+  readonly gave_up: boolean
+}
+
+/**
+ * Takes back the jobs of runners whose lease ran out: each lost attempt gets its history row, the job is pending again,
+ * or `failed` once it was lost `maxLost` times (a job that kills its process must not do so for ever).
+ *
+ * Two statements in one transaction, on purpose: deleting the runner's row waits for a claim that is under way and
+ * locks that row, and only a statement that begins afterwards sees the jobs of that claim.
+ */
+export async function rescueJobs(
+  database: Database,
+  tables: Tables,
+  request: { maxLost: ReadonlyMap<string, number>; defaultMaxLost: number; now: string | null },
+): Promise<RescuedJob[]> {
+  return database.transaction(async transaction => {
+    const dead = await transaction.query<{ runner_id: string }>(
+      `delete from ${tables.runners} where lease_until < coalesce($1::text::timestamptz, clock_timestamp())
+       returning runner_id::text`,
+      [request.now],
+    )
+    if (dead.rows.length === 0) return []
+    const held = `live.runner_id = any($1::uuid[]) and live.lease_token is not null`
+    return takeBack(transaction, tables, { held, ids: dead.rows.map(row => row.runner_id), ...request })
+  })
+}
+
+/**
+ * Takes back jobs held by runners that are in no registry: rows changed by hand, or a registry that was emptied.
+ * Reads the whole live partition, so it runs at start and seldom.
+ */
+export async function rescueOrphans(
+  database: Database,
+  tables: Tables,
+  request: { maxLost: ReadonlyMap<string, number>; defaultMaxLost: number; now: string | null },
+): Promise<RescuedJob[]> {
+  const held = `live.lease_token is not null and cardinality($1::uuid[]) = 0
+    and not exists (select from ${tables.runners} runner where runner.runner_id = live.runner_id)`
+  return database.transaction(transaction => takeBack(transaction, tables, { held, ids: [], ...request }))
+}
+
+async function takeBack(
+  transaction: Queryable,
+  tables: Tables,
+  request: {
+    held: string
+    ids: readonly string[]
+    maxLost: ReadonlyMap<string, number>
+    defaultMaxLost: number
+    now: string | null
+  },
+): Promise<RescuedJob[]> {
+  const rescued = await transaction.query<RescuedJob>(
+    `with lost as (
+       select live.*, live.lost_count + 1 >= coalesce(allowed.times, $4::int) as gave_up
+       from ${tables.live} live
+       left join unnest($2::text[], $3::int[]) as allowed(job_type, times) on allowed.job_type = live.job_type
+       where ${request.held} for update of live skip locked
+     ), again as (
+       update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null,
+         lost_count = live.lost_count + 1, last_outcome = 'lost'
+       from lost where live.job_id = lost.job_id and not lost.gave_up
+     ), gone as (
+       delete from ${tables.live} live using lost where live.job_id = lost.job_id and lost.gave_up
+     ), kept as (
+       insert into ${tables.finished} (${KEPT_COLUMNS}, status, last_outcome, completed_at, error_message)
+       select ${KEPT_COLUMNS.replace('lost_count', 'lost_count + 1')}, 'failed', 'lost',
+         coalesce($5::text::timestamptz, now()),
+         'lost ' || (lost_count + 1) || ' times: its process ended or froze while the job ran'
+       from lost where gave_up
+     )
+     insert into ${tables.history} (job_id, job_type, attempt, execution_time, duration_ms, wait_ms, status,
+       error_message, runner_id, created_at)
+     select job_id, job_type, attempt, coalesce(started_at, scheduled_time), null,
+       greatest(0, extract(epoch from started_at - scheduled_time) * 1000)::bigint, 'lost',
+       'the runner stopped renewing its lease', runner_id, coalesce($5::text::timestamptz, now())
+     from lost
+     returning job_id, job_type, (select gave_up from lost where lost.job_id = job_execution_history.job_id) as gave_up`,
+    [request.ids, [...request.maxLost.keys()], [...request.maxLost.values()], request.defaultMaxLost, request.now],
+  )
+  return rescued.rows
+}

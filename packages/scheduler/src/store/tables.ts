@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import { quoteIdentifier } from '../database/identifier.ts'
+
+/** The quoted names of everything the library keeps in the database. */
+export interface Tables {
+  /** The schema, quoted. */
+  readonly schema: string
+  /** The schema, as it is. */
+  readonly schemaName: string
+  /** Every job, whatever its status: what people and reports read. */
+  readonly jobs: string
+  /** Its partition of pending and running jobs: the only table the hot path touches. */
+  readonly live: string
+  /** Its partition of completed, failed and cancelled jobs. */
+  readonly finished: string
+  readonly history: string
+  readonly schedules: string
+  readonly runners: string
+  readonly migrations: string
+  /** NOTIFY channel, as it is. */
+  readonly channel: string
+}
+
+/** @throws BelfryError `BELFRY_INVALID_OPTION` when the schema's name cannot be one */
+export function tablesIn(schemaName: string): Tables {
+  const schema = quoteIdentifier(schemaName, 'schema')
+  return Object.freeze({
+    schema,
+    schemaName,
+    jobs: `${schema}.scheduled_jobs`,
+    live: `${schema}.scheduled_jobs_live`,
+    finished: `${schema}.scheduled_jobs_finished`,
+    history: `${schema}.job_execution_history`,
+    schedules: `${schema}.belfry_schedules`,
+    runners: `${schema}.belfry_runners`,
+    migrations: `${schema}.belfry_migrations`,
+    channel: channelOf(schemaName),
+  })
+}
+
+/**
+ * The NOTIFY channel of a schema: lower case letters, digits and underscores only, since drivers differ in how they quote
+ * channel names, and at most 63 bytes.
+ */
+function channelOf(schemaName: string): string {
+  const plain = /^[a-z0-9_]{1,40}$/.test(schemaName)
+  return `belfry_${plain ? schemaName : createHash('sha256').update(schemaName).digest('hex').slice(0, 32)}`
+}
+
+/** The columns that move with a job from the live to the finished partition, `status` and outcome aside. */
+export const KEPT_COLUMNS =
+  'job_id, job_type, scheduled_time, payload, created_at, retry_count, max_retries, started_at, attempt, ' +
+  'lost_count, snooze_count, unique_key, payload_version, timeout_ms, schedule_id, occurrence, runner_id, progress'

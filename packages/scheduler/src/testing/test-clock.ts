@@ -1,0 +1,64 @@
+import type { Clock, Timer } from '../runtime/clock.ts'
+import { parseDuration, type Duration } from '../runtime/duration.ts'
+
+interface PendingTimer {
+  readonly at: number
+  readonly order: number
+  readonly run: () => void
+}
+
+/**
+ * A clock that stands still until it is told to move. It moves the library's timers and the `now` of its statements
+ * together, so that two days pass in a test within milliseconds.
+ */
+export class TestClock implements Clock {
+  #now: number
+  readonly #start: number
+  #order = 0
+  readonly #timers = new Set<PendingTimer>()
+
+  /** @param start default 1 January 2027, noon UTC */
+  constructor(start: Date | string = '2027-01-01T12:00:00Z') {
+    this.#now = new Date(start).getTime()
+    this.#start = this.#now
+  }
+
+  now(): Date {
+    return new Date(this.#now)
+  }
+
+  databaseNow(): Date {
+    return this.now()
+  }
+
+  monotonic(): number {
+    return this.#now - this.#start
+  }
+
+  setTimer(delayMs: number, run: () => void): Timer {
+    this.#order += 1
+    const timer = { at: this.#now + Math.max(0, delayMs), order: this.#order, run }
+    this.#timers.add(timer)
+    return { cancel: () => this.#timers.delete(timer) }
+  }
+
+  /** Moves time forward; timers that come due are run in order, each at its own time. */
+  advance(by: Duration): void {
+    this.moveTo(new Date(this.#now + parseDuration(by, 'advance')))
+  }
+
+  /** Moves time to an instant. Backwards, as a clock that is set: no timer runs. */
+  moveTo(instant: Date | string): void {
+    const end = new Date(instant).getTime()
+    for (;;) {
+      const next = [...this.#timers]
+        .filter(timer => timer.at <= end)
+        .sort((a, b) => a.at - b.at || a.order - b.order)[0]
+      if (!next) break
+      this.#timers.delete(next)
+      this.#now = Math.max(this.#now, next.at)
+      next.run()
+    }
+    this.#now = end
+  }
+}
