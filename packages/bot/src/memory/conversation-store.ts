@@ -1,0 +1,116 @@
+import type { Queryable } from 'belfry/database'
+import type { Author, Turn, TurnKind } from '../messaging/message.ts'
+
+interface TurnRow {
+  turn_id: number
+  conversation_id: string
+  user_id: string
+  author: Author
+  kind: TurnKind
+  text: string
+  sent_ms: number
+}
+
+const COLUMNS = `turn_id::float8 as turn_id, conversation_id, user_id, author, kind, text,
+  (extract(epoch from sent_at) * 1000)::float8 as sent_ms`
+
+/** NOTIFY channel on which readers of conversations hear that there is something new. */
+export const TURNS_CHANNEL = 'belfry_turns'
+
+export interface NewTurn {
+  readonly conversationId: string
+  readonly userId: string
+  readonly author: Author
+  readonly kind: TurnKind
+  readonly text: string
+  /** The platform's own id of an inbound message; recorded once however often it is handed in. */
+  readonly messageId?: string
+  /** The turn this one answers; a turn is answered once. */
+  readonly answers?: number
+  readonly now: string | null
+}
+
+/** Stores a turn and hints to readers. Undefined when it is there already (same message id, or already answered). */
+export async function addTurn(database: Queryable, turn: NewTurn): Promise<Turn | undefined> {
+  const added = await database.query<TurnRow>(
+    `with added as (
+       insert into conversation_turns (conversation_id, user_id, author, kind, text, message_id, answers, sent_at)
+       values ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::bigint,
+         coalesce($8::text::timestamptz, now()))
+       on conflict do nothing returning *
+     ), hint as materialized (select pg_notify('${TURNS_CHANNEL}', conversation_id) from added)
+     select ${COLUMNS} from added left join hint on true`,
+    [
+      turn.conversationId,
+      turn.userId,
+      turn.author,
+      turn.kind,
+      turn.text,
+      turn.messageId ?? null,
+      turn.answers ?? null,
+      turn.now,
+    ],
+  )
+  return added.rows[0] && turnOf(added.rows[0])
+}
+
+/** An inbound turn by its message id, and whether it has its answer. */
+export async function findInbound(
+  database: Queryable,
+  key: { conversationId: string; messageId: string },
+): Promise<{ turn: Turn; answered: boolean } | undefined> {
+  const found = await database.query<TurnRow & { answered: boolean }>(
+    `select ${COLUMNS}, exists (select from conversation_turns reply where reply.answers = turn.turn_id) as answered
+     from conversation_turns turn where conversation_id = $1::text and message_id = $2::text`,
+    [key.conversationId, key.messageId],
+  )
+  const row = found.rows[0]
+  return row && { turn: turnOf(row), answered: row.answered }
+}
+
+/** Turns after one a reader has seen, oldest first. */
+export async function turnsAfter(
+  database: Queryable,
+  request: { conversationId: string; afterTurnId: number; limit: number },
+): Promise<Turn[]> {
+  const found = await database.query<TurnRow>(
+    `select ${COLUMNS} from conversation_turns where conversation_id = $1::text and turn_id > $2::bigint
+     order by turn_id limit $3::int`,
+    [request.conversationId, request.afterTurnId, request.limit],
+  )
+  return found.rows.map(turnOf)
+}
+
+/** The id of the last turn of a conversation, 0 when there is none. */
+export async function lastTurnId(database: Queryable, conversationId: string): Promise<number> {
+  const found = await database.query<{ last: number }>(
+    `select coalesce(max(turn_id), 0)::float8 as last from conversation_turns where conversation_id = $1::text`,
+    [conversationId],
+  )
+  return found.rows[0]?.last ?? 0
+}
+
+/** The last turns of talk and follow-ups (no commands), oldest first. */
+export async function recentTalk(
+  database: Queryable,
+  request: { conversationId: string; limit: number },
+): Promise<Turn[]> {
+  const found = await database.query<TurnRow>(
+    `select ${COLUMNS} from conversation_turns where conversation_id = $1::text and kind <> 'command'
+     order by turn_id desc limit $2::int`,
+    [request.conversationId, request.limit],
+  )
+  return found.rows.map(turnOf).toReversed()
+}
+
+function turnOf(row: TurnRow): Turn {
+  return {
+    turnId: row.turn_id,
+    conversationId: row.conversation_id,
+    userId: row.user_id,
+    author: row.author,
+    kind: row.kind,
+    text: row.text,
+    sentAt: new Date(row.sent_ms),
+  }
+}

@@ -1,0 +1,44 @@
+import { PGlite } from '@electric-sql/pglite'
+import { fromPglite, fromPool, type Database } from 'belfry/database'
+import { afterAll, beforeAll, describe } from 'vitest'
+import { createTestDatabase } from '../../../../test-support/test-database.ts'
+
+/** A database under test; every story gets a schema of its own in it. */
+export interface Engine {
+  readonly database: Database
+  /** A schema name nobody used yet. */
+  freshSchema(): string
+}
+
+/** Runs the same stories on the embedded database and on a real server. */
+export function describeOnBothEngines(title: string, stories: (engine: Engine) => void): void {
+  for (const kind of ['PGlite', 'PostgreSQL'] as const) {
+    describe(`${title} on ${kind}`, () => {
+      let database: Database | undefined
+      let close: () => Promise<void> = () => Promise.resolve()
+      let schemas = 0
+      beforeAll(async () => {
+        if (kind === 'PGlite') {
+          const pglite = await PGlite.create()
+          database = fromPglite(pglite)
+          close = () => pglite.close()
+        } else {
+          const test = await createTestDatabase()
+          database = fromPool(test.pool)
+          close = () => test.drop()
+        }
+      })
+      afterAll(() => close())
+      stories({
+        get database() {
+          if (!database) throw new Error('the engine is ready inside tests only')
+          return database
+        },
+        freshSchema: () => {
+          schemas += 1
+          return `story_${schemas}`
+        },
+      })
+    })
+  }
+}

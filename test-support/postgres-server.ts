@@ -1,0 +1,122 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { chown, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { Client } from 'pg'
+import { findPostgresBinaries } from './postgres-binaries.ts'
+
+const run = promisify(execFile)
+
+/** A real PostgreSQL server for tests, on loopback, with a folder of its own. */
+export interface PostgresServer {
+  /** Superuser, database `postgres`. */
+  readonly url: string
+  /** Starts it again after `stop` or `kill`, on the same port and folder. */
+  start(): Promise<void>
+  /** Stops it the polite way; data stays until `remove`. */
+  stop(): Promise<void>
+  /** SIGKILL to the postmaster and its children: a crash. */
+  kill(): Promise<void>
+  /** Stops it and deletes its folder. */
+  remove(): Promise<void>
+}
+
+const READY_WITHIN_MS = 30_000
+
+/**
+ * Starts a server. It ends with this process, also when this process is killed: a watching shell ends it when its
+ * standard input closes.
+ */
+export async function startPostgresServer(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
+  const { bin } = await findPostgresBinaries()
+  const owner = await ownerOfServer()
+  const folder = await mkdtemp(join(tmpdir(), 'belfry-pg-'))
+  if (owner) await chown(folder, owner.uid, owner.gid)
+  const data = join(folder, 'data')
+  const user = { ...owner, cwd: '/' }
+  await run(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], user)
+  const port = await freePort()
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
+  const all: Record<string, string> = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    port: String(port),
+    fsync: 'off',
+    max_connections: '200',
+    timezone: 'UTC',
+    log_min_messages: 'fatal',
+    ...settings,
+  }
+  const flags = Object.entries(all).map(([name, value]) => `-c ${name}='${value}'`).join(' ')
+  const watch = `'${join(bin, 'postgres')}' -D '${data}' ${flags} & server=$!; read line; kill -QUIT $server; wait $server`
+  let shell: ChildProcess | undefined
+
+  const start = async () => {
+    shell = spawn('sh', ['-c', watch], { ...user, stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+    shell.unref()
+    await whenReady(url)
+  }
+  const gone = async () => {
+    const ended = shell
+    shell = undefined
+    if (!ended) return
+    const exited = new Promise(resolve => ended.once('exit', resolve))
+    ended.stdin?.end()
+    if (ended.exitCode === null && ended.signalCode === null) await exited
+  }
+  const kill = async () => {
+    const pid = Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[0])
+    process.kill(pid, 'SIGKILL')
+    await gone()
+  }
+  await start()
+  return {
+    url,
+    start,
+    stop: gone,
+    kill,
+    remove: async () => {
+      await gone()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** PostgreSQL refuses to run as root. */
+async function ownerOfServer(): Promise<{ uid: number; gid: number } | undefined> {
+  if (process.getuid?.() !== 0) return undefined
+  const users = (await readFile('/etc/passwd', 'utf8')).split('\n').map(line => line.split(':'))
+  const found = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody')
+  if (!found) throw new Error('running as root and no user postgres or nobody to run PostgreSQL as')
+  return { uid: Number(found[2]), gid: Number(found[3]) }
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
+
+async function whenReady(url: string): Promise<void> {
+  const deadline = Date.now() + READY_WITHIN_MS
+  for (;;) {
+    const client = new Client({ connectionString: url })
+    try {
+      await client.connect()
+      await client.end()
+      return
+    } catch (error) {
+      await client.end().catch(() => {})
+      if (Date.now() > deadline) throw new Error(`PostgreSQL did not become ready within ${READY_WITHIN_MS} ms`, { cause: error })
+      await pause(20)
+    }
+  }
+}
