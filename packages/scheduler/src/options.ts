@@ -7,8 +7,8 @@ import { systemClock, type Clock } from './runtime/clock.ts'
 import { parseDuration, type Duration } from './runtime/duration.ts'
 import { silentLogger, type Logger } from './runtime/logger.ts'
 
-/** Options of a scheduler. Only `database` is needed. */
-export interface SchedulerOptions {
+/** Options of a scheduler's engine. Only `database` is needed. */
+export interface EngineOptions {
   /** From `fromPool(pool)` or `fromPglite(pglite)`. The connection behind it stays the caller's. */
   database: Database
   /** The job types this process knows. More can be added with `registerHandler`. */
@@ -71,7 +71,7 @@ const SHORTEST_LEASE_MS = 1_000
  * Checks options and fills in defaults, once; what comes back is frozen.
  * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`
  */
-export function resolveOptions(options: SchedulerOptions): ResolvedOptions {
+export function resolveOptions(options: EngineOptions): ResolvedOptions {
   if (typeof options?.database?.transaction !== 'function') {
     throw new BelfryError(
       'BELFRY_INVALID_OPTION',

@@ -12,7 +12,9 @@ import type { Attempt, Job } from './job/job.ts'
 import { JobRegistry, type HandlerObject } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
-import { resolveOptions, type SchedulerOptions } from './options.ts'
+import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
+import { Schedules, type AppliedSchedule, type Schedule, type ScheduleDefinition } from './recurring/schedule.ts'
+import { resolveOptions, type EngineOptions } from './options.ts'
 import { logEvents } from './runtime/event-log.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
@@ -23,6 +25,12 @@ import { listAttempts } from './store/list-attempts.ts'
 import { migrationPlan } from './store/migrations/plan.ts'
 import { redriveJob } from './store/redrive-job.ts'
 import { tablesIn } from './store/tables.ts'
+
+/** Options of a scheduler. Only `database` is needed. */
+export interface SchedulerOptions extends EngineOptions {
+  /** Recurring schedules, stored or brought in line at start. */
+  schedules?: readonly ScheduleDefinition[]
+}
 
 /** A job by its id, or by the answer of the call that scheduled it. */
 export type JobReference = string | { readonly jobId: string }
@@ -36,6 +44,9 @@ export class Scheduler {
   readonly #intake: JobIntake
   readonly #runner: Runner
   readonly #maintainer: Maintainer
+  readonly #enqueuer: RecurringEnqueuer
+  readonly #schedules: Schedules
+  readonly #declared: readonly ScheduleDefinition[]
   #state: 'new' | 'started' | 'stopped' = 'new'
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
@@ -56,7 +67,10 @@ export class Scheduler {
       events,
       clock: resolved.clock,
     }
-    this.#runner = new Runner(this.#core, { onSchedules: () => {} })
+    this.#runner = new Runner(this.#core, { onSchedules: () => this.#enqueuer.wake() })
+    this.#enqueuer = new RecurringEnqueuer(this.#core, () => this.#runner.wake())
+    this.#schedules = new Schedules(this.#core, () => this.#enqueuer.wake())
+    this.#declared = options.schedules ?? []
     this.#intake = new JobIntake(this.#core, () => this.#runner.wake())
     this.#maintainer = new Maintainer(this.#core)
   }
@@ -223,6 +237,33 @@ export class Scheduler {
     return redriven
   }
 
+  /**
+   * Stores a recurring schedule, or brings the stored one in line. The `schedules` option does this at start.
+   * @throws BelfryError `BELFRY_INVALID_RULE`, `BELFRY_INVALID_TIME_ZONE`, `BELFRY_INVALID_PAYLOAD`, `BELFRY_INVALID_…`
+   */
+  applySchedule(definition: ScheduleDefinition): Promise<AppliedSchedule> {
+    return this.#schedules.apply(definition)
+  }
+
+  getSchedules(): Promise<Schedule[]> {
+    return this.#schedules.list()
+  }
+
+  /** Stops a schedule from firing until it is resumed. False when there is none. */
+  pauseSchedule(scheduleId: string): Promise<boolean> {
+    return this.#schedules.pause(scheduleId, true)
+  }
+
+  /** Goes on with the next occurrence from now. False when there is none. */
+  resumeSchedule(scheduleId: string): Promise<boolean> {
+    return this.#schedules.pause(scheduleId, false)
+  }
+
+  /** Deletes a schedule; jobs it made stay. False when there is none. */
+  removeSchedule(scheduleId: string): Promise<boolean> {
+    return this.#schedules.remove(scheduleId)
+  }
+
   /** Removes finished jobs and attempts past their retention now; a started scheduler does so hourly. */
   prune(): Promise<PruneCounts> {
     return prune(this.#core)
@@ -238,12 +279,20 @@ export class Scheduler {
    * For tests, scripts and simulations, on a scheduler that is not started.
    */
   async runDueJobs(): Promise<number> {
-    return this.#runner.drain()
+    let attempts = 0
+    for (;;) {
+      const fired = await this.#enqueuer.fireDue()
+      const ran = await this.#runner.drain()
+      attempts += ran
+      if (fired + ran === 0) return attempts
+    }
   }
 
   async #start(): Promise<void> {
     if (this.#core.options.migrate) await this.migrate()
+    for (const definition of this.#declared) await this.#schedules.apply(definition)
     await this.#runner.start()
+    this.#enqueuer.start()
     this.#maintainer.start()
     this.#state = 'started'
   }
@@ -254,6 +303,7 @@ export class Scheduler {
     this.#state = 'stopped'
     this.#intake.stop()
     if (!wasStarted) return
+    await this.#enqueuer.stop()
     await this.#maintainer.stop()
     await this.#runner.stop(this.#core.options.gracePeriodMs)
   }

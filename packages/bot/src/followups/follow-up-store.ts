@@ -9,18 +9,22 @@ export interface PreparedFollowUp {
   readonly id: number
   readonly state: FollowUpState
   readonly message: string
+  readonly conversationId: string
 }
 
 interface PreparedRow {
   id: number
   state: FollowUpState
   message_sent: string
+  conversation_id: string
 }
+
+const PREPARED_COLUMNS = 'id::float8 as id, state, message_sent, conversation_id'
 
 /** The follow-up a job prepared earlier, if it did. */
 export async function findFollowUpOfJob(database: Queryable, jobId: string): Promise<PreparedFollowUp | undefined> {
   const found = await database.query<PreparedRow>(
-    'select id::float8 as id, state, message_sent from follow_up_history where job_id = $1::text',
+    `select ${PREPARED_COLUMNS} from follow_up_history where job_id = $1::text`,
     [jobId],
   )
   return found.rows[0] && preparedOf(found.rows[0])
@@ -49,12 +53,9 @@ export async function prepareFollowUp(
        values ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text::jsonb, $7::text, $8::text, $9::boolean,
          'prepared', null, coalesce($10::text::timestamptz, now()))
        on conflict (job_id) where job_id is not null do nothing
-       returning id, state, message_sent
+       returning id, state, message_sent, conversation_id
      )
-     select id::float8 as id, state, message_sent from fresh
-     union all
-     select id::float8, state, message_sent from follow_up_history where job_id = $1::text
-     limit 1`,
+     select ${PREPARED_COLUMNS} from fresh`,
     [
       followUp.jobId,
       followUp.userId,
@@ -68,22 +69,20 @@ export async function prepareFollowUp(
       followUp.now,
     ],
   )
-  const row = prepared.rows[0] ?? (await database.query<PreparedRow>(
-    'select id::float8 as id, state, message_sent from follow_up_history where job_id = $1::text',
-    [followUp.jobId],
-  )).rows[0]
-  if (!row) throw new Error(`follow-up of job ${followUp.jobId} was neither stored nor found`)
-  return preparedOf(row)
+  if (prepared.rows[0]) return preparedOf(prepared.rows[0])
+  const earlier = await findFollowUpOfJob(database, followUp.jobId)
+  if (!earlier) throw new Error(`follow-up of job ${followUp.jobId} was neither stored nor found`)
+  return earlier
 }
 
-/** Marks a prepared follow-up as sent, in the transaction that sends it. False when it is not `prepared` any more. */
+/** Marks a follow-up as sent, in the transaction that sends it. False when it is sent already. */
 export async function markSent(
   database: Queryable,
   request: { id: number; now: string | null },
 ): Promise<boolean> {
   const marked = await database.query<{ id: number }>(
     `update follow_up_history set state = 'sent', sent_at = coalesce($2::text::timestamptz, now())
-     where id = $1::bigint and state = 'prepared' returning id::float8 as id`,
+     where id = $1::bigint and state <> 'sent' returning id::float8 as id`,
     [request.id, request.now],
   )
   return marked.rows.length > 0
@@ -95,6 +94,11 @@ export async function markWithheld(database: Queryable, jobId: string): Promise<
     `update follow_up_history set state = 'withheld' where job_id = $1::text and state = 'prepared'`,
     [jobId],
   )
+}
+
+/** Forgets a text that was not sent and has gone stale: the person has spoken since. */
+export async function discardPrepared(database: Queryable, jobId: string): Promise<void> {
+  await database.query(`delete from follow_up_history where job_id = $1::text and state = 'prepared'`, [jobId])
 }
 
 /** Times of the follow-ups a person was sent within a span before now, newest first. */
@@ -184,5 +188,5 @@ export async function pendingFollowUps(
 }
 
 function preparedOf(row: PreparedRow): PreparedFollowUp {
-  return { id: row.id, state: row.state, message: row.message_sent }
+  return { id: row.id, state: row.state, message: row.message_sent, conversationId: row.conversation_id }
 }

@@ -1,0 +1,125 @@
+import type { Clock, Logger } from 'belfry'
+import type { Database } from 'belfry/database'
+import { databaseNow } from '../clock.ts'
+import type { CommandDispatcher } from '../commands/dispatch-command.ts'
+import { creditResponse } from '../followups/follow-up-store.ts'
+import { planAfterMessage, type PlannedFollowUp, type PlannerParts } from '../followups/plan-follow-up.ts'
+import { isStopWord, stopAnswer, turnOff } from '../followups/preferences.ts'
+import { addTurn, findInbound, recentTalk } from '../memory/conversation-store.ts'
+import type { InboundMessage, Turn } from '../messaging/message.ts'
+import { recordActivity, takeNotice } from '../users/profile-store.ts'
+import type { ReplyComposer } from './compose-reply.ts'
+import { ConversationLanes } from './conversation-lanes.ts'
+
+export interface ChatParts {
+  readonly database: Database
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly commands: CommandDispatcher
+  readonly replies: ReplyComposer
+  /** Undefined when there are no background jobs. */
+  readonly planner: PlannerParts | undefined
+  readonly replyWindowMs: number
+}
+
+/** What an inbound message led to, for those who show it (the demo, tests). */
+export interface Handled {
+  readonly reply: Turn | undefined
+  readonly planned: PlannedFollowUp | undefined
+  /** The follow-up this message answered. */
+  readonly credited: number | undefined
+}
+
+/** Longest text that is taken in; what is longer is cut, not lost without a word. */
+const LONGEST_TEXT = 4_000
+/** Turns that are recalled for a reply. */
+const RECALLED_TURNS = 24
+const NOTICE =
+  'By the way: if you go quiet, I may write to you once to follow up. Say `!followup_settings off` and I never will.'
+
+/** The one entry for what people say. */
+export class Chat {
+  readonly #parts: ChatParts
+  readonly #lanes = new ConversationLanes()
+
+  constructor(parts: ChatParts) {
+    this.#parts = parts
+  }
+
+  /** Records, answers and plans; resolves when the answer is stored. A message handed in twice is answered once. */
+  handle(message: InboundMessage): Promise<Handled> {
+    const text = message.text.slice(0, LONGEST_TEXT).replaceAll('\0', '').toWellFormed().trim()
+    if (text === '') return Promise.resolve({ reply: undefined, planned: undefined, credited: undefined })
+    return this.#lanes.run(message.conversationId, () => this.#handle({ ...message, text }))
+  }
+
+  /** Resolves when every message handed in has its answer. */
+  whenIdle(): Promise<void> {
+    return this.#lanes.whenIdle()
+  }
+
+  async #handle(message: InboundMessage): Promise<Handled> {
+    if (this.#parts.commands.isCommand(message.text)) return this.#handleCommand(message)
+    if (isStopWord(message.text)) return this.#handleStop(message)
+    const recorded = await this.#record(message)
+    if (!recorded) return { reply: undefined, planned: undefined, credited: undefined }
+    const reply = await this.#reply(message, recorded.turn)
+    return { reply, planned: recorded.planned, credited: recorded.credited }
+  }
+
+  /** One transaction: what was said, that they are active, the answer credited, the next follow-up planned. */
+  async #record(message: InboundMessage) {
+    const { database, clock, planner, replyWindowMs } = this.#parts
+    const now = databaseNow(clock)
+    const { conversationId, userId, messageId } = message
+    const recorded = await database.transaction(async transaction => {
+      const turn = await addTurn(transaction, { conversationId, userId, messageId, author: 'user', kind: 'chat', text: message.text, now })
+      if (!turn) return undefined
+      const credited = await creditResponse(transaction, { userId, windowMs: replyWindowMs, now })
+      await recordActivity(transaction, { ...message, now })
+      const planned = planner && (await planAfterMessage(planner, transaction, userId))
+      return { turn, credited, planned }
+    })
+    if (recorded) return recorded
+    // Handed in before: a process may have died between recording and answering.
+    const known = await findInbound(database, { conversationId, messageId })
+    return known && !known.answered ? { turn: known.turn, credited: undefined, planned: undefined } : undefined
+  }
+
+  async #reply(message: InboundMessage, turn: Turn): Promise<Turn | undefined> {
+    const { database, clock, replies } = this.#parts
+    const { conversationId, userId } = message
+    const now = databaseNow(clock)
+    const turns = await recentTalk(database, { conversationId, limit: RECALLED_TURNS })
+    const text = await replies.compose({ displayName: message.displayName, turns })
+    return database.transaction(async transaction => {
+      const first = this.#parts.planner && (await takeNotice(transaction, userId, now))
+      const whole = first ? `${text}\n\n${NOTICE}` : text
+      return addTurn(transaction, { conversationId, userId, author: 'bot', kind: 'chat', text: whole, answers: turn.turnId, now })
+    })
+  }
+
+  async #handleCommand(message: InboundMessage): Promise<Handled> {
+    const answer = await this.#parts.commands.dispatch(message)
+    return this.#storeExchange(message, answer)
+  }
+
+  async #handleStop(message: InboundMessage): Promise<Handled> {
+    const { database, planner, clock } = this.#parts
+    const cancelled = await turnOff({ database, scheduler: planner?.scheduler, clock }, { userId: message.userId, source: 'word' })
+    return this.#storeExchange(message, stopAnswer(cancelled))
+  }
+
+  /** Commands and their answers are kept apart from talk: they are no activity and no answer to a follow-up. */
+  async #storeExchange(message: InboundMessage, answer: string): Promise<Handled> {
+    const { database, clock } = this.#parts
+    const now = databaseNow(clock)
+    const { conversationId, userId, messageId, text } = message
+    const reply = await database.transaction(async transaction => {
+      const asked = await addTurn(transaction, { conversationId, userId, messageId, author: 'user', kind: 'command', text, now })
+      if (!asked) return undefined
+      return addTurn(transaction, { conversationId, userId, author: 'bot', kind: 'command', text: answer, answers: asked.turnId, now })
+    })
+    return { reply, planned: undefined, credited: undefined }
+  }
+}

@@ -1,0 +1,73 @@
+import type { Logger } from 'belfry'
+import type { InboundMessage } from '../messaging/message.ts'
+import { CommandError, type Command } from './command.ts'
+
+export interface DispatcherParts {
+  readonly prefix: string
+  readonly commands: readonly Command[]
+  readonly logger: Logger
+}
+
+/** Finds the command, checks who asks, runs it, and always answers something. */
+export class CommandDispatcher {
+  readonly #parts: DispatcherParts
+  readonly #byName: ReadonlyMap<string, Command>
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts
+    this.#byName = new Map(parts.commands.map(command => [command.name, command]))
+  }
+
+  /** A command begins with the prefix and a letter; `!!!` and `! well` are talk. */
+  isCommand(text: string): boolean {
+    return text.startsWith(this.#parts.prefix) && /^\p{L}/u.test(text.slice(this.#parts.prefix.length))
+  }
+
+  /** The reply to a command. Never rejects. */
+  async dispatch(message: InboundMessage): Promise<string> {
+    const [name = '', ...args] = message.text.slice(this.#parts.prefix.length).split(/\s+/).filter(Boolean)
+    const command = this.#byName.get(name.toLowerCase())
+    if (!command) return this.#unknown(name)
+    if (command.adminOnly && !message.isAdmin) {
+      return 'This command requires administrator permissions. Operators list theirs in ADMIN_USER_IDS; ' +
+        `your id is \`${message.userId}\`.`
+    }
+    try {
+      return await command.run({ message, args })
+    } catch (error) {
+      if (error instanceof CommandError) {
+        return `${error.message}\nUsage: \`${this.#parts.prefix}${command.name}${command.usage ? ` ${command.usage}` : ''}\``
+      }
+      const text = error instanceof Error ? error.message : String(error)
+      this.#parts.logger.error({ event: 'command_failed', command: command.name, error: text }, 'a command failed')
+      return 'Something went wrong on my side; nothing was changed. It is in the log.'
+    }
+  }
+
+  #unknown(name: string): string {
+    const { prefix } = this.#parts
+    const near = [...this.#byName.keys()].find(known => isNear(known, name.toLowerCase()))
+    const hint = near ? ` Did you mean \`${prefix}${near}\`?` : ''
+    return `I know no command \`${prefix}${name.slice(0, 40)}\`.${hint} \`${prefix}help\` lists them all.`
+  }
+}
+
+/** One word begins the other, or they differ in at most two letters. */
+function isNear(known: string, typed: string): boolean {
+  if (typed.length < 3) return false
+  return known.startsWith(typed) || typed.startsWith(known) || distance(known, typed.slice(0, 40)) <= 2
+}
+
+/** Levenshtein distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1]
+    for (let j = 1; j <= b.length; j += 1) {
+      const swap = (row[j - 1] ?? 0) + (letter === b[j - 1] ? 0 : 1)
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

@@ -1,0 +1,75 @@
+import type { Clock } from 'belfry'
+import type { Database } from 'belfry/database'
+import { DELAY_EXPECTS, parseDelay } from '../followups/delay.ts'
+import type { GateReport } from '../followups/gates.ts'
+import { scheduleFollowUpMessage, type PlannerParts } from '../followups/plan-follow-up.ts'
+import type { InboundMessage } from '../messaging/message.ts'
+import { sayWhen } from '../messaging/say-time.ts'
+import { findProfilesByName } from '../users/profile-store.ts'
+import type { Profile } from '../users/profile.ts'
+import { CommandError, type Command } from './command.ts'
+
+/** The guide's default: a day. */
+const DEFAULT_HOURS = 24
+const HOUR_MS = 3_600_000
+
+/** `!schedule_followup @user [hours]` */
+export function scheduleFollowUpCommand(parts: {
+  database: Database
+  clock: Clock
+  planner: PlannerParts | undefined
+}): Command {
+  return {
+    name: 'schedule_followup',
+    usage: '@user [hours]',
+    about: 'Schedule a follow-up to somebody, by default in 24 hours.',
+    adminOnly: true,
+    async run({ message, args }) {
+      if (!parts.planner) throw new CommandError('Job scheduler is not available (JOB_SCHEDULER_ENABLED is false).')
+      const { name, delayText } = splitArguments(args)
+      const delayMs = delayText === undefined ? DEFAULT_HOURS * HOUR_MS : parseDelay(delayText)
+      if (delayMs === undefined) throw new CommandError(`Hours: expected ${DELAY_EXPECTS}; got \`${delayText?.slice(0, 40)}\`.`)
+      const person = await findPerson(parts.database, name, message)
+      const planned = await scheduleFollowUpMessage(parts.planner, {
+        userId: person.userId,
+        delayHours: delayMs / HOUR_MS,
+        requestedBy: message.userId,
+      })
+      const when = sayWhen(planned.dueAt, parts.clock.now())
+      const shown = person.displayName || person.userId
+      return `Follow-up message scheduled for ${shown}, ${when}.\nJob ID: \`${planned.jobId}\`${sayAdvice(planned.advice)}`
+    },
+  }
+}
+
+/** Names may hold blanks: the last word is the delay if it looks like one. */
+function splitArguments(args: readonly string[]): { name: string; delayText: string | undefined } {
+  const last = args.at(-1)
+  const hasDelay = args.length > 1 && last !== undefined && (/^[-+]?[\d.]/.test(last) || args.length === 2)
+  const name = (hasDelay ? args.slice(0, -1) : args).join(' ').replace(/^@/, '').trim()
+  if (name === '') throw new CommandError('Please mention a valid user (e.g., @username).')
+  return { name, delayText: hasDelay ? last : undefined }
+}
+
+async function findPerson(database: Database, name: string, message: InboundMessage): Promise<Profile> {
+  if (name.toLowerCase() === 'me') return findPerson(database, message.userId, message)
+  const found = await findProfilesByName(database, name)
+  const exact = found.find(profile => profile.userId === name)
+  const [only, ...others] = exact ? [exact] : found
+  if (!only) throw new CommandError(`Please mention a valid user (e.g., @username): I have not talked with anybody called \`${name.slice(0, 80)}\`.`)
+  if (others.length > 0) {
+    const ids = found.map(profile => `\`${profile.userId}\``).join(', ')
+    throw new CommandError(`Several people are called \`${name.slice(0, 80)}\`: name one by id (${ids}).`)
+  }
+  return only
+}
+
+/** What stands in the way today; the gates decide again when it is due. */
+function sayAdvice(advice: GateReport): string {
+  if (advice.verdict === 'allow') return ''
+  if (advice.reason === 'opted_out') return '\nNote: this person has follow-ups off. It is kept, but not sent unless they turn them on.'
+  if (advice.reason === 'not_opted_in') return '\nNote: this person has not agreed to follow-ups. It is kept, but not sent unless they do.'
+  const until = advice.until ? ` until ${advice.until.toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''
+  const what = advice.verdict === 'defer' ? 'it would wait' : 'it would not be sent'
+  return `\nNote: as things stand ${what}${until} (${advice.reason ?? 'unknown'}).`
+}

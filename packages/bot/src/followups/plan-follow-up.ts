@@ -1,0 +1,106 @@
+import type { Clock, Scheduler } from 'belfry'
+import type { Database, Queryable } from 'belfry/database'
+import { databaseNow } from '../clock.ts'
+import { followUpJob } from '../job-catalog.ts'
+import { storeDecision } from './decision-store.ts'
+import { readFacts } from './facts-store.ts'
+import { evaluateGates, type GateReport } from './gates.ts'
+import type { FollowUpPolicy } from './policy.ts'
+
+export interface PlannerParts {
+  readonly database: Database
+  readonly scheduler: Scheduler
+  readonly policy: FollowUpPolicy
+  readonly clock: Clock
+}
+
+/** A planned follow-up, and what the gates think of it today. */
+export interface PlannedFollowUp {
+  readonly jobId: string
+  readonly dueAt: Date
+  readonly advice: GateReport
+}
+
+/** What `scheduleFollowUpMessage` takes: the guide's call. */
+export interface FollowUpRequest {
+  readonly userId: string
+  /** Hours from now. Default: the configured delay. */
+  readonly delayHours?: number
+  /** Hints for the text, such as `{ last_topic: 'Python programming' }`. */
+  readonly messageContext?: Record<string, unknown>
+  /** Who asked for it. */
+  readonly requestedBy?: string
+}
+
+const HOUR_MS = 3_600_000
+/** Reasons that silence alone can mend by the time the follow-up is due. */
+const MENDED_BY_TIME = new Set(['recently_active', 'quiet_hours', 'pacing', 'cooldown', 'snoozed'])
+
+/**
+ * Plans a follow-up for somebody who has just spoken, in the transaction that recorded what they said. One is planned per
+ * person at a time: while it waits, further messages cost nothing, because the job itself looks when the person last
+ * spoke and moves on. Answers undefined when none is wanted or one is planned already.
+ */
+export async function planAfterMessage(
+  parts: PlannerParts,
+  transaction: Queryable,
+  userId: string,
+): Promise<PlannedFollowUp | undefined> {
+  const { policy, scheduler, clock } = parts
+  const now = databaseNow(clock)
+  const uniqueKey = `automatic:${userId}`
+  const facts = await readFacts(transaction, userId, now)
+  const plannedAt = facts.now
+  const dueAt = new Date(plannedAt.getTime() + policy.delayMs)
+  const job = { automatic: true, plannedAt, dueAt, seed: uniqueKey }
+  const advice = evaluateGates({ ...facts, policy, job })
+  if (advice.verdict === 'deny' && !MENDED_BY_TIME.has(advice.reason ?? '')) return undefined
+  const planned = await scheduler.scheduleJob(
+    followUpJob,
+    { userId, automatic: true, plannedAt: plannedAt.toISOString() },
+    { uniqueKey, scheduledTime: dueAt, transaction },
+  )
+  if (planned.conflict) return undefined
+  await storeAdvice(transaction, { userId, jobId: planned.jobId, advice, now })
+  return { jobId: planned.jobId, dueAt, advice }
+}
+
+/**
+ * Schedules a follow-up because somebody asked for it. It goes through the same gates when it is due; the answer says
+ * what they think today.
+ */
+export async function scheduleFollowUpMessage(parts: PlannerParts, request: FollowUpRequest): Promise<PlannedFollowUp> {
+  const { policy, scheduler, clock, database } = parts
+  const delayMs = request.delayHours === undefined ? policy.delayMs : request.delayHours * HOUR_MS
+  const now = databaseNow(clock)
+  return database.transaction(async transaction => {
+    const facts = await readFacts(transaction, request.userId, now)
+    const plannedAt = facts.now
+    const dueAt = new Date(plannedAt.getTime() + delayMs)
+    // What the gates will see when it is due, if nothing happens until then.
+    const job = { automatic: false, plannedAt, dueAt, seed: request.userId }
+    const advice = evaluateGates({ ...facts, now: dueAt, sentInLastMinute: 0, policy, job })
+    const planned = await scheduler.scheduleJob(
+      followUpJob,
+      {
+        userId: request.userId,
+        automatic: false,
+        plannedAt: plannedAt.toISOString(),
+        ...(request.messageContext && { messageContext: request.messageContext }),
+        ...(request.requestedBy && { requestedBy: request.requestedBy }),
+      },
+      { scheduledTime: dueAt, transaction },
+    )
+    await storeAdvice(transaction, { userId: request.userId, jobId: planned.jobId, advice, now })
+    return { jobId: planned.jobId, dueAt, advice }
+  })
+}
+
+function storeAdvice(
+  transaction: Queryable,
+  plan: { userId: string; jobId: string; advice: GateReport; now: string | null },
+): Promise<void> {
+  const { verdict, reason, rule, until, gates } = plan.advice
+  const decision = { userId: plan.userId, jobId: plan.jobId, stage: 'plan', verdict, reason, rule, until, gates } as const
+  return storeDecision(transaction, decision, plan.now)
+}

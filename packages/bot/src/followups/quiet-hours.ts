@@ -1,0 +1,54 @@
+/** Minutes of the day between which nobody is written to; `off` when there are none. `start` > `end` wraps midnight. */
+export type QuietHours = 'off' | { readonly start: number; readonly end: number }
+
+const MINUTE_MS = 60_000
+const DAY_MINUTES = 1_440
+
+/** `'22:00-08:00'` or `'off'`; the same time twice means none. The text has been checked by the configuration. */
+export function parseQuietHours(text: string): QuietHours {
+  const found = /^(\d{2}):(\d{2})-(\d{2}):(\d{2})$/.exec(text)
+  if (!found) return 'off'
+  const [startHour = 0, startMinute = 0, endHour = 0, endMinute = 0] = found.slice(1).map(Number)
+  const [start, end] = [startHour * 60 + startMinute, endHour * 60 + endMinute]
+  return start === end ? 'off' : { start, end }
+}
+
+/** Minute of the day that a wall clock shows in a zone at an instant, by the zone's rules of that day. */
+export function minuteOfDay(instant: Date, timeZone: string): number {
+  const shown = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+  const [hour = 0, minute = 0] = shown.format(instant).split(':').map(Number)
+  return hour * 60 + minute
+}
+
+function isQuietMinute(minute: number, quiet: { start: number; end: number }): boolean {
+  const { start, end } = quiet
+  return start < end ? minute >= start && minute < end : minute >= start || minute < end
+}
+
+/**
+ * When the quiet hours that hold at an instant end; undefined when it is not quiet. Walks real minutes, so that a change
+ * of the clocks inside the window needs no case of its own: a day has at most 25 hours of them.
+ */
+export function quietUntil(instant: Date, quiet: QuietHours, timeZone: string): Date | undefined {
+  if (quiet === 'off' || !isQuietMinute(minuteOfDay(instant, timeZone), quiet)) return undefined
+  const fullMinute = Math.floor(instant.getTime() / MINUTE_MS) * MINUTE_MS
+  for (let minutes = 1; minutes <= DAY_MINUTES + 120; minutes += 1) {
+    const later = new Date(fullMinute + minutes * MINUTE_MS)
+    if (!isQuietMinute(minuteOfDay(later, timeZone), quiet)) return later
+  }
+  return undefined
+}
+
+/** How far from the hour of their last message somebody is taken to be awake, when their zone is not known. */
+const AWAKE_WITHIN_MINUTES = 180
+
+/**
+ * For a person whose zone is not known: they were awake when they last wrote, so the same time of day, three hours
+ * either way, is no night. Answers the next instant at exactly that time of day, or undefined when it is fine now.
+ */
+export function awakeAgainAt(instant: Date, lastMessageAt: Date): Date | undefined {
+  const dayMs = DAY_MINUTES * MINUTE_MS
+  const since = (((instant.getTime() - lastMessageAt.getTime()) % dayMs) + dayMs) % dayMs
+  const distance = Math.min(since, dayMs - since)
+  return distance <= AWAKE_WITHIN_MINUTES * MINUTE_MS ? undefined : new Date(instant.getTime() + dayMs - since)
+}
