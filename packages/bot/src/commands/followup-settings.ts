@@ -1,5 +1,6 @@
 import type { Clock } from 'belfry'
 import type { Database } from 'belfry/database'
+import { databaseNow } from '../clock.ts'
 import { pendingFollowUps } from '../followups/follow-up-store.ts'
 import type { FollowUpPolicy } from '../followups/policy.ts'
 import { stopAnswer, turnOff, turnOn, type PreferenceParts } from '../followups/preferences.ts'
@@ -37,7 +38,7 @@ export function followUpSettingsCommand(parts: SettingsParts): Command {
 
 async function describe({ database, clock, policy }: SettingsParts, userId: string): Promise<string> {
   const profile = await findProfile(database, userId)
-  const [next] = await pendingFollowUps(database, userId)
+  const [next] = await pendingFollowUps(database, userId, databaseNow(clock))
   const lines = [
     `Follow-up Settings: ${profile?.followUpsEnabled === false ? 'off' : 'on'}`,
     whatTheyAre(policy),

@@ -92,3 +92,11 @@ export async function openInMemory(): Promise<OpenDatabase> {
   const pglite = await PGlite.create()
   return { database: fromPglite(pglite), label: 'in memory', close: () => pglite.close() }
 }
+
+/**
+ * Opens what the settings name: the server of `DATABASE_URL`, else the embedded database in `BELFRY_DATA_DIR`.
+ * @throws BelfryError, FolderInUseError
+ */
+export function openConfigured(settings: { databaseUrl: string | undefined; dataDir: string }): Promise<OpenDatabase> {
+  return settings.databaseUrl ? openServer(settings.databaseUrl) : openEmbedded(settings.dataDir)
+}

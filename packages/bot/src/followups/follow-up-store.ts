@@ -166,23 +166,34 @@ export async function creditResponse(
   return credited.rows[0]?.id
 }
 
+/** A person's follow-up job that has not ended. */
+export interface PendingFollowUp {
+  readonly jobId: string
+  readonly scheduledTime: Date
+  /** Milliseconds from now by the database's clock; negative when it is due. */
+  readonly dueInMs: number
+  readonly running: boolean
+}
+
 /** A person's follow-up jobs that have not ended, soonest first. */
 export async function pendingFollowUps(
   database: Queryable,
   userId: string,
-): Promise<{ jobId: string; scheduledTime: Date; automatic: boolean; running: boolean }[]> {
-  const found = await database.query<{ job_id: string; scheduled_ms: number; automatic: boolean; running: boolean }>(
-    `select job_id, (extract(epoch from scheduled_time) * 1000)::float8 as scheduled_ms, status = 'running' as running,
-       coalesce((payload->>'automatic')::boolean, false) as automatic
+  now: string | null,
+): Promise<PendingFollowUp[]> {
+  const found = await database.query<{ job_id: string; scheduled_ms: number; due_in_ms: number; running: boolean }>(
+    `select job_id, status = 'running' as running, (extract(epoch from scheduled_time) * 1000)::float8 as scheduled_ms,
+       (extract(epoch from scheduled_time - coalesce($2::text::timestamptz, clock_timestamp())) * 1000)::float8
+         as due_in_ms
      from scheduled_jobs
      where status in ('pending', 'running') and job_type = 'follow_up_message' and payload->>'userId' = $1::text
      order by scheduled_time`,
-    [userId],
+    [userId, now],
   )
   return found.rows.map(row => ({
     jobId: row.job_id,
     scheduledTime: new Date(row.scheduled_ms),
-    automatic: row.automatic,
+    dueInMs: row.due_in_ms,
     running: row.running,
   }))
 }

@@ -28,7 +28,7 @@ export async function turnOff(
   return database.transaction(async transaction => {
     const now = databaseNow(clock)
     await setFollowUpsEnabled(transaction, { ...choice, enabled: false, textVersion: CONSENT_TEXT_VERSION, now })
-    const planned = await pendingFollowUps(transaction, choice.userId)
+    const planned = await pendingFollowUps(transaction, choice.userId, now)
     for (const { jobId } of planned) await scheduler?.cancelJob(jobId, { reason: 'opted_out', transaction })
     return planned.length
   })

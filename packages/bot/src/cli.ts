@@ -1,0 +1,93 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util'
+import { BelfryError, parseDuration, systemClock, VERSION } from 'belfry'
+import { createApp } from './app.ts'
+import { loadEnvironment, readConfig } from './config.ts'
+import { openConfigured } from './database/connect.ts'
+import { runDemo } from './demo/demo.ts'
+import { createLogger } from './logger.ts'
+import { runTerminalChat } from './platforms/terminal/terminal-chat.ts'
+import { runProgram, UsageError } from './program.ts'
+import { runServer } from './server.ts'
+
+const HELP = `Usage: belfry <command> [options]
+
+  start                        the bot: web chat, follow-ups, background jobs
+  chat [--user NAME] [--linger DURATION]
+                               talk to it here; lines from a terminal or a pipe
+  demo                         48 hours of a follow-up in a few seconds
+  help, --version
+
+Settings come from the environment and .env; see .env.example.
+
+Examples:
+  belfry chat --user ada
+  printf 'hi, I am Ada\\n' | belfry chat --user ada --linger 30s
+`
+
+/** Ends one's own name for a person in the terminal; also part of ids, so no blanks. */
+const USER_NAME = /^[\p{L}\p{N}._-]{1,64}$/u
+
+async function chat(args: readonly string[], stop: AbortSignal): Promise<number> {
+  const { values } = usage(() =>
+    parseArgs({ args: [...args], options: { user: { type: 'string', default: 'you' }, linger: { type: 'string', default: '0' } } }),
+  )
+  if (!USER_NAME.test(values.user)) {
+    throw new UsageError(`--user: expected a name of letters, digits, dots and dashes, got ${JSON.stringify(values.user)}`)
+  }
+  const lingerMs = usage(() => parseDuration(/^\d+$/.test(values.linger) ? Number(values.linger) : values.linger, '--linger'))
+  const config = readConfig(loadEnvironment())
+  const logger = createLogger(config.logLevel)
+  const open = await openConfigured(config)
+  const app = createApp({ config, database: open.database, clock: systemClock, logger })
+  try {
+    await app.prepare()
+    await app.start()
+    if (process.stdin.isTTY) process.stderr.write(`You are talking to ${config.botName} as ${values.user}. ${config.commandPrefix}help lists commands, Ctrl-D ends.\n`)
+    await runTerminalChat({
+      app,
+      clock: systemClock,
+      botName: config.botName,
+      user: values.user,
+      lingerMs,
+      input: process.stdin,
+      output: process.stdout,
+      stop,
+    })
+    return 0
+  } finally {
+    await app.stop()
+    await open.close()
+  }
+}
+
+function usage<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof BelfryError || error instanceof TypeError) throw new UsageError(error.message)
+    throw error
+  }
+}
+
+await runProgram(async stop => {
+  const [command = 'help', ...args] = process.argv.slice(2)
+  switch (command) {
+    case 'start':
+      return runServer(stop)
+    case 'chat':
+      return chat(args, stop)
+    case 'demo':
+      return runDemo(process.stdout)
+    case 'help':
+    case '--help':
+    case '-h':
+      process.stdout.write(HELP)
+      return 0
+    case '--version':
+      process.stdout.write(`${VERSION}\n`)
+      return 0
+    default:
+      throw new UsageError(`no command ${JSON.stringify(command)}. \`belfry help\` lists them.`)
+  }
+})

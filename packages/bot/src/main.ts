@@ -1,0 +1,4 @@
+import { runProgram } from './program.ts'
+import { runServer } from './server.ts'
+
+await runProgram(runServer)
