@@ -12,7 +12,8 @@ const schedulerRooms = [
 ]
 const botRooms = [
   ['main', 'cli'],
-  ['app', 'demo'],
+  ['server', 'demo'],
+  ['app', 'program'],
   ['platforms', 'http', 'jobs'],
   ['chat'],
   ['commands'],

@@ -45,7 +45,10 @@ async function chat(args: readonly string[], stop: AbortSignal): Promise<number>
     await app.start()
     if (process.stdin.isTTY) process.stderr.write(`You are talking to ${config.botName} as ${values.user}. ${config.commandPrefix}help lists commands, Ctrl-D ends.\n`)
     await runTerminalChat({
-      app,
+      database: open.database,
+      chat: app.chat,
+      feed: app.feed,
+      jobsRun: app.scheduler !== undefined,
       clock: systemClock,
       botName: config.botName,
       user: values.user,

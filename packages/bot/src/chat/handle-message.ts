@@ -94,7 +94,7 @@ export class Chat {
     const text = await replies.compose({ displayName: message.displayName, turns })
     return database.transaction(async transaction => {
       const first = this.#parts.planner && (await takeNotice(transaction, userId, now))
-      const whole = first ? `${text}\n\n${NOTICE}` : text
+      const whole = first ? `${text}\n${NOTICE}` : text
       return addTurn(transaction, { conversationId, userId, author: 'bot', kind: 'chat', text: whole, answers: turn.turnId, now })
     })
   }

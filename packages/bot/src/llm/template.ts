@@ -101,8 +101,8 @@ interface FollowUpWords {
 
 /** Worded to fit before and after whatever was announced, since nobody knows how much time has passed. */
 const FOLLOW_UPS: readonly { id: string; write: (words: FollowUpWords) => string | undefined }[] = [
-  { id: 'how-are-things', write: ({ hello, topic }) => topic?.thing && `${hello}, last time you said ${topic.said}. How are things with ${topic.thing}?` },
-  { id: 'glad-to-hear', write: ({ hello, topic }) => topic?.thing && `${hello}, you mentioned that ${topic.said}. How does ${topic.thing} look by now?` },
+  { id: 'how-are-things', write: ({ hello, topic }) => topic?.thing && `${hello}, last time you said ${topic.said}. How is that going?` },
+  { id: 'glad-to-hear', write: ({ hello, topic }) => topic?.thing && `${hello}, you mentioned that ${topic.said}. How do things look by now?` },
   { id: 'how-is-it-going', write: ({ hello, topic }) => topic && `${hello}, last time you said ${topic.said}. How is it going?` },
   { id: 'any-news', write: ({ hello, topic }) => topic && `${hello}, we talked a while ago: ${topic.said}. Any news?` },
   { id: 'general', write: ({ hello }) => `${hello}, we have not talked for a while. What has been on your mind?` },

@@ -68,17 +68,17 @@ export async function findInbound(
   return row && { turn: turnOf(row), answered: row.answered }
 }
 
-/** Turns after one a reader has seen, oldest first. */
+/** Turns after one a reader has seen, oldest first; of very many the newest `limit`. */
 export async function turnsAfter(
   database: Queryable,
   request: { conversationId: string; afterTurnId: number; limit: number },
 ): Promise<Turn[]> {
   const found = await database.query<TurnRow>(
     `select ${COLUMNS} from conversation_turns where conversation_id = $1::text and turn_id > $2::bigint
-     order by turn_id limit $3::int`,
+     order by turn_id desc limit $3::int`,
     [request.conversationId, request.afterTurnId, request.limit],
   )
-  return found.rows.map(turnOf)
+  return found.rows.map(turnOf).toReversed()
 }
 
 /** The id of the last turn of a conversation, 0 when there is none. */

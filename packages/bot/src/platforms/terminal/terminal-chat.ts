@@ -2,14 +2,20 @@ import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { sleep, type Clock } from 'belfry'
-import type { App } from '../../app.ts'
+import type { Database } from 'belfry/database'
+import type { Chat } from '../../chat/handle-message.ts'
 import { databaseNow } from '../../clock.ts'
 import { pendingFollowUps } from '../../followups/follow-up-store.ts'
 import { lastTurnId, turnsAfter } from '../../memory/conversation-store.ts'
+import type { TurnFeed } from '../../memory/turn-feed.ts'
 import type { Turn } from '../../messaging/message.ts'
 
 export interface TerminalChatOptions {
-  readonly app: App
+  readonly database: Database
+  readonly chat: Chat
+  readonly feed: TurnFeed
+  /** Whether background jobs run; without them there is nothing to linger for. */
+  readonly jobsRun: boolean
   readonly clock: Clock
   readonly botName: string
   /** The person's name; `terminal:<name>` is their id. */
@@ -27,18 +33,18 @@ const LOOK_AGAIN_MS = 200
 
 /** A chat in the terminal: lines in, the bot's turns out. Resolves when the input has ended and nothing more is due. */
 export async function runTerminalChat(options: TerminalChatOptions): Promise<void> {
-  const { app, input, stop } = options
+  const { chat, feed, input, stop } = options
   const conversationId = `terminal:${options.user}`
   const printer = new TurnPrinter(options, conversationId)
   await printer.begin()
-  const unsubscribe = app.feed.subscribe(conversationId, () => void printer.printNew())
+  const unsubscribe = feed.subscribe(conversationId, () => void printer.printNew())
   const session = randomUUID()
   const lines = createInterface({ input, signal: stop, crlfDelay: Number.POSITIVE_INFINITY })
   let count = 0
   try {
     for await (const text of lines) {
       count += 1
-      await app.chat.handle({
+      await chat.handle({
         messageId: `${session}:${count}`,
         platform: 'terminal',
         conversationId,
@@ -73,7 +79,7 @@ class TurnPrinter {
 
   /** Shows follow-ups that came while the person was away; the rest of the past is past. */
   async begin(): Promise<void> {
-    const last = await lastTurnId(this.#options.app.database, this.#conversationId)
+    const last = await lastTurnId(this.#options.database, this.#conversationId)
     const recent = await this.#read(Math.max(0, last - TURNS_AT_ONCE))
     const unseen = recent.slice(recent.findLastIndex(turn => turn.author === 'user') + 1)
     for (const turn of unseen) if (turn.kind === 'follow_up') this.#print(turn)
@@ -92,7 +98,7 @@ class TurnPrinter {
 
   #read(afterTurnId: number): Promise<Turn[]> {
     const request = { conversationId: this.#conversationId, afterTurnId, limit: TURNS_AT_ONCE }
-    return turnsAfter(this.#options.app.database, request)
+    return turnsAfter(this.#options.database, request)
   }
 
   #print(turn: Turn): void {
@@ -102,12 +108,12 @@ class TurnPrinter {
 
 /** Waits for the follow-ups of this person that are due before the time is up, and no longer than they need. */
 async function linger(options: TerminalChatOptions, userId: string, printer: TurnPrinter): Promise<void> {
-  const { app, clock, lingerMs, stop } = options
-  if (lingerMs === 0 || !app.scheduler) return
+  const { database, clock, lingerMs, stop } = options
+  if (lingerMs === 0 || !options.jobsRun) return
   const end = clock.monotonic() + lingerMs
   while (!stop.aborted) {
     const left = end - clock.monotonic()
-    const [next] = await pendingFollowUps(app.database, userId, databaseNow(clock))
+    const [next] = await pendingFollowUps(database, userId, databaseNow(clock))
     if (!next || left <= 0 || next.dueInMs > left) break
     await sleep(clock, Math.min(left, Math.max(next.dueInMs, LOOK_AGAIN_MS)), stop)
   }

@@ -1,0 +1,3 @@
+export function runDemo(_output: unknown): Promise<number> {
+  return Promise.resolve(0)
+}

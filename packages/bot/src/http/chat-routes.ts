@@ -1,0 +1,117 @@
+import type { HttpBindings } from '@hono/node-server'
+import { sleep, type Clock, type Logger } from 'belfry'
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { streamSSE, type SSEStreamingApi } from 'hono/streaming'
+import { z } from 'zod'
+import type { Turn } from '../messaging/message.ts'
+import { RateLimit } from './rate-limit.ts'
+import { fault, isFromOperator, personOf, refuseForeignPages } from './security.ts'
+import type { WebChat } from './web-chat.ts'
+
+export interface ChatRouteParts {
+  readonly webChat: WebChat
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Aborts when the server stops: open streams end. */
+  readonly closing: AbortSignal
+}
+
+const LARGEST_BODY = 16_384
+const messageShape = z.object({
+  text: z.string().trim().min(1).max(4_000),
+  messageId: z.string().regex(/^[\w-]{8,64}$/),
+  displayName: z.string().trim().max(64).optional(),
+})
+/** Proxies and browsers drop a stream that says nothing for longer. */
+const HEARTBEAT_MS = 15_000
+
+/** `/api/chat`: read turns, hear of new ones, say something. */
+export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts): Hono<{ Bindings: HttpBindings }> {
+  const routes = new Hono<{ Bindings: HttpBindings }>()
+  const limit = new RateLimit(clock)
+
+  routes.get('/turns', async context => {
+    const turns = await webChat.turnsAfter(personOf(context), turnIdOf(context.req.query('after')))
+    return context.json({ botName: webChat.botName, turns: turns.map(shown) })
+  })
+
+  routes.get('/events', context => {
+    const userId = personOf(context)
+    const after = turnIdOf(context.req.header('last-event-id') ?? context.req.query('after'))
+    context.header('X-Accel-Buffering', 'no')
+    return streamSSE(context, stream => sendTurns({ stream, userId, after, webChat, clock, closing }))
+  })
+
+  const tooLarge = bodyLimit({
+    maxSize: LARGEST_BODY,
+    onError: context => context.json(fault('TOO_LARGE', `Expected at most ${LARGEST_BODY} bytes.`), 413),
+  })
+  routes.post('/messages', refuseForeignPages, tooLarge, async context => {
+    const userId = personOf(context)
+    const waitMs = limit.take(userId)
+    if (waitMs > 0) {
+      context.header('Retry-After', String(Math.ceil(waitMs / 1_000)))
+      return context.json(fault('TOO_FAST', 'That was a lot at once. Give it a few seconds.'), 429)
+    }
+    const body: unknown = await context.req.json().catch(() => undefined)
+    const message = messageShape.safeParse(body)
+    if (!message.success) {
+      const [issue] = message.error.issues
+      return context.json(fault('BAD_MESSAGE', `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'not understood'}`), 400)
+    }
+    const { text, messageId, displayName } = message.data
+    const fromOperator = isFromOperator(context, context.env.incoming.socket.remoteAddress)
+    try {
+      await webChat.say({ userId, text, messageId, displayName: displayName || 'friend', fromOperator })
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      logger.error({ event: 'web_message_failed', reason }, 'a message of the web chat could not be answered')
+      return context.json(fault('FAILED', 'Something went wrong on my side. Try again in a moment.'), 503)
+    }
+    return context.json({ accepted: true }, 202)
+  })
+  return routes
+}
+
+function turnIdOf(text: string | undefined): number {
+  return text && /^\d{1,15}$/.test(text) ? Number(text) : 0
+}
+
+/** A turn as the page gets it. */
+function shown(turn: Turn): Record<string, unknown> {
+  return { id: turn.turnId, author: turn.author, kind: turn.kind, text: turn.text, sentAt: turn.sentAt.toISOString() }
+}
+
+/** Sends what is there, then whatever comes, until the page or the server goes. */
+async function sendTurns(request: {
+  stream: SSEStreamingApi
+  userId: string
+  after: number
+  webChat: WebChat
+  clock: Clock
+  closing: AbortSignal
+}): Promise<void> {
+  const { stream, userId, webChat, clock, closing } = request
+  let { after } = request
+  let wake = new AbortController()
+  const unsubscribe = webChat.subscribe(userId, () => wake.abort())
+  const end = () => wake.abort()
+  closing.addEventListener('abort', end)
+  stream.onAbort(end)
+  try {
+    while (!stream.aborted && !closing.aborted) {
+      wake = new AbortController()
+      const turns = await webChat.turnsAfter(userId, after)
+      for (const turn of turns) {
+        await stream.writeSSE({ id: String(turn.turnId), event: 'turn', data: JSON.stringify(shown(turn)) })
+        after = turn.turnId
+      }
+      if (turns.length === 0) await stream.write(': here\n\n')
+      await sleep(clock, HEARTBEAT_MS, wake.signal)
+    }
+  } finally {
+    unsubscribe()
+    closing.removeEventListener('abort', end)
+  }
+}

@@ -1,0 +1,80 @@
+import { systemClock } from 'belfry'
+import { createApp, type App } from './app.ts'
+import { loadEnvironment, readConfig, type Config } from './config.ts'
+import { openConfigured, type OpenDatabase } from './database/connect.ts'
+import { createHttpServer } from './http/server.ts'
+import type { Health, WebChat } from './http/web-chat.ts'
+import { createLogger } from './logger.ts'
+import { turnsAfter } from './memory/conversation-store.ts'
+
+const TURNS_AT_ONCE = 200
+
+/** The bot as one process: web chat, follow-ups, background jobs. Runs until it is told to stop. */
+export async function runServer(stop: AbortSignal): Promise<number> {
+  const config = readConfig(loadEnvironment())
+  const logger = createLogger(config.logLevel)
+  const open = await openConfigured(config)
+  const app = createApp({ config, database: open.database, clock: systemClock, logger })
+  const parts = { host: config.host, port: config.port, webChat: webChatOf(app, config), health: healthOf(app), clock: systemClock, logger }
+  const http = createHttpServer(parts)
+  try {
+    await app.prepare()
+    const { url } = await http.listen()
+    await app.start()
+    process.stdout.write(`${summary({ config, open, app, url }).join('\n')}\n`)
+    await new Promise<void>(resolve => {
+      if (stop.aborted) resolve()
+      stop.addEventListener('abort', () => resolve(), { once: true })
+    })
+    process.stdout.write(`${config.botName} is stopping.\n`)
+    return 0
+  } finally {
+    await http.close()
+    await app.stop()
+    await open.close()
+  }
+}
+
+function webChatOf(app: App, config: Config): WebChat {
+  return {
+    botName: config.botName,
+    turnsAfter: (userId, afterTurnId) => turnsAfter(app.database, { conversationId: userId, afterTurnId, limit: TURNS_AT_ONCE }),
+    subscribe: (userId, onChange) => app.feed.subscribe(userId, onChange),
+    say: async ({ userId, displayName, text, messageId, fromOperator }) => {
+      const isAdmin = fromOperator || config.adminUserIds.includes(userId)
+      await app.chat.handle({ messageId, platform: 'web', conversationId: userId, userId, displayName, text, isAdmin })
+    },
+  }
+}
+
+/** Able to work: the database answers, and the scheduler runs if it should. */
+function healthOf(app: App): Health {
+  return {
+    ready: async () => {
+      const database = await app.database.query('select 1').then(() => 'ok', () => 'does not answer')
+      const scheduler = app.scheduler === undefined ? 'off' : app.scheduler.running ? 'ok' : 'not running'
+      return { ok: database === 'ok' && scheduler !== 'not running', checks: { database, scheduler } }
+    },
+  }
+}
+
+/** What is on, what is missing, and what that costs: at most ten lines. */
+function summary({ config, open, app, url }: { config: Config; open: OpenDatabase; app: App; url: string }): string[] {
+  const { followUps } = config
+  const embedded = open.database.kind === 'embedded'
+  const missing = [
+    ...(embedded ? ['DATABASE_URL: the embedded database survives kill -9, not a power cut, and serves one process'] : []),
+    ...(app.llm ? [] : ['LLM_BASE_URL, LLM_MODEL: replies come from the built-in writer, which knows little']),
+    ...(app.scheduler ? [] : ['JOB_SCHEDULER_ENABLED=true: nobody is followed up, no background jobs']),
+  ]
+  return [
+    `${config.botName} is up.`,
+    `  database    ${open.label}`,
+    '  platforms   web',
+    `  model       ${app.llm?.label ?? 'built-in writer'}`,
+    `  scheduler   ${app.scheduler ? `on, looks at least every ${config.scheduler.checkIntervalSeconds} s` : 'off'}`,
+    `  follow-ups  ${app.scheduler && followUps.enabled ? `after ${followUps.defaultDelayHours} h of silence, at most ${followUps.maxPerUserPerWeek} a week, quiet hours ${followUps.quietHours}` : 'off'}`,
+    `  open        ${url}`,
+    ...missing.map(line => `  missing     ${line}`),
+  ]
+}
