@@ -7,7 +7,7 @@ import { planAfterMessage, type PlannedFollowUp, type PlannerParts } from '../fo
 import { isStopWord, stopAnswer, turnOff } from '../followups/preferences.ts'
 import { addTurn, findInbound, recentTalk } from '../memory/conversation-store.ts'
 import type { InboundMessage, Turn } from '../messaging/message.ts'
-import { recordActivity, takeNotice } from '../users/profile-store.ts'
+import { lockPerson, recordActivity, takeNotice } from '../users/profile-store.ts'
 import type { ReplyComposer } from './compose-reply.ts'
 import { ConversationLanes } from './conversation-lanes.ts'
 
@@ -73,6 +73,8 @@ export class Chat {
     const now = databaseNow(clock)
     const { conversationId, userId, messageId } = message
     const recorded = await database.transaction(async transaction => {
+      // Against a follow-up that is being sent this very moment: either it sees this message, or it went out before.
+      await lockPerson(transaction, userId)
       const turn = await addTurn(transaction, { conversationId, userId, messageId, author: 'user', kind: 'chat', text: message.text, now })
       if (!turn) return undefined
       const credited = await creditResponse(transaction, { userId, windowMs: replyWindowMs, now })

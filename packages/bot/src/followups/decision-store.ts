@@ -36,15 +36,16 @@ export async function storeDecision(database: Queryable, decision: StoredDecisio
 export async function decisionsOfJob(
   database: Queryable,
   request: { jobId: string; limit: number },
-): Promise<(Pick<StoredDecision, 'stage' | 'verdict' | 'reason' | 'until'> & { decidedAt: Date })[]> {
+): Promise<(Pick<StoredDecision, 'stage' | 'verdict' | 'reason' | 'until' | 'gates'> & { decidedAt: Date })[]> {
   const found = await database.query<{
     stage: StoredDecision['stage']
     verdict: StoredDecision['verdict']
     reason: string | null
+    gates: { until?: string }[]
     until_ms: number | null
     decided_ms: number
   }>(
-    `select stage, verdict, reason, (extract(epoch from until) * 1000)::float8 as until_ms,
+    `select stage, verdict, reason, gates, (extract(epoch from until) * 1000)::float8 as until_ms,
        (extract(epoch from decided_at) * 1000)::float8 as decided_ms
      from follow_up_decisions where job_id = $1::text order by decision_id desc limit $2::int`,
     [request.jobId, request.limit],
@@ -53,6 +54,7 @@ export async function decisionsOfJob(
     stage: row.stage,
     verdict: row.verdict,
     reason: row.reason ?? undefined,
+    gates: row.gates.map(gate => ({ ...gate, ...(gate.until && { until: new Date(gate.until) }) })),
     until: row.until_ms === null ? undefined : new Date(row.until_ms),
     decidedAt: new Date(row.decided_ms),
   }))

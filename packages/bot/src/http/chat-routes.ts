@@ -37,6 +37,8 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
   })
 
   routes.get('/events', context => {
+    // HEAD arrives here too, with nobody to read a stream.
+    if (context.req.method === 'HEAD') return context.body(null, 200)
     const userId = personOf(context)
     const after = turnIdOf(context.req.header('last-event-id') ?? context.req.query('after'))
     context.header('X-Accel-Buffering', 'no')
@@ -107,7 +109,9 @@ async function sendTurns(request: {
         await stream.writeSSE({ id: String(turn.turnId), event: 'turn', data: JSON.stringify(shown(turn)) })
         after = turn.turnId
       }
-      if (turns.length === 0) await stream.write(': here\n\n')
+      // After a full batch there may be more.
+      if (turns.length > 0) continue
+      await stream.write(': here\n\n')
       await sleep(clock, HEARTBEAT_MS, wake.signal)
     }
   } finally {

@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 
 const COOKIE = 'belfry_user'
 const A_YEAR_SECONDS = 365 * 86_400
 /** Headers by which proxies tell that they forwarded something. */
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'via']
+const FORWARDED = /^(forwarded|x-forwarded-.*|x-real-ip|via)$/i
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i
 const LOOPBACK_ADDRESS = /^(::ffff:)?127\.|^::1$/
 
@@ -49,18 +49,27 @@ function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined
 }
 
-/** The person behind a request: a random id in a cookie that scripts cannot read. Made at the first visit. */
+/**
+ * The person behind a request of the page: a random secret in a cookie that scripts cannot read, made at the first call.
+ * Their id is a hash of it, since ids are shown to others and whoever knows the cookie is that person.
+ * Only for the page's own calls: a visit that follows a link from elsewhere carries no Strict cookie, and must not
+ * overwrite it.
+ */
 export function personOf(context: Context): string {
   const known = getCookie(context, COOKIE)
-  if (known && /^[\w-]{16,64}$/.test(known)) return `web:${known}`
+  if (known && /^[\w-]{16,64}$/.test(known)) return idOf(known)
   const fresh = randomBytes(18).toString('base64url')
   setCookie(context, COOKIE, fresh, { httpOnly: true, sameSite: 'Strict', path: '/', maxAge: A_YEAR_SECONDS })
-  return `web:${fresh}`
+  return idOf(fresh)
+}
+
+function idOf(secret: string): string {
+  return `web:${createHash('sha256').update(secret).digest('hex').slice(0, 16)}`
 }
 
 /** Whether a request comes straight from this machine: no proxy in between, asked for by a local name. */
 export function isFromOperator(context: Context, remoteAddress: string | undefined): boolean {
-  const forwarded = FORWARDED.some(name => context.req.header(name) !== undefined)
+  const forwarded = Object.keys(context.req.header()).some(name => FORWARDED.test(name))
   const local = LOOPBACK_HOST.test(context.req.header('host') ?? '') && LOOPBACK_ADDRESS.test(remoteAddress ?? '')
   return local && !forwarded
 }

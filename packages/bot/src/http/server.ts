@@ -5,7 +5,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import type { Clock, Logger } from 'belfry'
 import { Hono } from 'hono'
 import { chatRoutes } from './chat-routes.ts'
-import { fault, personOf, refuseForeignHosts, securityHeaders } from './security.ts'
+import { fault, refuseForeignHosts, securityHeaders } from './security.ts'
 import type { Health, WebChat } from './web-chat.ts'
 
 export interface HttpServerParts {
@@ -57,13 +57,12 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   app.use(securityHeaders)
   app.get('/healthz', context => context.json({ ok: true }))
   app.get('/readyz', async context => {
-    const { ok, checks } = await parts.health.ready()
+    const { ok, checks } = await parts.health.ready().catch(() => ({ ok: false, checks: { health: 'cannot be told' } }))
     return context.json({ ok, checks }, ok ? 200 : 503)
   })
   app.use(refuseForeignHosts(LOOPBACK.test(parts.host)))
   for (const [path, file] of readPage()) {
     app.get(path, context => {
-      if (path === '/') personOf(context)
       context.header('Cache-Control', 'no-cache')
       return context.body(file.body, 200, { 'Content-Type': file.type })
     })

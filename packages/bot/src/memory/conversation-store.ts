@@ -30,13 +30,21 @@ export interface NewTurn {
   readonly now: string | null
 }
 
-/** Stores a turn and hints to readers. Undefined when it is there already (same message id, or already answered). */
+/**
+ * Stores a turn and hints to readers. Undefined when it is there already (same message id, or already answered).
+ *
+ * Ids are handed out before a transaction commits; the lock per conversation makes their order the order of commits, so
+ * that a reader who has seen one never misses an earlier one.
+ */
 export async function addTurn(database: Queryable, turn: NewTurn): Promise<Turn | undefined> {
   const added = await database.query<TurnRow>(
-    `with added as (
+    `with locked as materialized (
+       select pg_advisory_xact_lock(hashtextextended('belfry:conversation:' || $1::text, 0))
+     ), added as (
        insert into conversation_turns (conversation_id, user_id, author, kind, text, message_id, answers, sent_at)
-       values ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::bigint,
-         coalesce($8::text::timestamptz, now()))
+       select $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::bigint,
+         coalesce($8::text::timestamptz, now())
+       from locked
        on conflict do nothing returning *
      ), hint as materialized (select pg_notify('${TURNS_CHANNEL}', conversation_id) from added)
      select ${COLUMNS} from added left join hint on true`,

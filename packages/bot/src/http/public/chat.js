@@ -33,9 +33,26 @@ function element(tag, className, text) {
 
 function bubble({ author, kind, text }) {
   const item = element('li', `turn ${author === 'user' ? 'mine' : 'bot'} ${kind}`)
-  if (kind === 'follow_up') item.append(element('p', 'label', `🔔 a follow-up from ${botName}`))
-  item.append(element('div', 'bubble', text), element('p', 'meta'))
+  if (kind === 'follow_up') {
+    const label = element('p', 'label', `a follow-up from ${botName}`)
+    const bell = element('img')
+    bell.src = '/favicon.svg'
+    bell.alt = ''
+    label.prepend(bell)
+    item.append(label)
+  }
+  const body = element('div', 'bubble')
+  body.append(...words(text))
+  item.append(body, element('p', 'meta'))
   return item
+}
+
+/** Text as nodes, never as markup; what stands between backticks is shown as code. */
+function words(text) {
+  return text.split('`').map((part, index, all) => {
+    if (index % 2 === 0 || index === all.length - 1) return document.createTextNode(index % 2 === 0 ? part : `\`${part}`)
+    return element('code', '', part)
+  })
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
