@@ -5,10 +5,12 @@
 const schedulerRooms = [
   ['index'],
   ['scheduler'],
-  ['execution', 'recurring', 'maintenance'],
+  ['event-log', 'stats', 'scheduling', 'execution', 'recurring', 'maintenance'],
+  ['core'],
   ['store'],
+  ['events', 'options'],
   ['job'],
-  ['events', 'options', 'errors', 'runtime', 'database'],
+  ['errors', 'runtime', 'database', 'version'],
 ]
 const botRooms = [
   ['main', 'cli'],
@@ -30,7 +32,10 @@ const room = (src, name) => `^${src}/${name}(/|\\.ts$)`
 const layerRules = (src, rooms) =>
   rooms.flatMap((row, depth) =>
     row.map(name => {
-      const outer = [...rooms.slice(0, depth).flat(), ...(depth === rooms.length - 1 ? [] : row.filter(r => r !== name))]
+      const outer = [
+        ...rooms.slice(0, depth).flat(),
+        ...(depth === rooms.length - 1 ? [] : row.filter(r => r !== name)),
+      ]
       return {
         name: `${src.split('/')[1]}: ${name} must not import ${outer.join(', ') || 'nothing'}`,
         severity: 'error',
@@ -70,9 +75,17 @@ module.exports = {
       name: 'only published entry points of the scheduler',
       severity: 'error',
       from: { path: '^packages/bot/' },
-      to: { path: '^packages/scheduler/src/', pathNot: '^packages/scheduler/src/(index|database/index|testing/index)\\.ts$' },
+      to: {
+        path: '^packages/scheduler/src/',
+        pathNot: '^packages/scheduler/src/(index|database/index|testing/index)\\.ts$',
+      },
     },
-    { name: 'sources import no tests', severity: 'error', from: { path: '/src/' }, to: { path: '/test/|^test-support/' } },
+    {
+      name: 'sources import no tests',
+      severity: 'error',
+      from: { path: '/src/' },
+      to: { path: '/test/|^test-support/' },
+    },
     singleDoor('pg and PGlite', 'node_modules/(pg|@electric-sql/pglite)/', '^packages/bot/src/database/'),
     singleDoor('discord.js', 'node_modules/discord\\.js/', '^packages/bot/src/platforms/discord/'),
     singleDoor('croner', 'node_modules/croner/', '^packages/scheduler/src/recurring/'),
@@ -83,6 +96,9 @@ module.exports = {
     exclude: { path: '/dist/' },
     tsPreCompilationDeps: true,
     parser: 'swc',
-    enhancedResolveOptions: { conditionNames: ['source', 'import', 'node', 'default', 'types'], exportsFields: ['exports'] },
+    enhancedResolveOptions: {
+      conditionNames: ['source', 'import', 'node', 'default', 'types'],
+      exportsFields: ['exports'],
+    },
   },
 }

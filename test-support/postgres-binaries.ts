@@ -19,7 +19,8 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   if (shipped) {
     const native = await reachableCopy(join(shipped, 'native'))
     await completeSymlinks(native)
-    for (const program of ['initdb', 'postgres', 'pg_ctl']) await chmod(join(native, 'bin', program), 0o755).catch(() => {})
+    for (const program of ['initdb', 'postgres', 'pg_ctl'])
+      await chmod(join(native, 'bin', program), 0o755).catch(() => {})
     return { bin: join(native, 'bin'), origin: 'npm' }
   }
   const root = '/usr/lib/postgresql'
@@ -66,7 +67,10 @@ export async function completeSymlinks(native: string): Promise<void> {
   const list: unknown = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8'))
   for (const { source, target } of list as { source: string; target: string }[]) {
     const at = join(dirname(native), target)
-    const missing = await access(at).then(() => false, () => true)
+    const missing = await access(at).then(
+      () => false,
+      () => true,
+    )
     if (!missing) continue
     await symlink(relative(dirname(at), join(dirname(native), source)), at).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error

@@ -37,7 +37,11 @@ export async function startPostgresServer(settings: Readonly<Record<string, stri
   if (owner) await chown(folder, owner.uid, owner.gid)
   const data = join(folder, 'data')
   const user = { ...owner, cwd: '/' }
-  await run(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], user)
+  await run(
+    join(bin, 'initdb'),
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
+    user,
+  )
   const port = await freePort()
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const all: Record<string, string> = {
@@ -50,7 +54,9 @@ export async function startPostgresServer(settings: Readonly<Record<string, stri
     log_min_messages: 'fatal',
     ...settings,
   }
-  const flags = Object.entries(all).map(([name, value]) => `-c ${name}='${value}'`).join(' ')
+  const flags = Object.entries(all)
+    .map(([name, value]) => `-c ${name}='${value}'`)
+    .join(' ')
   const watch = `'${join(bin, 'postgres')}' -D '${data}' ${flags} & server=$!; read line; kill -QUIT $server; wait $server`
   let shell: ChildProcess | undefined
 
@@ -115,7 +121,8 @@ async function whenReady(url: string): Promise<void> {
       return
     } catch (error) {
       await client.end().catch(() => {})
-      if (Date.now() > deadline) throw new Error(`PostgreSQL did not become ready within ${READY_WITHIN_MS} ms`, { cause: error })
+      if (Date.now() > deadline)
+        throw new Error(`PostgreSQL did not become ready within ${READY_WITHIN_MS} ms`, { cause: error })
       await pause(20)
     }
   }

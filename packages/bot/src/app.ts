@@ -63,24 +63,20 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
   const planner = scheduler && { database, scheduler, policy, clock }
   const composer = new FollowUpComposer({ database, botName: config.botName, llm, logger })
   if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger })
-  const prefix = config.commandPrefix
+  const { commandPrefix: prefix, botName } = config
   const commands: Command[] = [
     scheduleFollowUpCommand({ database, clock, planner }),
     jobStatusCommand({ database, clock, scheduler }),
     followUpSettingsCommand({ database, clock, scheduler, policy, prefix }),
   ]
-  const dispatcher = new CommandDispatcher({
-    prefix,
-    logger,
-    commands: [...commands, helpCommand({ prefix, botName: config.botName, commands })],
-  })
+  const all = [...commands, helpCommand({ prefix, botName, commands })]
   const feed = new TurnFeed({ database, clock, logger })
   const chat = new Chat({
     database,
     clock,
     logger,
-    commands: dispatcher,
-    replies: new ReplyComposer({ botName: config.botName, llm, logger }),
+    commands: new CommandDispatcher({ prefix, logger, commands: all }),
+    replies: new ReplyComposer({ botName, llm, logger }),
     planner,
     replyWindowMs: policy.replyWindowMs,
   })

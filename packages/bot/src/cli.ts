@@ -30,12 +30,19 @@ const USER_NAME = /^[\p{L}\p{N}._-]{1,64}$/u
 
 async function chat(args: readonly string[], stop: AbortSignal): Promise<number> {
   const { values } = usage(() =>
-    parseArgs({ args: [...args], options: { user: { type: 'string', default: 'you' }, linger: { type: 'string', default: '0' } } }),
+    parseArgs({
+      args: [...args],
+      options: { user: { type: 'string', default: 'you' }, linger: { type: 'string', default: '0' } },
+    }),
   )
   if (!USER_NAME.test(values.user)) {
-    throw new UsageError(`--user: expected a name of letters, digits, dots and dashes, got ${JSON.stringify(values.user)}`)
+    throw new UsageError(
+      `--user: expected a name of letters, digits, dots and dashes, got ${JSON.stringify(values.user)}`,
+    )
   }
-  const lingerMs = usage(() => parseDuration(/^\d+$/.test(values.linger) ? Number(values.linger) : values.linger, '--linger'))
+  const lingerMs = usage(() =>
+    parseDuration(/^\d+$/.test(values.linger) ? Number(values.linger) : values.linger, '--linger'),
+  )
   const config = readConfig(loadEnvironment())
   const logger = createLogger(config.logLevel)
   const open = await openConfigured(config)
@@ -43,7 +50,10 @@ async function chat(args: readonly string[], stop: AbortSignal): Promise<number>
   try {
     await app.prepare()
     await app.start()
-    if (process.stdin.isTTY) process.stderr.write(`You are talking to ${config.botName} as ${values.user}. ${config.commandPrefix}help lists commands, Ctrl-D ends.\n`)
+    if (process.stdin.isTTY)
+      process.stderr.write(
+        `You are talking to ${config.botName} as ${values.user}. ${config.commandPrefix}help lists commands, Ctrl-D ends.\n`,
+      )
     await runTerminalChat({
       database: open.database,
       chat: app.chat,

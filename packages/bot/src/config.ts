@@ -54,7 +54,9 @@ export interface Variable {
 
 type VariableOptions = Pick<Variable, 'name' | 'about'> & { fallback?: string }
 
-const text = (options: VariableOptions & { expects: string; accepts?: (value: string) => boolean; secret?: boolean }): Variable => ({
+const text = (
+  options: VariableOptions & { expects: string; accepts?: (value: string) => boolean; secret?: boolean },
+): Variable => ({
   fallback: undefined,
   accepts: () => true,
   ...options,
@@ -67,7 +69,9 @@ const flag = (options: VariableOptions): Variable => ({
   accepts: value => /^(true|false|1|0|yes|no|on|off)$/i.test(value),
 })
 
-const number = (options: VariableOptions & { least: number; most: number; whole?: boolean; unit?: string }): Variable => ({
+const number = (
+  options: VariableOptions & { least: number; most: number; whole?: boolean; unit?: string },
+): Variable => ({
   fallback: undefined,
   ...options,
   expects: `a ${options.whole ? 'whole ' : ''}number${options.unit ? ` of ${options.unit}` : ''} from ${options.least} to ${options.most}`,
@@ -102,7 +106,14 @@ export const variables: readonly Variable[] = [
     expects: 'an IP address or host name',
     accepts: value => /^[\w.:[\]-]{1,255}$/.test(value),
   }),
-  number({ name: 'PORT', fallback: '3000', about: 'Port of the web chat; 0 takes a free one.', least: 0, most: 65_535, whole: true }),
+  number({
+    name: 'PORT',
+    fallback: '3000',
+    about: 'Port of the web chat; 0 takes a free one.',
+    least: 0,
+    most: 65_535,
+    whole: true,
+  }),
   text({
     name: 'BOT_NAME',
     fallback: 'Belfry',
@@ -110,7 +121,12 @@ export const variables: readonly Variable[] = [
     expects: '1 to 40 printable characters',
     accepts: value => value.length <= 40 && !/\p{Cc}/u.test(value),
   }),
-  choice({ name: 'LOG_LEVEL', fallback: 'warn', about: 'How much is logged, as JSON lines on standard error.', of: ['debug', 'info', 'warn', 'error', 'silent'] }),
+  choice({
+    name: 'LOG_LEVEL',
+    fallback: 'warn',
+    about: 'How much is logged, as JSON lines on standard error.',
+    of: ['debug', 'info', 'warn', 'error', 'silent'],
+  }),
   text({
     name: 'ADMIN_USER_IDS',
     about: 'User ids that may use the admin commands, separated by commas.',
@@ -155,8 +171,22 @@ export const variables: readonly Variable[] = [
     most: 720,
     unit: 'hours',
   }),
-  number({ name: 'FOLLOW_UP_MAX_PER_USER_PER_WEEK', fallback: '2', about: 'Most follow-ups to one person in any 168 hours.', least: 0, most: 50, whole: true }),
-  number({ name: 'FOLLOW_UP_MIN_HOURS_BETWEEN', fallback: '24', about: 'Shortest time between two follow-ups to one person.', least: 0, most: 8_760, unit: 'hours' }),
+  number({
+    name: 'FOLLOW_UP_MAX_PER_USER_PER_WEEK',
+    fallback: '2',
+    about: 'Most follow-ups to one person in any 168 hours.',
+    least: 0,
+    most: 50,
+    whole: true,
+  }),
+  number({
+    name: 'FOLLOW_UP_MIN_HOURS_BETWEEN',
+    fallback: '24',
+    about: 'Shortest time between two follow-ups to one person.',
+    least: 0,
+    most: 8_760,
+    unit: 'hours',
+  }),
   text({
     name: 'FOLLOW_UP_QUIET_HOURS',
     fallback: '22:00-08:00',
@@ -170,13 +200,62 @@ export const variables: readonly Variable[] = [
     expects: 'an IANA time zone such as Europe/Berlin',
     accepts: isTimeZone,
   }),
-  number({ name: 'FOLLOW_UP_MIN_MESSAGES', fallback: '3', about: 'Messages a person must have said in the last conversation.', least: 0, most: 1_000, whole: true }),
-  number({ name: 'FOLLOW_UP_MAX_UNANSWERED', fallback: '2', about: 'Unanswered follow-ups in a row after which the bot is silent until the person speaks.', least: 1, most: 100, whole: true }),
-  number({ name: 'FOLLOW_UP_MAX_AGE_DAYS', fallback: '14', about: 'People silent for longer are left alone.', least: 1, most: 3_650, unit: 'days' }),
-  number({ name: 'FOLLOW_UP_REPLY_WINDOW_HOURS', fallback: '72', about: 'A message within this time after a follow-up counts as its answer.', least: 1, most: 8_760, unit: 'hours' }),
-  number({ name: 'FOLLOW_UP_MAX_LATE_HOURS', fallback: '12', about: 'A follow-up later than this after an outage is dropped, not sent.', least: 1, most: 720, unit: 'hours' }),
-  number({ name: 'FOLLOW_UP_PER_MINUTE', fallback: '10', about: 'Most follow-ups a minute, over all people.', least: 1, most: 10_000, whole: true }),
-  number({ name: 'FOLLOW_UP_HOLDOUT_PERCENT', fallback: '0', about: 'Share of people who get none, to measure whether follow-ups help.', least: 0, most: 50, unit: 'percent' }),
+  number({
+    name: 'FOLLOW_UP_MIN_MESSAGES',
+    fallback: '3',
+    about: 'Messages a person must have said in the last conversation.',
+    least: 0,
+    most: 1_000,
+    whole: true,
+  }),
+  number({
+    name: 'FOLLOW_UP_MAX_UNANSWERED',
+    fallback: '2',
+    about: 'Unanswered follow-ups in a row after which the bot is silent until the person speaks.',
+    least: 1,
+    most: 100,
+    whole: true,
+  }),
+  number({
+    name: 'FOLLOW_UP_MAX_AGE_DAYS',
+    fallback: '14',
+    about: 'People silent for longer are left alone.',
+    least: 1,
+    most: 3_650,
+    unit: 'days',
+  }),
+  number({
+    name: 'FOLLOW_UP_REPLY_WINDOW_HOURS',
+    fallback: '72',
+    about: 'A message within this time after a follow-up counts as its answer.',
+    least: 1,
+    most: 8_760,
+    unit: 'hours',
+  }),
+  number({
+    name: 'FOLLOW_UP_MAX_LATE_HOURS',
+    fallback: '12',
+    about: 'A follow-up later than this after an outage is dropped, not sent.',
+    least: 1,
+    most: 720,
+    unit: 'hours',
+  }),
+  number({
+    name: 'FOLLOW_UP_PER_MINUTE',
+    fallback: '10',
+    about: 'Most follow-ups a minute, over all people.',
+    least: 1,
+    most: 10_000,
+    whole: true,
+  }),
+  number({
+    name: 'FOLLOW_UP_HOLDOUT_PERCENT',
+    fallback: '0',
+    about: 'Share of people who get none, to measure whether follow-ups help.',
+    least: 0,
+    most: 50,
+    unit: 'percent',
+  }),
 ]
 
 /**
@@ -187,7 +266,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const faults = variables.flatMap(variable => {
     const given = environment[variable.name]?.trim()
     if (!given || variable.accepts(given)) return []
-    return [`${variable.name}: expected ${variable.expects}, got ${variable.secret ? 'something else' : JSON.stringify(given)}`]
+    return [
+      `${variable.name}: expected ${variable.expects}, got ${variable.secret ? 'something else' : JSON.stringify(given)}`,
+    ]
   })
   const value = (name: string) => environment[name]?.trim() || variables.find(each => each.name === name)?.fallback
   const [baseUrl, model] = [value('LLM_BASE_URL'), value('LLM_MODEL')]
@@ -209,7 +290,10 @@ function configOf(value: (name: string) => string | undefined): Config {
     port: asNumber('PORT'),
     botName: asText('BOT_NAME'),
     logLevel: asText('LOG_LEVEL') as LogLevel,
-    adminUserIds: asText('ADMIN_USER_IDS').split(',').map(id => id.trim()).filter(Boolean),
+    adminUserIds: asText('ADMIN_USER_IDS')
+      .split(',')
+      .map(id => id.trim())
+      .filter(Boolean),
     commandPrefix: asText('DISCORD_COMMAND_PREFIX'),
     llm: baseUrl ? { baseUrl, model: asText('LLM_MODEL'), apiKey: value('LLM_API_KEY') } : undefined,
     scheduler: {

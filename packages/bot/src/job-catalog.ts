@@ -20,7 +20,13 @@ export const followUpJob = defineJob({
   maxRetries: 3,
 })
 
-export type FollowUpPayload = { userId: string; automatic: boolean; plannedAt: string; messageContext?: Record<string, unknown> | undefined; requestedBy?: string | undefined }
+export type FollowUpPayload = {
+  userId: string
+  automatic: boolean
+  plannedAt: string
+  messageContext?: Record<string, unknown> | undefined
+  requestedBy?: string | undefined
+}
 
 /** Payloads of the system this follows, and of scheduling calls made with the guide's own keys. */
 const guidePayload = z.looseObject({
@@ -34,5 +40,10 @@ function fromGuidePayload(payload: unknown): unknown {
   const read = guidePayload.safeParse(payload)
   if (!read.success) return payload
   const { user_id: userId, context, message_context: messageContext } = read.data
-  return { userId, automatic: true, plannedAt: new Date(0).toISOString(), messageContext: messageContext ?? context ?? {} }
+  return {
+    userId,
+    automatic: true,
+    plannedAt: new Date(0).toISOString(),
+    messageContext: messageContext ?? context ?? {},
+  }
 }

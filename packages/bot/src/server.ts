@@ -15,7 +15,14 @@ export async function runServer(stop: AbortSignal): Promise<number> {
   const logger = createLogger(config.logLevel)
   const open = await openConfigured(config)
   const app = createApp({ config, database: open.database, clock: systemClock, logger })
-  const parts = { host: config.host, port: config.port, webChat: webChatOf(app, config), health: healthOf(app), clock: systemClock, logger }
+  const parts = {
+    host: config.host,
+    port: config.port,
+    webChat: webChatOf(app, config),
+    health: healthOf(app),
+    clock: systemClock,
+    logger,
+  }
   const http = createHttpServer(parts)
   try {
     await app.prepare()
@@ -38,7 +45,8 @@ export async function runServer(stop: AbortSignal): Promise<number> {
 function webChatOf(app: App, config: Config): WebChat {
   return {
     botName: config.botName,
-    turnsAfter: (userId, afterTurnId) => turnsAfter(app.database, { conversationId: userId, afterTurnId, limit: TURNS_AT_ONCE }),
+    turnsAfter: (userId, afterTurnId) =>
+      turnsAfter(app.database, { conversationId: userId, afterTurnId, limit: TURNS_AT_ONCE }),
     subscribe: (userId, onChange) => app.feed.subscribe(userId, onChange),
     say: async ({ userId, displayName, text, messageId, fromOperator }) => {
       const isAdmin = fromOperator || config.adminUserIds.includes(userId)
@@ -51,7 +59,10 @@ function webChatOf(app: App, config: Config): WebChat {
 function healthOf(app: App): Health {
   return {
     ready: async () => {
-      const database = await app.database.query('select 1').then(() => 'ok', () => 'does not answer')
+      const database = await app.database.query('select 1').then(
+        () => 'ok',
+        () => 'does not answer',
+      )
       const scheduler = app.scheduler === undefined ? 'off' : app.scheduler.running ? 'ok' : 'not running'
       return { ok: database === 'ok' && scheduler !== 'not running', checks: { database, scheduler } }
     },
@@ -63,7 +74,9 @@ function summary({ config, open, app, url }: { config: Config; open: OpenDatabas
   const { followUps } = config
   const embedded = open.database.kind === 'embedded'
   const missing = [
-    ...(embedded ? ['DATABASE_URL: the embedded database survives kill -9, not a power cut, and serves one process'] : []),
+    ...(embedded
+      ? ['DATABASE_URL: the embedded database survives kill -9, not a power cut, and serves one process']
+      : []),
     ...(app.llm ? [] : ['LLM_BASE_URL, LLM_MODEL: replies come from the built-in writer, which knows little']),
     ...(app.scheduler ? [] : ['JOB_SCHEDULER_ENABLED=true: nobody is followed up, no background jobs']),
   ]

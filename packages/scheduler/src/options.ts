@@ -85,7 +85,10 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
   }
   const pollIntervalMs = parseDuration(options.pollInterval ?? '30s', 'pollInterval')
   if (pollIntervalMs < 1) {
-    throw new BelfryError('BELFRY_INVALID_OPTION', `pollInterval: expected 1 ms or more, got ${show(options.pollInterval)}`)
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `pollInterval: expected 1 ms or more, got ${show(options.pollInterval)}`,
+    )
   }
   return Object.freeze({
     database: options.database,

@@ -3,6 +3,7 @@ import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
 import { migrate, migrationSql, type MigrationResult } from './database/migrator.ts'
 import { BelfryError, show } from './errors.ts'
+import { logEvents } from './event-log.ts'
 import { EventHub, type SchedulerEventName, type SchedulerEvents } from './events.ts'
 import { Runner } from './execution/runner.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
@@ -15,7 +16,6 @@ import { prune, type PruneCounts } from './maintenance/prune.ts'
 import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
 import { Schedules, type AppliedSchedule, type Schedule, type ScheduleDefinition } from './recurring/schedule.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
-import { logEvents } from './runtime/event-log.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
@@ -56,7 +56,10 @@ export class Scheduler {
     const resolved = resolveOptions(options)
     const { logger } = resolved
     const events = new EventHub(error =>
-      logger.error({ event: 'listener_fault', error: error instanceof Error ? error.message : String(error) }, 'a listener threw'),
+      logger.error(
+        { event: 'listener_fault', error: error instanceof Error ? error.message : String(error) },
+        'a listener threw',
+      ),
     )
     logEvents(events, logger)
     this.#core = {
@@ -164,11 +167,10 @@ export class Scheduler {
     options: ScheduleOptions = {},
   ): Promise<ScheduledJob> {
     const request =
-      typeof job === 'string'
-        ? namedRequest(job, payloadOrOptions)
-        : { job, payload: payloadOrOptions, options }
+      typeof job === 'string' ? namedRequest(job, payloadOrOptions) : { job, payload: payloadOrOptions, options }
     const [scheduled] = await this.#schedule([request], request.options.transaction)
-    if (!scheduled) throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'the database answered nothing for a stored job')
+    if (!scheduled)
+      throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'the database answered nothing for a stored job')
     return scheduled
   }
 
@@ -323,10 +325,13 @@ export class Scheduler {
 
 function namedRequest(job: string, given: unknown): { job: string; payload: unknown; options: ScheduleOptions } {
   if (typeof given !== 'object' || given === null) {
-    throw new BelfryError('BELFRY_INVALID_OPTION', `scheduleJob(type, options): expected { payload, … }, got ${show(given)}`)
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `scheduleJob(type, options): expected { payload, … }, got ${show(given)}`,
+    )
   }
   const { payload = {}, ...options } = given as ScheduleOptions & { payload?: unknown }
-  return { job, payload, options: options as ScheduleOptions }
+  return { job, payload, options }
 }
 
 function idOf(job: JobReference): string {

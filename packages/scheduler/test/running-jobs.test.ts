@@ -7,7 +7,13 @@ import { describeOnBothEngines } from './support/engines.ts'
 describeOnBothEngines('running jobs', engine => {
   const make = (options: Partial<SchedulerOptions> = {}) => {
     const clock = new TestClock()
-    const scheduler = new Scheduler({ database: engine.database, schema: engine.freshSchema(), clock, random: () => 0.5, ...options })
+    const scheduler = new Scheduler({
+      database: engine.database,
+      schema: engine.freshSchema(),
+      clock,
+      random: () => 0.5,
+      ...options,
+    })
     return { clock, scheduler }
   }
 
@@ -32,9 +38,16 @@ describeOnBothEngines('running jobs', engine => {
     expect(await scheduler.runDueJobs()).toBe(1)
 
     expect(seen).toEqual(['Ada'])
-    expect(await scheduler.getJob(job)).toMatchObject({ status: 'completed', attempt: 1, retryCount: 0, result: { greeted: 'Ada' } })
+    expect(await scheduler.getJob(job)).toMatchObject({
+      status: 'completed',
+      attempt: 1,
+      retryCount: 0,
+      result: { greeted: 'Ada' },
+    })
     const attempts = await scheduler.getAttempts(job)
-    expect(attempts).toMatchObject([{ attempt: 1, outcome: 'completed', errorMessage: null, waitMs: 0, log: ['hello Ada'] }])
+    expect(attempts).toMatchObject([
+      { attempt: 1, outcome: 'completed', errorMessage: null, waitMs: 0, log: ['hello Ada'] },
+    ])
     expect(attempts[0]?.durationMs).toBeGreaterThanOrEqual(0)
   })
 
@@ -53,7 +66,12 @@ describeOnBothEngines('running jobs', engine => {
     }
     clock.advance('30d')
     expect(await scheduler.runDueJobs()).toBe(0)
-    expect(await scheduler.getJob(jobId)).toMatchObject({ status: 'failed', retryCount: 3, maxRetries: 3, errorMessage: 'broken 4' })
+    expect(await scheduler.getJob(jobId)).toMatchObject({
+      status: 'failed',
+      retryCount: 3,
+      maxRetries: 3,
+      errorMessage: 'broken 4',
+    })
     const attempts = await scheduler.getAttempts(jobId)
     expect(attempts.map(each => [each.attempt, each.outcome, each.errorMessage])).toEqual([
       [1, 'failed', 'broken 1'],
@@ -83,7 +101,11 @@ describeOnBothEngines('running jobs', engine => {
       await scheduler.runDueJobs()
       clock.advance('1h')
     }
-    expect(await scheduler.getJob(hopeless)).toMatchObject({ status: 'failed', attempt: 1, errorMessage: 'no such account' })
+    expect(await scheduler.getJob(hopeless)).toMatchObject({
+      status: 'failed',
+      attempt: 1,
+      errorMessage: 'no such account',
+    })
     expect(await scheduler.getJob(sleepy)).toMatchObject({ status: 'completed', attempt: 3, retryCount: 0, result: 0 })
     expect((await scheduler.getAttempts(sleepy)).map(each => each.outcome)).toEqual(['snoozed', 'snoozed', 'completed'])
   })
@@ -97,7 +119,10 @@ describeOnBothEngines('running jobs', engine => {
     expect(await scheduler.runDueJobs()).toBe(1)
     expect(await scheduler.getJob(unknown)).toMatchObject({ status: 'pending', attempt: 0 })
     const stats = await scheduler.getStats()
-    expect(stats.types.find(each => each.jobType === 'unknown')).toMatchObject({ handled: false, counts: { pending: 1 } })
+    expect(stats.types.find(each => each.jobType === 'unknown')).toMatchObject({
+      handled: false,
+      counts: { pending: 1 },
+    })
     expect(stats).toMatchObject({ due: 1, executions24h: 1, successRate24h: 1 })
   })
 
@@ -113,7 +138,11 @@ describeOnBothEngines('running jobs', engine => {
     )
     await scheduler.runDueJobs()
     expect(await scheduler.getJob('good')).toMatchObject({ status: 'completed', result: 1 })
-    expect(await scheduler.getJob('bad')).toMatchObject({ status: 'failed', attempt: 1, errorMessage: expect.stringContaining('id:') })
+    expect(await scheduler.getJob('bad')).toMatchObject({
+      status: 'failed',
+      attempt: 1,
+      errorMessage: expect.stringContaining('id:'),
+    })
     expect(await scheduler.getJob('odd')).toMatchObject({ status: 'failed' })
     expect((await scheduler.getAttempts('bad'))[0]).toMatchObject({ errorCode: 'BELFRY_INVALID_PAYLOAD' })
   })
@@ -130,7 +159,10 @@ describeOnBothEngines('running jobs', engine => {
     scheduler.registerHandler(JobType.CUSTOM, new CustomHandler())
     await scheduler.migrate()
     const tomorrow = new Date(clock.now().getTime() + 86_400_000)
-    const { jobId } = await scheduler.scheduleJob(JobType.CUSTOM, { scheduledTime: tomorrow, payload: { days_to_keep: 30 } })
+    const { jobId } = await scheduler.scheduleJob(JobType.CUSTOM, {
+      scheduledTime: tomorrow,
+      payload: { days_to_keep: 30 },
+    })
     clock.advance('1d')
     await scheduler.runDueJobs()
     expect(executed).toEqual([{ days_to_keep: 30 }])
@@ -143,6 +175,10 @@ describeOnBothEngines('running jobs', engine => {
     await scheduler.migrate()
     const job = await scheduler.scheduleJob('odd result', { payload: {} })
     await scheduler.runDueJobs()
-    expect(await scheduler.getJob(job)).toMatchObject({ status: 'completed', result: null, errorMessage: expect.stringContaining('result was not stored') })
+    expect(await scheduler.getJob(job)).toMatchObject({
+      status: 'completed',
+      result: null,
+      errorMessage: expect.stringContaining('result was not stored'),
+    })
   })
 })

@@ -24,7 +24,10 @@ export class ReplyComposer {
         return (await llm.complete({ messages: prompt, maxTokens: REPLY_TOKENS })).text
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error)
-        logger.warn({ event: 'llm_failed', during: 'reply', reason }, 'the language model failed; the built-in writer answers')
+        logger.warn(
+          { event: 'llm_failed', during: 'reply', reason },
+          'the language model failed; the built-in writer answers',
+        )
       }
     }
     return templateReply({ botName, displayName: input.displayName, lines: input.turns })

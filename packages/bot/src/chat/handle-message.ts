@@ -75,7 +75,15 @@ export class Chat {
     const recorded = await database.transaction(async transaction => {
       // Against a follow-up that is being sent this very moment: either it sees this message, or it went out before.
       await lockPerson(transaction, userId)
-      const turn = await addTurn(transaction, { conversationId, userId, messageId, author: 'user', kind: 'chat', text: message.text, now })
+      const turn = await addTurn(transaction, {
+        conversationId,
+        userId,
+        messageId,
+        author: 'user',
+        kind: 'chat',
+        text: message.text,
+        now,
+      })
       if (!turn) return undefined
       const credited = await creditResponse(transaction, { userId, windowMs: replyWindowMs, now })
       await recordActivity(transaction, { ...message, now })
@@ -97,7 +105,15 @@ export class Chat {
     return database.transaction(async transaction => {
       const first = this.#parts.planner && (await takeNotice(transaction, userId, now))
       const whole = first ? `${text}\n${NOTICE}` : text
-      return addTurn(transaction, { conversationId, userId, author: 'bot', kind: 'chat', text: whole, answers: turn.turnId, now })
+      return addTurn(transaction, {
+        conversationId,
+        userId,
+        author: 'bot',
+        kind: 'chat',
+        text: whole,
+        answers: turn.turnId,
+        now,
+      })
     })
   }
 
@@ -108,7 +124,10 @@ export class Chat {
 
   async #handleStop(message: InboundMessage): Promise<Handled> {
     const { database, planner, clock } = this.#parts
-    const cancelled = await turnOff({ database, scheduler: planner?.scheduler, clock }, { userId: message.userId, source: 'word' })
+    const cancelled = await turnOff(
+      { database, scheduler: planner?.scheduler, clock },
+      { userId: message.userId, source: 'word' },
+    )
     return this.#storeExchange(message, stopAnswer(cancelled))
   }
 
@@ -118,9 +137,25 @@ export class Chat {
     const now = databaseNow(clock)
     const { conversationId, userId, messageId, text } = message
     const reply = await database.transaction(async transaction => {
-      const asked = await addTurn(transaction, { conversationId, userId, messageId, author: 'user', kind: 'command', text, now })
+      const asked = await addTurn(transaction, {
+        conversationId,
+        userId,
+        messageId,
+        author: 'user',
+        kind: 'command',
+        text,
+        now,
+      })
       if (!asked) return undefined
-      return addTurn(transaction, { conversationId, userId, author: 'bot', kind: 'command', text: answer, answers: asked.turnId, now })
+      return addTurn(transaction, {
+        conversationId,
+        userId,
+        author: 'bot',
+        kind: 'command',
+        text: answer,
+        answers: asked.turnId,
+        now,
+      })
     })
     return { reply, planned: undefined, credited: undefined }
   }

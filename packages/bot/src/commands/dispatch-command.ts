@@ -29,8 +29,10 @@ export class CommandDispatcher {
     const command = this.#byName.get(name.toLowerCase())
     if (!command) return this.#unknown(name)
     if (command.adminOnly && !message.isAdmin) {
-      return 'This command requires administrator permissions. Operators list theirs in ADMIN_USER_IDS; ' +
+      return (
+        'This command requires administrator permissions. Operators list theirs in ADMIN_USER_IDS; ' +
         `your id is \`${message.userId}\`.`
+      )
     }
     try {
       return await command.run({ message, args })
@@ -61,7 +63,7 @@ function isNear(known: string, typed: string): boolean {
 /** Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (const [i, letter] of [...a].entries()) {
+  for (const [i, letter] of Array.from(a).entries()) {
     const next = [i + 1]
     for (let j = 1; j <= b.length; j += 1) {
       const swap = (row[j - 1] ?? 0) + (letter === b[j - 1] ? 0 : 1)

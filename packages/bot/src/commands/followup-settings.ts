@@ -24,7 +24,8 @@ export function followUpSettingsCommand(parts: SettingsParts): Command {
     adminOnly: false,
     async run({ message, args }) {
       const word = (args[0] ?? 'status').toLowerCase()
-      if (word === 'off' || word === 'disable') return stopAnswer(await turnOff(parts, { userId: message.userId, source: 'command' }))
+      if (word === 'off' || word === 'disable')
+        return stopAnswer(await turnOff(parts, { userId: message.userId, source: 'command' }))
       if (word === 'on' || word === 'enable') {
         await turnOn(parts, message.userId)
         return `Follow-ups are on for you. ${whatTheyAre(parts.policy)} What was cancelled before stays cancelled.`
@@ -42,7 +43,9 @@ async function describe({ database, clock, policy }: SettingsParts, userId: stri
   const lines = [
     `Follow-up Settings: ${profile?.followUpsEnabled === false ? 'off' : 'on'}`,
     whatTheyAre(policy),
-    ...(next ? [`Next: ${sayWhen(next.scheduledTime, clock.now())} at the earliest; it moves on when you speak.`] : ['Next: none planned.']),
+    ...(next
+      ? [`Next: ${sayWhen(next.scheduledTime, clock.now())} at the earliest; it moves on when you speak.`]
+      : ['Next: none planned.']),
     ...(profile?.lastFollowUpSent ? [`Last: ${sayWhen(profile.lastFollowUpSent, clock.now())}.`] : []),
   ]
   return lines.join('\n')

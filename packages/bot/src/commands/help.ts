@@ -9,7 +9,9 @@ export function helpCommand(parts: { prefix: string; botName: string; commands: 
     adminOnly: false,
     run({ message }) {
       const allowed = [...parts.commands, help].filter(command => message.isAdmin || !command.adminOnly)
-      const lines = allowed.map(({ name, usage, about }) => `\`${parts.prefix}${name}${usage ? ` ${usage}` : ''}\`  ${about}`)
+      const lines = allowed.map(
+        ({ name, usage, about }) => `\`${parts.prefix}${name}${usage ? ` ${usage}` : ''}\`  ${about}`,
+      )
       return Promise.resolve(`Just talk to me. ${parts.botName} also knows these commands:\n${lines.join('\n')}`)
     },
   }

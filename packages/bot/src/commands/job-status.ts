@@ -8,7 +8,11 @@ import { CommandError, type Command } from './command.ts'
 const SHORTEST_PREFIX = 6
 
 /** `!job_status [id]` */
-export function jobStatusCommand(parts: { database: Database; clock: Clock; scheduler: Scheduler | undefined }): Command {
+export function jobStatusCommand(parts: {
+  database: Database
+  clock: Clock
+  scheduler: Scheduler | undefined
+}): Command {
   return {
     name: 'job_status',
     usage: '[job-id]',
@@ -23,9 +27,15 @@ export function jobStatusCommand(parts: { database: Database; clock: Clock; sche
       const attempts = await scheduler.getAttempts(job)
       const decisions = await decisionsOfJob(database, { jobId: job.jobId, limit: 3 })
       const told = decisions.map(
-        ({ stage, verdict, reason, decidedAt }) => `Gate (${stage}): ${verdict}${reason ? `, ${reason}` : ''}, ${sayWhen(decidedAt, clock.now())}`,
+        ({ stage, verdict, reason, decidedAt }) =>
+          `Gate (${stage}): ${verdict}${reason ? `, ${reason}` : ''}, ${sayWhen(decidedAt, clock.now())}`,
       )
-      const history = attempts.slice(-3).map(each => `Attempt ${each.attempt}: ${each.outcome}${each.durationMs === null ? '' : ` in ${each.durationMs} ms`}`)
+      const history = attempts
+        .slice(-3)
+        .map(
+          each =>
+            `Attempt ${each.attempt}: ${each.outcome}${each.durationMs === null ? '' : ` in ${each.durationMs} ms`}`,
+        )
       return [...describeJob(job, clock.now()), ...history, ...told].join('\n')
     },
   }
@@ -34,9 +44,13 @@ export function jobStatusCommand(parts: { database: Database; clock: Clock; sche
 async function findOne(scheduler: Scheduler, id: string): Promise<Job> {
   const exact = await scheduler.getJob(id)
   if (exact) return exact
-  if (id.length < SHORTEST_PREFIX) throw new CommandError(`Job \`${id}\` not found. Beginnings of ids need ${SHORTEST_PREFIX} characters.`)
+  if (id.length < SHORTEST_PREFIX)
+    throw new CommandError(`Job \`${id}\` not found. Beginnings of ids need ${SHORTEST_PREFIX} characters.`)
   const found = await scheduler.findJobs(id, 3)
-  if (found.length > 1) throw new CommandError(`Several jobs begin with \`${id.slice(0, 80)}\`: ${found.map(job => `\`${job.jobId}\``).join(', ')}`)
+  if (found.length > 1)
+    throw new CommandError(
+      `Several jobs begin with \`${id.slice(0, 80)}\`: ${found.map(job => `\`${job.jobId}\``).join(', ')}`,
+    )
   if (!found[0]) throw new CommandError(`Job \`${id.slice(0, 80)}\` not found.`)
   return found[0]
 }
@@ -48,7 +62,9 @@ function describeScheduler(stats: SchedulerStats, running: boolean, now: Date): 
   const unhandled = stats.types.filter(type => !type.handled && type.counts.pending > 0).map(type => type.jobType)
   return [
     `Job Scheduler Status: ${running ? '🟢 Running' : '🔴 Stopped'}${heartbeat ? `, last heartbeat ${sayWhen(heartbeat, now)}` : ''}`,
-    Object.entries(stats.counts).map(([status, count]) => `${status} ${count}`).join(' · '),
+    Object.entries(stats.counts)
+      .map(([status, count]) => `${status} ${count}`)
+      .join(' · '),
     `Due now: ${stats.due}${stats.oldestDueMs === null ? '' : `, the oldest for ${saySpan(stats.oldestDueMs)}`}`,
     `Next due: ${stats.nextDueMs === null ? 'nothing planned' : `in ${saySpan(stats.nextDueMs)}`}`,
     `24h Executions: ${stats.executions24h} · 24h Success Rate: ${rate}`,

@@ -28,7 +28,8 @@ export function scheduleFollowUpCommand(parts: {
       if (!parts.planner) throw new CommandError('Job scheduler is not available (JOB_SCHEDULER_ENABLED is false).')
       const { name, delayText } = splitArguments(args)
       const delayMs = delayText === undefined ? DEFAULT_HOURS * HOUR_MS : parseDelay(delayText)
-      if (delayMs === undefined) throw new CommandError(`Hours: expected ${DELAY_EXPECTS}; got \`${delayText?.slice(0, 40)}\`.`)
+      if (delayMs === undefined)
+        throw new CommandError(`Hours: expected ${DELAY_EXPECTS}; got \`${delayText?.slice(0, 40)}\`.`)
       const person = await findPerson(parts.database, name, message)
       const planned = await scheduleFollowUpMessage(parts.planner, {
         userId: person.userId,
@@ -56,7 +57,10 @@ async function findPerson(database: Database, name: string, message: InboundMess
   const found = await findProfilesByName(database, name)
   const exact = found.find(profile => profile.userId === name)
   const [only, ...others] = exact ? [exact] : found
-  if (!only) throw new CommandError(`Please mention a valid user (e.g., @username): I have not talked with anybody called \`${name.slice(0, 80)}\`.`)
+  if (!only)
+    throw new CommandError(
+      `Please mention a valid user (e.g., @username): I have not talked with anybody called \`${name.slice(0, 80)}\`.`,
+    )
   if (others.length > 0) {
     const ids = found.map(profile => `\`${profile.userId}\``).join(', ')
     throw new CommandError(`Several people are called \`${name.slice(0, 80)}\`: name one by id (${ids}).`)
@@ -67,8 +71,10 @@ async function findPerson(database: Database, name: string, message: InboundMess
 /** What stands in the way today; the gates decide again when it is due. */
 function sayAdvice(advice: GateReport): string {
   if (advice.verdict === 'allow') return ''
-  if (advice.reason === 'opted_out') return '\nNote: this person has follow-ups off. It is kept, but not sent unless they turn them on.'
-  if (advice.reason === 'not_opted_in') return '\nNote: this person has not agreed to follow-ups. It is kept, but not sent unless they do.'
+  if (advice.reason === 'opted_out')
+    return '\nNote: this person has follow-ups off. It is kept, but not sent unless they turn them on.'
+  if (advice.reason === 'not_opted_in')
+    return '\nNote: this person has not agreed to follow-ups. It is kept, but not sent unless they do.'
   const until = advice.until ? ` until ${advice.until.toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''
   const what = advice.verdict === 'defer' ? 'it would wait' : 'it would not be sent'
   return `\nNote: as things stand ${what}${until} (${advice.reason ?? 'unknown'}).`

@@ -45,10 +45,16 @@ const OLDEST_SERVER = 140_000
 
 function requireUsable(server: { read_only: string; version: number } | undefined, label: string): void {
   if (server?.read_only === 'on') {
-    throw new BelfryError('BELFRY_DATABASE_READ_ONLY', `${label} is read-only. Point DATABASE_URL at the primary server.`)
+    throw new BelfryError(
+      'BELFRY_DATABASE_READ_ONLY',
+      `${label} is read-only. Point DATABASE_URL at the primary server.`,
+    )
   }
   if ((server?.version ?? 0) < OLDEST_SERVER) {
-    throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', `${label} is older than PostgreSQL 14, the oldest supported one.`)
+    throw new BelfryError(
+      'BELFRY_DATABASE_UNAVAILABLE',
+      `${label} is older than PostgreSQL 14, the oldest supported one.`,
+    )
   }
 }
 

@@ -62,7 +62,9 @@ function listen(path: string): Promise<Server | undefined> {
     socket.end(String(process.pid))
   })
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error)))
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error),
+    )
     server.listen(path, () => {
       server.unref()
       resolve(server)
@@ -94,7 +96,10 @@ async function removeStale(path: string): Promise<void> {
   try {
     await mkdir(guard)
   } catch {
-    const age = await stat(guard).then(found => Date.now() - found.mtimeMs, () => 0)
+    const age = await stat(guard).then(
+      found => Date.now() - found.mtimeMs,
+      () => 0,
+    )
     if (age > STALE_TAKEOVER_MS) await rmdir(guard).catch(() => {})
     await new Promise(resolve => setTimeout(resolve, 20))
     return

@@ -35,7 +35,9 @@ export async function runDemo(output: NodeJS.WritableStream): Promise<number> {
     await talk(stage)
     await waitForFollowUps(stage)
     await answer(stage)
-    stage.timeline.end('The same code runs behind `npm start`. Try it there: FOLLOW_UP_DEFAULT_DELAY_HOURS=0.01 npm start')
+    stage.timeline.end(
+      'The same code runs behind `npm start`. Try it there: FOLLOW_UP_DEFAULT_DELAY_HOURS=0.01 npm start',
+    )
     return 0
   } finally {
     await open.close()
@@ -45,7 +47,14 @@ export async function runDemo(output: NodeJS.WritableStream): Promise<number> {
 async function say({ app, clock, timeline }: Stage, who: string, text: string) {
   const id = `terminal:${who.toLowerCase()}`
   timeline.line(who, text)
-  const message = { platform: 'terminal', conversationId: id, userId: id, displayName: who, isAdmin: false, text } as const
+  const message = {
+    platform: 'terminal',
+    conversationId: id,
+    userId: id,
+    displayName: who,
+    isAdmin: false,
+    text,
+  } as const
   const handled = await app.chat.handle({ ...message, messageId: `${who}-${clock.monotonic()}` })
   for (const line of handled.reply?.text.split('\n') ?? []) timeline.line('Belfry', line)
   clock.advance('40s')
@@ -59,7 +68,12 @@ async function talk(stage: Stage): Promise<void> {
   for (const text of ['hi, I am Ada', 'I play the cello', 'my recital is on Friday']) {
     planned = (await say(stage, 'Ada', text)).planned ?? planned
   }
-  for (const text of ['hello, I am Bo', 'I am building a boat', 'the mast arrives next week', '!followup_settings off']) {
+  for (const text of [
+    'hello, I am Bo',
+    'I am building a boat',
+    'the mast arrives next week',
+    '!followup_settings off',
+  ]) {
     await say(stage, 'Bo', text)
   }
   timeline.heading('Both go quiet')
@@ -103,5 +117,7 @@ async function answer(stage: Stage): Promise<void> {
     [credited ?? 0],
   )
   const latency = kept.rows[0]?.latency_ms
-  timeline.note(latency === undefined ? 'not credited' : `credited: response_received = true, after ${timeline.saySpan(latency)}`)
+  timeline.note(
+    latency === undefined ? 'not credited' : `credited: response_received = true, after ${timeline.saySpan(latency)}`,
+  )
 }

@@ -89,7 +89,10 @@ export class FollowUpComposer {
         logger.info({ event: 'follow_up_draft_refused', reason: refused }, 'a draft of the language model was refused')
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error)
-        logger.warn({ event: 'llm_failed', during: 'follow_up', reason }, 'the language model failed; a template is used')
+        logger.warn(
+          { event: 'llm_failed', during: 'follow_up', reason },
+          'the language model failed; a template is used',
+        )
         return undefined
       }
     }

@@ -76,10 +76,7 @@ export async function prepareFollowUp(
 }
 
 /** Marks a follow-up as sent, in the transaction that sends it. False when it is sent already. */
-export async function markSent(
-  database: Queryable,
-  request: { id: number; now: string | null },
-): Promise<boolean> {
+export async function markSent(database: Queryable, request: { id: number; now: string | null }): Promise<boolean> {
   const marked = await database.query<{ id: number }>(
     `update follow_up_history set state = 'sent', sent_at = coalesce($2::text::timestamptz, now())
      where id = $1::bigint and state <> 'sent' returning id::float8 as id`,

@@ -95,7 +95,13 @@ export function evaluateGates(facts: GateFacts): GateReport {
   const decided = gates.find(gate => gate.outcome === 'deny') ?? latest(gates.filter(gate => gate.outcome === 'defer'))
   if (!decided) return { verdict: 'allow', gates }
   const { outcome, reason, rule, until } = decided
-  return { verdict: outcome === 'deny' ? 'deny' : 'defer', gates, ...(reason && { reason }), rule, ...(until && { until }) }
+  return {
+    verdict: outcome === 'deny' ? 'deny' : 'defer',
+    gates,
+    ...(reason && { reason }),
+    rule,
+    ...(until && { until }),
+  }
 }
 
 /** Fails closed: who cannot be read is not written to. */

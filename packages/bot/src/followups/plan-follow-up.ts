@@ -101,6 +101,15 @@ function storeAdvice(
   plan: { userId: string; jobId: string; advice: GateReport; now: string | null },
 ): Promise<void> {
   const { verdict, reason, rule, until, gates } = plan.advice
-  const decision = { userId: plan.userId, jobId: plan.jobId, stage: 'plan', verdict, reason, rule, until, gates } as const
+  const decision = {
+    userId: plan.userId,
+    jobId: plan.jobId,
+    stage: 'plan',
+    verdict,
+    reason,
+    rule,
+    until,
+    gates,
+  } as const
   return storeDecision(transaction, decision, plan.now)
 }

@@ -17,7 +17,12 @@ export interface PreferenceParts {
 const STOP_WORDS = new Set(['stop', 'unsubscribe', 'opt out', 'opt-out', 'stopp', 'arrête', 'alto', 'pare'])
 
 export function isStopWord(text: string): boolean {
-  return STOP_WORDS.has(text.trim().toLowerCase().replace(/[.!]+$/, ''))
+  return STOP_WORDS.has(
+    text
+      .trim()
+      .toLowerCase()
+      .replace(/[.!]+$/, ''),
+  )
 }
 
 /** A person says no: stored, and every follow-up planned for them cancelled, in one transaction. Answers how many. */
@@ -37,11 +42,22 @@ export async function turnOff(
 /** A person says yes. What was cancelled before stays cancelled. */
 export async function turnOn({ database, clock }: PreferenceParts, userId: string): Promise<void> {
   const now = databaseNow(clock)
-  await setFollowUpsEnabled(database, { userId, enabled: true, source: 'command', textVersion: CONSENT_TEXT_VERSION, now })
+  await setFollowUpsEnabled(database, {
+    userId,
+    enabled: true,
+    source: 'command',
+    textVersion: CONSENT_TEXT_VERSION,
+    now,
+  })
 }
 
 /** What a person who said no is told. */
 export function stopAnswer(cancelled: number): string {
-  const what = cancelled === 0 ? 'None was planned' : cancelled === 1 ? 'I cancelled the one that was planned' : `I cancelled ${cancelled} that were planned`
+  const what =
+    cancelled === 0
+      ? 'None was planned'
+      : cancelled === 1
+        ? 'I cancelled the one that was planned'
+        : `I cancelled ${cancelled} that were planned`
   return `Follow-ups are off for you. ${what}. You can talk to me as before; \`!followup_settings on\` turns them on again.`
 }

@@ -25,12 +25,9 @@ const SAME_AGAIN = 0.6
 const MENTION = /@(everyone|here)\b|<(@[!&]?|#|a?:\w+:)\d+>|discord(\.gg|(app)?\.com\/invite)\//i
 const LINK = /https?:\/\/\S+|\bwww\.\S+/gi
 const CODE = /```|<\|.*\|>|\bsystem prompt\b/i
-const PERSONAL = [
-  /[\w.+-]+@[\w-]+\.[\w.]+/,
-  /(?:\+?\d[\s().-]?){9,}\d/,
-  /\b(?:sk|pk|ghp|xox[abp])[-_][\w-]{10,}/i,
-]
-const HUMAN = /\bI(?:'m| am) (?:a |just a |only )?(?:human|real person|person|man|woman)\b|\bI(?:'m| am) not (?:a |an )?(?:bot|AI|program|machine)\b/i
+const PERSONAL = [/[\w.+-]+@[\w-]+\.[\w.]+/, /(?:\+?\d[\s().-]?){9,}\d/, /\b(?:sk|pk|ghp|xox[abp])[-_][\w-]{10,}/i]
+const HUMAN =
+  /\bI(?:'m| am) (?:a |just a |only )?(?:human|real person|person|man|woman)\b|\bI(?:'m| am) not (?:a |an )?(?:bot|AI|program|machine)\b/i
 /** Guilt, neediness and pressure: they raise clicks and cost trust (arXiv 2508.19258). */
 const TONE =
   /\b(miss(?:ed|ing)? you|lonely|without you|wait(?:ed|ing)? for you|why did you (?:leave|go|stop)|last chance|don'?t leave|abandon|ignor(?:e|ed|ing) me|sad (?:that|because) you)\b/i

@@ -7,7 +7,14 @@ import { lockPerson, recordFollowUpSent } from '../users/profile-store.ts'
 import type { FollowUpComposer } from './compose-follow-up.ts'
 import { storeDecision } from './decision-store.ts'
 import { readFacts } from './facts-store.ts'
-import { discardPrepared, findFollowUpOfJob, markSent, markWithheld, prepareFollowUp, type PreparedFollowUp } from './follow-up-store.ts'
+import {
+  discardPrepared,
+  findFollowUpOfJob,
+  markSent,
+  markWithheld,
+  prepareFollowUp,
+  type PreparedFollowUp,
+} from './follow-up-store.ts'
 import { evaluateGates, type GateReason } from './gates.ts'
 import type { FollowUpPolicy } from './policy.ts'
 
@@ -65,7 +72,11 @@ async function decide(attempt: Attempt, queryable: Queryable, stage: 'prepare' |
     seed: context.jobId,
   }
   const { verdict, reason, rule, until, gates } = evaluateGates({ ...facts, policy: parts.policy, job })
-  await storeDecision(queryable, { userId: payload.userId, jobId: context.jobId, stage, verdict, reason, rule, until, gates }, now)
+  await storeDecision(
+    queryable,
+    { userId: payload.userId, jobId: context.jobId, stage, verdict, reason, rule, until, gates },
+    now,
+  )
   context.log(`${stage}: ${verdict}${reason ? ` (${reason})` : ''}`)
   if (verdict === 'allow') return 'allow'
   if (verdict === 'defer' && until) return { defer: reason ?? 'gate_error', until }

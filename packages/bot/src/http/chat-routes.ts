@@ -60,7 +60,10 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
     const message = messageShape.safeParse(body)
     if (!message.success) {
       const [issue] = message.error.issues
-      return context.json(fault('BAD_MESSAGE', `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'not understood'}`), 400)
+      return context.json(
+        fault('BAD_MESSAGE', `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'not understood'}`),
+        400,
+      )
     }
     const { text, messageId, displayName } = message.data
     const fromOperator = isFromOperator(context, context.env.incoming.socket.remoteAddress)

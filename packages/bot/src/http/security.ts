@@ -37,7 +37,9 @@ export function refuseForeignHosts(isLoopbackOnly: boolean): MiddlewareHandler {
 export const refuseForeignPages: MiddlewareHandler = async (context, next) => {
   const site = context.req.header('sec-fetch-site')
   const origin = context.req.header('origin')
-  const foreign = (site !== undefined && site !== 'same-origin') || (origin !== undefined && hostOf(origin) !== context.req.header('host'))
+  const foreign =
+    (site !== undefined && site !== 'same-origin') ||
+    (origin !== undefined && hostOf(origin) !== context.req.header('host'))
   if (foreign) return context.json(fault('FOREIGN_PAGE', 'Messages are taken from the chat page itself only.'), 403)
   if (!/^application\/json\b/i.test(context.req.header('content-type') ?? '')) {
     return context.json(fault('NOT_JSON', 'Expected a body of type application/json.'), 415)

@@ -91,7 +91,11 @@ function listen(server: Server, { host, port }: HttpServerParts): Promise<{ url:
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') return reject(error)
-      reject(new PortInUseError(`port ${port} on ${host} is in use. Choose another one: PORT=${port + 1} npm start (0 takes a free one).`))
+      reject(
+        new PortInUseError(
+          `port ${port} on ${host} is in use. Choose another one: PORT=${port + 1} npm start (0 takes a free one).`,
+        ),
+      )
     })
     server.listen(port, host.replace(/^\[|\]$/g, ''), () => {
       const address = server.address()

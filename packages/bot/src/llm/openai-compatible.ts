@@ -80,9 +80,13 @@ async function ask(url: string, request: CompletionRequest, options: OpenAiCompa
   } catch (error) {
     if (error instanceof LlmError) throw error
     if (request.signal?.aborted) throw new LlmError('aborted', 'the request was given up')
-    if (timeout.signal.aborted) throw new RetryableError(new LlmError('timeout', 'the language model did not answer in time'), 0)
+    if (timeout.signal.aborted)
+      throw new RetryableError(new LlmError('timeout', 'the language model did not answer in time'), 0)
     // fetch's own error may quote headers; only its kind is passed on.
-    const code = error instanceof Error && error.cause instanceof Error && 'code' in error.cause ? String(error.cause.code) : 'no answer'
+    const code =
+      error instanceof Error && error.cause instanceof Error && 'code' in error.cause
+        ? String(error.cause.code)
+        : 'no answer'
     throw new RetryableError(new LlmError('unreachable', `the language model cannot be reached (${code})`), PAUSE_MS)
   } finally {
     timer.cancel()
@@ -94,7 +98,8 @@ async function readBounded(response: Response): Promise<string> {
   let bytes = 0
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength
-    if (bytes > LARGEST_ANSWER_BYTES) throw new LlmError('bad_answer', 'the language model answered more than a megabyte')
+    if (bytes > LARGEST_ANSWER_BYTES)
+      throw new LlmError('bad_answer', 'the language model answered more than a megabyte')
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
@@ -102,7 +107,8 @@ async function readBounded(response: Response): Promise<string> {
 
 function refusal(response: Response): LlmError {
   const { status } = response
-  if (status === 401 || status === 403) return new LlmError('unauthorized', `the language model refused the key (${status})`)
+  if (status === 401 || status === 403)
+    return new LlmError('unauthorized', `the language model refused the key (${status})`)
   if (status === 429) {
     const seconds = Number(response.headers.get('retry-after') ?? PAUSE_MS / 1_000)
     const waitMs = Number.isFinite(seconds) ? seconds * 1_000 : PAUSE_MS
@@ -120,12 +126,15 @@ function completionOf(text: string): Completion {
   try {
     parsed = answerShape.parse(JSON.parse(text))
   } catch (error) {
-    throw new LlmError('bad_answer', 'the language model answered something that is no chat completion', { cause: error })
+    throw new LlmError('bad_answer', 'the language model answered something that is no chat completion', {
+      cause: error,
+    })
   }
   const [choice] = parsed.choices
   const answer = withoutReasoning(choice?.message.content ?? '')
   if (answer === '') throw new LlmError('empty_answer', 'the language model answered nothing')
-  const finishReason = choice?.finish_reason === 'stop' || choice?.finish_reason === 'length' ? choice.finish_reason : 'other'
+  const finishReason =
+    choice?.finish_reason === 'stop' || choice?.finish_reason === 'length' ? choice.finish_reason : 'other'
   return {
     text: finishReason === 'length' ? trimAtSentence(answer) : answer,
     finishReason,

@@ -32,7 +32,9 @@ export function templateReply(input: { botName: string; displayName: string; lin
   const introduced = givenName(lines.slice(-1))
   if (introduced && !topic) return greet(introduced, { botName, told, pick })
   const opening = introduced ? `Nice to meet you, ${introduced}. ` : ''
-  return topic ? opening + takeUp(topic, said, pick) : pick(['I see. Tell me more?', 'Go on, I am listening.', 'All right. What is on your mind?'])
+  return topic
+    ? opening + takeUp(topic, said, pick)
+    : pick(['I see. Tell me more?', 'Go on, I am listening.', 'All right. What is on your mind?'])
 }
 
 type Pick = (options: readonly string[]) => string
@@ -45,11 +47,16 @@ function chooser(seed: string): Pick {
 
 function greet(name: string, { botName, told, pick }: { botName: string; told: boolean; pick: Pick }): string {
   const hello = pick([`Hello ${name}, good to meet you.`, `Nice to meet you, ${name}.`, `Hi ${name}, welcome.`])
-  const self = told ? '' : ` I am ${botName}, a program; connect a language model (LLM_BASE_URL, LLM_MODEL) and I get wittier.`
+  const self = told
+    ? ''
+    : ` I am ${botName}, a program; connect a language model (LLM_BASE_URL, LLM_MODEL) and I get wittier.`
   return `${hello}${self} What are you up to these days?`
 }
 
-function fixedAnswer(plain: string, { botName, name, pick }: { botName: string; name: string | undefined; pick: Pick }): string | undefined {
+function fixedAnswer(
+  plain: string,
+  { botName, name, pick }: { botName: string; name: string | undefined; pick: Pick },
+): string | undefined {
   const you = name ? `, ${name}` : ''
   if (/\b(are|r) (you|u) (a |an )?(real|human|person|bot|robot|ai|machine|program|alive)/i.test(plain)) {
     return `I am a program called ${botName}. Nobody types these words, and I say so whenever asked.`
@@ -57,11 +64,22 @@ function fixedAnswer(plain: string, { botName, name, pick }: { botName: string; 
   if (/\b(who|what) are you\b|\byour name\b/i.test(plain)) {
     return `I am ${botName}, a chat program. I remember what we talk about here, and if you go quiet I may follow up once. \`!help\` shows what else I can do.`
   }
-  if (/^(thanks?|thank you|thx|cheers)\b/i.test(plain)) return pick([`You are welcome${you}.`, `Gladly${you}.`, `Any time${you}.`])
-  if (/^(bye|goodbye|good ?night|see you|see ya|gotta go|talk later)\b/i.test(plain)) return pick([`Take care${you}.`, `Until next time${you}.`, `Good talking to you${you}.`])
-  if (/^how are you\b|^how('s| is) it going\b|^what'?s up\b/i.test(plain)) return `All systems steady, thanks for asking. How about you${you}?`
-  if (substance(plain) === '' && /^(hi|hello|hey|yo|good (morning|evening|afternoon))\b/i.test(plain) && !givenName([{ author: 'user', text: plain }])) {
-    return pick([`Hello${you}! What is on your mind?`, `Hi${you}. What are you up to today?`, `Hello there${you}. How is your day?`])
+  if (/^(thanks?|thank you|thx|cheers)\b/i.test(plain))
+    return pick([`You are welcome${you}.`, `Gladly${you}.`, `Any time${you}.`])
+  if (/^(bye|goodbye|good ?night|see you|see ya|gotta go|talk later)\b/i.test(plain))
+    return pick([`Take care${you}.`, `Until next time${you}.`, `Good talking to you${you}.`])
+  if (/^how are you\b|^how('s| is) it going\b|^what'?s up\b/i.test(plain))
+    return `All systems steady, thanks for asking. How about you${you}?`
+  if (
+    substance(plain) === '' &&
+    /^(hi|hello|hey|yo|good (morning|evening|afternoon))\b/i.test(plain) &&
+    !givenName([{ author: 'user', text: plain }])
+  ) {
+    return pick([
+      `Hello${you}! What is on your mind?`,
+      `Hi${you}. What are you up to today?`,
+      `Hello there${you}. How is your day?`,
+    ])
   }
   return undefined
 }
@@ -77,21 +95,44 @@ function answerQuestion(plain: string, { told, pick }: { told: boolean; pick: Pi
   ])
 }
 
-const HARD = /\b(sad|sick|ill|died|death|lost|afraid|scared|anxious|lonely|depressed|tired|exhausted|stress(ed|ful)?|hard|difficult|failed|broke up|hurt|worried|nervous)\b/i
+const HARD =
+  /\b(sad|sick|ill|died|death|lost|afraid|scared|anxious|lonely|depressed|tired|exhausted|stress(ed|ful)?|hard|difficult|failed|broke up|hurt|worried|nervous)\b/i
 const GLAD = /\b(happy|glad|excited|won|passed|love|great|finally|finished|proud|wonderful|amazing|fun)\b/i
-const AHEAD = /\b(tomorrow|tonight|next (week|month|year)|on (monday|tuesday|wednesday|thursday|friday|saturday|sunday)|this (weekend|week|evening)|soon|going to|will)\b/i
+const AHEAD =
+  /\b(tomorrow|tonight|next (week|month|year)|on (monday|tuesday|wednesday|thursday|friday|saturday|sunday)|this (weekend|week|evening)|soon|going to|will)\b/i
 
 /** Says back what was said, in a tone that fits, and asks one thing. */
 function takeUp(topic: Topic, said: string, pick: Pick): string {
   const { said: words, thing } = topic
-  if (HARD.test(said)) return pick([`That sounds hard: ${words}. Do you want to tell me more?`, `I hear you: ${words}. What would help most right now?`])
+  if (HARD.test(said))
+    return pick([
+      `That sounds hard: ${words}. Do you want to tell me more?`,
+      `I hear you: ${words}. What would help most right now?`,
+    ])
   if (AHEAD.test(said)) {
     const it = thing ?? 'it'
-    return pick([`So ${words}. How are you getting ready for ${it}?`, `Noted: ${words}. What are you looking forward to most about ${it}?`, `So ${words}. How do you feel about ${it}?`])
+    return pick([
+      `So ${words}. How are you getting ready for ${it}?`,
+      `Noted: ${words}. What are you looking forward to most about ${it}?`,
+      `So ${words}. How do you feel about ${it}?`,
+    ])
   }
-  if (GLAD.test(said)) return pick([`That is good to hear: ${words}. What was the best part?`, `Lovely: ${words}. How did that come about?`])
-  if (thing) return pick([`So ${words}. How did you come to ${thing}?`, `Ah, ${thing}. What do you like about it?`, `So ${words}. How long has ${thing} been part of your life?`])
-  return pick([`So ${words}. What happened then?`, `I see: ${words}. What is behind that?`, `So ${words}. How do you feel about that?`])
+  if (GLAD.test(said))
+    return pick([
+      `That is good to hear: ${words}. What was the best part?`,
+      `Lovely: ${words}. How did that come about?`,
+    ])
+  if (thing)
+    return pick([
+      `So ${words}. How did you come to ${thing}?`,
+      `Ah, ${thing}. What do you like about it?`,
+      `So ${words}. How long has ${thing} been part of your life?`,
+    ])
+  return pick([
+    `So ${words}. What happened then?`,
+    `I see: ${words}. What is behind that?`,
+    `So ${words}. How do you feel about that?`,
+  ])
 }
 
 interface FollowUpWords {
@@ -101,9 +142,19 @@ interface FollowUpWords {
 
 /** Worded to fit before and after whatever was announced, since nobody knows how much time has passed. */
 const FOLLOW_UPS: readonly { id: string; write: (words: FollowUpWords) => string | undefined }[] = [
-  { id: 'how-are-things', write: ({ hello, topic }) => topic?.thing && `${hello}, last time you said ${topic.said}. How is that going?` },
-  { id: 'glad-to-hear', write: ({ hello, topic }) => topic?.thing && `${hello}, you mentioned that ${topic.said}. How do things look by now?` },
-  { id: 'how-is-it-going', write: ({ hello, topic }) => topic && `${hello}, last time you said ${topic.said}. How is it going?` },
+  {
+    id: 'how-are-things',
+    write: ({ hello, topic }) => topic?.thing && `${hello}, last time you said ${topic.said}. How is that going?`,
+  },
+  {
+    id: 'glad-to-hear',
+    write: ({ hello, topic }) =>
+      topic?.thing && `${hello}, you mentioned that ${topic.said}. How do things look by now?`,
+  },
+  {
+    id: 'how-is-it-going',
+    write: ({ hello, topic }) => topic && `${hello}, last time you said ${topic.said}. How is it going?`,
+  },
   { id: 'any-news', write: ({ hello, topic }) => topic && `${hello}, we talked a while ago: ${topic.said}. Any news?` },
   { id: 'general', write: ({ hello }) => `${hello}, we have not talked for a while. What has been on your mind?` },
   { id: 'general-again', write: ({ hello }) => `${hello}, how have things been since our last chat?` },

@@ -19,7 +19,8 @@ const LONGEST_QUOTE = 120
 const GREETING = /^(hi|hello|hey|hiya|yo|good (morning|evening|afternoon|day)|greetings|howdy)\b[\s,!.]*/i
 const SMALL_TALK =
   /^(thanks?( you)?( (so|very) much)?|thx|ok(ay)?|cool|nice|great|yes|yep|yeah|no|nope|sure|bye|goodbye|good ?night|see you( later| soon)?|later|lol|haha+|hm+|test(ing)?)[\s!.?]*$/i
-const INTRODUCTION = /^(?:i am|i'm|my name is|this is|call me|it's|its)\s+(\p{Lu}[\p{L}'-]{1,30}|\p{L}[\p{L}'-]{1,20}$)[\s!.,]*/iu
+const INTRODUCTION =
+  /^(?:i am|i'm|my name is|this is|call me|it's|its)\s+(\p{Lu}[\p{L}'-]{1,30}|\p{L}[\p{L}'-]{1,20}$)[\s!.,]*/iu
 /** Words after "I am" that are no name. */
 const NO_NAME =
   /^(a|an|the|so|very|not|fine|good|ok|okay|well|here|back|sad|happy|tired|busy|sorry|afraid|sure|just|going|trying|looking|working|learning|planning|feeling|thinking|in|at|on|from|really|still|also|glad|new|bored|sick|ready|done|home|late|lost|stuck)$/i
@@ -52,7 +53,10 @@ export function isQuestion(text: string): boolean {
 
 /** The last thing of substance the person said; questions to us count only when there is nothing else. */
 export function lastTopic(lines: readonly Line[]): Topic | undefined {
-  const theirs = lines.filter(line => line.author === 'user').map(line => line.text).toReversed()
+  const theirs = lines
+    .filter(line => line.author === 'user')
+    .map(line => line.text)
+    .toReversed()
   const statements = theirs.filter(text => substance(text) !== '' && !isQuestion(text))
   const found = statements[0] ?? theirs.find(text => substance(text) !== '')
   return found === undefined ? undefined : topicOf(found)
@@ -97,12 +101,19 @@ export function turnAround(text: string): string {
   return /^[A-Z][a-z]*$/.test(first) && STARTERS.test(first) ? first.toLowerCase() + turned.slice(first.length) : turned
 }
 
-const STARTERS = /^(the|a|an|this|that|these|those|your|you|you're|you've|it|there|yesterday|today|tomorrow|next|last|some|every|when|because|after|before)$/i
+const STARTERS =
+  /^(the|a|an|this|that|these|those|your|you|you're|you've|it|there|yesterday|today|tomorrow|next|last|some|every|when|because|after|before)$/i
 
 /** `your recital` out of `your recital is on Friday`; `the cello` out of `you play the cello`. */
 function heart(said: string): string | undefined {
-  const own = /\b(your(?: \p{L}[\p{L}'-]*){1,2}?)(?= (?:is|are|was|were|has|have|will|starts?|begins?|ends?|on|in|at|this|next|tomorrow|today|and|but|with|for|to)\b|$)/iu.exec(said)
+  const own =
+    /\b(your(?: \p{L}[\p{L}'-]*){1,2}?)(?= (?:is|are|was|were|has|have|will|starts?|begins?|ends?|on|in|at|this|next|tomorrow|today|and|but|with|for|to)\b|$)/iu.exec(
+      said,
+    )
   if (own?.[1]) return own[1]
-  const object = /\byou (?:play|love|like|enjoy|study|learn|make|build|write|read|want|need|bought|got|have|watch|teach|practi[cs]e|started|finished) ((?:the |a |an |some |your )?\p{L}[\p{L}'-]*)/iu.exec(said)
+  const object =
+    /\byou (?:play|love|like|enjoy|study|learn|make|build|write|read|want|need|bought|got|have|watch|teach|practi[cs]e|started|finished) ((?:the |a |an |some |your )?\p{L}[\p{L}'-]*)/iu.exec(
+      said,
+    )
   return object?.[1]
 }

@@ -27,7 +27,10 @@ export class TurnFeed {
       this.#unlisten = await this.#database.listen(TURNS_CHANNEL, hear, () => this.#tellAll())
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      this.#logger.warn({ event: 'turn_feed_polling', reason }, 'LISTEN failed; new turns are found by looking every 5 s')
+      this.#logger.warn(
+        { event: 'turn_feed_polling', reason },
+        'LISTEN failed; new turns are found by looking every 5 s',
+      )
     }
   }
 

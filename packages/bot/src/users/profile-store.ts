@@ -27,7 +27,9 @@ const COLUMNS = `user_id, display_name, platform, last_conversation_id, follow_u
 const DEFAULT_FREQUENCY_HOURS = 48
 
 export async function findProfile(database: Queryable, userId: string): Promise<Profile | undefined> {
-  const found = await database.query<ProfileRow>(`select ${COLUMNS} from user_profiles where user_id = $1::text`, [userId])
+  const found = await database.query<ProfileRow>(`select ${COLUMNS} from user_profiles where user_id = $1::text`, [
+    userId,
+  ])
   return found.rows[0] && profileOf(found.rows[0])
 }
 
@@ -87,10 +89,7 @@ export async function setFollowUpsEnabled(
 }
 
 /** The person's latest word on follow-ups. */
-export async function latestConsent(
-  database: Queryable,
-  userId: string,
-): Promise<'granted' | 'revoked' | undefined> {
+export async function latestConsent(database: Queryable, userId: string): Promise<'granted' | 'revoked' | undefined> {
   const found = await database.query<{ kind: 'granted' | 'revoked' }>(
     `select kind from consent_events where user_id = $1::text and kind in ('granted', 'revoked')
      order by event_id desc limit 1`,

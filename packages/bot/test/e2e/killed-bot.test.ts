@@ -39,7 +39,10 @@ describe('a bot that is killed with -9 at any moment of a follow-up', () => {
   const found = async (sql: string) => (await rows(sql)).length > 0
 
   async function startBot(env: Record<string, string> = {}): Promise<string> {
-    const bot = startProgram('packages/bot/dist/main.js', { cwd: folder, env: { ...SETTINGS, ...env, DATABASE_URL: database.url } })
+    const bot = startProgram('packages/bot/dist/main.js', {
+      cwd: folder,
+      env: { ...SETTINGS, ...env, DATABASE_URL: database.url },
+    })
     bots.push(bot)
     return (await bot.shows(/open\s+(http:\S+)/))[1] ?? ''
   }
@@ -65,10 +68,14 @@ describe('a bot that is killed with -9 at any moment of a follow-up', () => {
   }
 
   async function expectExactlyOneFollowUp(): Promise<void> {
-    await until('the follow-up job has ended', () => found("select from scheduled_jobs where job_type = 'follow_up_message' and status = 'completed'"))
+    await until('the follow-up job has ended', () =>
+      found("select from scheduled_jobs where job_type = 'follow_up_message' and status = 'completed'"),
+    )
     const sent = await rows<{ text: string }>("select text from conversation_turns where kind = 'follow_up'")
     expect(sent).toEqual([{ text: expect.stringContaining('recital') }])
-    expect(await rows('select state, response_received from follow_up_history')).toEqual([{ state: 'sent', response_received: false }])
+    expect(await rows('select state, response_received from follow_up_history')).toEqual([
+      { state: 'sent', response_received: false },
+    ])
     expect(await rows('select unanswered_follow_ups as n from user_profiles')).toEqual([{ n: 1 }])
     expect(await rows('select from scheduled_jobs_live')).toEqual([])
   }
@@ -96,7 +103,9 @@ describe('a bot that is killed with -9 at any moment of a follow-up', () => {
   }
 
   async function expectThreeReplies(): Promise<void> {
-    const replies = await rows("select count(*)::int as n from conversation_turns where author = 'bot' and kind = 'chat'")
+    const replies = await rows(
+      "select count(*)::int as n from conversation_turns where author = 'bot' and kind = 'chat'",
+    )
     expect(replies).toEqual([{ n: 3 }])
   }
 
@@ -148,11 +157,14 @@ describe('a bot that is killed with -9 at any moment of a follow-up', () => {
     await expectExactlyOneFollowUp()
   })
 
-  it('while the gates are asked', () => killedWhileWaitingFor('lock table follow_up_decisions in access exclusive mode'))
+  it('while the gates are asked', () =>
+    killedWhileWaitingFor('lock table follow_up_decisions in access exclusive mode'))
 
-  it('between the written text and its storing', () => killedWhileWaitingFor('lock table follow_up_history in share mode'))
+  it('between the written text and its storing', () =>
+    killedWhileWaitingFor('lock table follow_up_history in share mode'))
 
   it('while it is being sent', () => killedWhileWaitingFor('lock table conversation_turns in share mode'))
 
-  it('after it was sent and before the job is settled', () => killedWhileWaitingFor('lock table scheduled_jobs_finished in access exclusive mode'))
+  it('after it was sent and before the job is settled', () =>
+    killedWhileWaitingFor('lock table scheduled_jobs_finished in access exclusive mode'))
 })

@@ -1,7 +1,15 @@
 import { BelfryError } from '../errors.ts'
 
 /** SQLSTATE and system codes by what they mean for somebody who starts a program. */
-const UNAVAILABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'ECONNRESET', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENOENT'])
+const UNAVAILABLE = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'ECONNRESET',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENOENT',
+])
 const UNAVAILABLE_STATES = new Set(['57P01', '57P02', '57P03', '53300', '08001', '08006', '08000', '08003'])
 const LOGIN_STATES = new Set(['28P01', '28000', '3D000'])
 

@@ -9,7 +9,12 @@ const LONGEST_NAME_BYTES = 63
  * @throws BelfryError `BELFRY_INVALID_OPTION` for empty, too long, or unstorable names
  */
 export function quoteIdentifier(name: string, what: string): string {
-  if (typeof name !== 'string' || name.length === 0 || Buffer.byteLength(name) > LONGEST_NAME_BYTES || /\p{Cc}/u.test(name)) {
+  if (
+    typeof name !== 'string' ||
+    name.length === 0 ||
+    Buffer.byteLength(name) > LONGEST_NAME_BYTES ||
+    /\p{Cc}/u.test(name)
+  ) {
     throw new BelfryError(
       'BELFRY_INVALID_OPTION',
       `${what}: expected a PostgreSQL name of 1 to ${LONGEST_NAME_BYTES} bytes, got ${show(name)}`,

@@ -53,7 +53,9 @@ export async function migrate(database: Database, plan: MigrationPlan): Promise<
 async function runNextStep(transaction: Queryable, plan: MigrationPlan): Promise<number | undefined> {
   const schema = quoteIdentifier(plan.schema, 'schema')
   const table = `${schema}.${quoteIdentifier(plan.table, 'migrations table')}`
-  await transaction.query('select pg_advisory_xact_lock(hashtextextended($1::text, 0))', [`${plan.schema}.${plan.table}`])
+  await transaction.query('select pg_advisory_xact_lock(hashtextextended($1::text, 0))', [
+    `${plan.schema}.${plan.table}`,
+  ])
   const done = await checkedVersion(transaction, plan)
   const step = plan.steps[done]
   if (!step) return undefined

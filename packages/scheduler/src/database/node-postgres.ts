@@ -74,7 +74,7 @@ async function transact<T>(pool: PgPool, work: (transaction: Queryable) => Promi
 /** A client inside a transaction of the caller's own, for the `transaction` option of scheduling calls. */
 export function fromClient(client: Pick<PgClient, 'query'>): Queryable {
   return {
-    query: async <Row>(text: string, values?: readonly unknown[]) => {
+    async query<Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> {
       const result = await client.query(text, values as unknown[])
       return { rows: result.rows as Row[] }
     },

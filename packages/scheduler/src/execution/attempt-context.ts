@@ -62,13 +62,17 @@ export class AttemptContext implements JobContext {
   }
 
   log(line: string): void {
-    if (this.#lines.length < MOST_LOG_LINES) this.#lines.push(storable(String(line), LONGEST_LOG_LINE))
+    if (this.#lines.length < MOST_LOG_LINES) this.#lines.push(storable(line, LONGEST_LOG_LINE))
   }
 
   async progress(value: unknown): Promise<void> {
     const progress = serializePayload(value, this.jobType, LARGEST_PROGRESS_BYTES)
     const { database, tables } = this.#core
-    const stored = await setProgress(database, tables, { jobId: this.jobId, leaseToken: this.#running.leaseToken, progress })
+    const stored = await setProgress(database, tables, {
+      jobId: this.jobId,
+      leaseToken: this.#running.leaseToken,
+      progress,
+    })
     if (!stored) throw new BelfryError('BELFRY_LEASE_LOST', `job ${this.jobId} is held by another runner by now`)
   }
 }

@@ -98,7 +98,12 @@ export class Executor {
       abortReason: controller.signal.reason instanceof BelfryError ? controller.signal.reason : undefined,
       random: this.#core.options.random(),
     })
-    const settlement = settlementOf(outcome, { running, durationMs, log: attempt.log, maxBytes: this.#core.options.maxPayloadBytes })
+    const settlement = settlementOf(outcome, {
+      running,
+      durationMs,
+      log: attempt.log,
+      maxBytes: this.#core.options.maxPayloadBytes,
+    })
     const about = { jobId: job.job_id, jobType: job.job_type, attempt: job.attempt }
     this.#settler.add({
       record: settlement.record,

@@ -85,12 +85,17 @@ export class LeaseKeeper {
     const held = this.#running.all()
     if (held.length === 0) return
     const { database, tables } = this.#core
-    const watched = await watchRunning(database, tables, held.map(each => ({ jobId: each.job.job_id, leaseToken: each.leaseToken })))
+    const watched = await watchRunning(
+      database,
+      tables,
+      held.map(each => ({ jobId: each.job.job_id, leaseToken: each.leaseToken })),
+    )
     const byId = new Map(watched.map(row => [row.job_id, row]))
     for (const { job, controller } of held) {
       const row = byId.get(job.job_id)
       if (!row) controller.abort(new BelfryError('BELFRY_LEASE_LOST', `job ${job.job_id} was taken from this runner`))
-      else if (row.cancel_requested) controller.abort(new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
+      else if (row.cancel_requested)
+        controller.abort(new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
     }
   }
 

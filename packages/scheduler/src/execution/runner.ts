@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { databaseNow, type Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
-import { sleep } from '../runtime/clock.ts'
+import { endedWithin } from '../runtime/clock.ts'
 import { claimJobs } from '../store/claim-jobs.ts'
 import { Executor } from './executor.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
@@ -111,10 +111,10 @@ export class Runner {
 
   async #finishOrGiveUp(gracePeriodMs: number): Promise<void> {
     const { clock } = this.#core
-    await Promise.race([this.#running.whenIdle(), sleep(clock, gracePeriodMs)])
+    await endedWithin(clock, this.#running.whenIdle(), gracePeriodMs)
     if (this.#running.size === 0) return
     this.#running.abortAll(new BelfryError('BELFRY_SHUTDOWN', 'the process is stopping'))
-    await Promise.race([this.#running.whenIdle(), sleep(clock, ABORT_PATIENCE_MS)])
+    await endedWithin(clock, this.#running.whenIdle(), ABORT_PATIENCE_MS)
     for (const running of this.#running.all()) this.#executor.giveBack(running)
   }
 

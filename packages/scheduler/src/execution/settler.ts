@@ -1,5 +1,5 @@
 import { databaseNow, type Core } from '../core.ts'
-import { sleep } from '../runtime/clock.ts'
+import { endedWithin, sleep } from '../runtime/clock.ts'
 import { settleFinished, type FinishedAttempt } from '../store/settle-finished.ts'
 import { settlePending, type UnfinishedAttempt } from '../store/settle-pending.ts'
 
@@ -7,7 +7,7 @@ import { settlePending, type UnfinishedAttempt } from '../store/settle-pending.t
 export interface Settlement {
   readonly record: { over: FinishedAttempt } | { again: UnfinishedAttempt }
   /** Called once: true when the write was accepted, false when the lease had been lost. */
-  onSettled(accepted: boolean): void
+  readonly onSettled: (accepted: boolean) => void
 }
 
 /** Rows per statement: the knee of the measured curve lies at 250 to 500, larger batches gain little. */
@@ -43,12 +43,12 @@ export class Settler {
 
   /** Resolves when everything handed in so far is settled, or after `timeoutMs`: the database may be gone for good. */
   async drain(timeoutMs: number): Promise<void> {
-    const deadline = sleep(this.#core.clock, timeoutMs)
     const drained = (async () => {
       while (this.#flushing) await this.#flushing
     })()
-    await Promise.race([drained, deadline])
+    await endedWithin(this.#core.clock, drained, timeoutMs)
     this.#pause.abort()
+    this.#pause = new AbortController()
   }
 
   async #flush(): Promise<void> {
@@ -61,8 +61,9 @@ export class Settler {
       } catch (error) {
         this.#core.events.emit('database:error', { during: 'settle', error })
         this.#waiting.unshift(...batch)
-        if (this.#pause.signal.aborted) return
-        await sleep(this.#core.clock, pauseMs, this.#pause.signal)
+        const { signal } = this.#pause
+        await sleep(this.#core.clock, pauseMs, signal)
+        if (signal.aborted) return
         pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
       }
     }
@@ -111,8 +112,7 @@ function withoutData(settlement: Settlement, error: unknown): Settlement {
   const message = `the outcome's details could not be stored: ${error instanceof Error ? error.message : 'unknown'}`
   const plain = { errorMessage: message, errorStack: null, log: null }
   const { record, onSettled } = settlement
-  const settled = (accepted: boolean) => onSettled(accepted)
   return 'over' in record
-    ? { record: { over: { ...record.over, ...plain, result: null } }, onSettled: settled }
-    : { record: { again: { ...record.again, ...plain } }, onSettled: settled }
+    ? { record: { over: { ...record.over, ...plain, result: null } }, onSettled }
+    : { record: { again: { ...record.again, ...plain } }, onSettled }
 }

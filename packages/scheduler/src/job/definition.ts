@@ -77,7 +77,8 @@ export function defineJob<Payload = unknown, Input = Payload>(
     upcast: options.upcast ?? {},
     handler: options.handler,
     maxRetries: whole('maxRetries', 0),
-    timeoutMs: options.timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDuration(options.timeout, `timeout of ${type}`),
+    timeoutMs:
+      options.timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDuration(options.timeout, `timeout of ${type}`),
     backoff: requireBackoff(options.backoff ?? {}, `backoff of ${type}`),
     concurrency: whole('concurrency', 1),
     maxLost: whole('maxLost', 1) ?? DEFAULT_MAX_LOST,

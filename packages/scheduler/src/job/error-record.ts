@@ -13,7 +13,8 @@ const LONGEST_STACK = 8_000
 
 /** Describes anything that was thrown as plain text that PostgreSQL can store. Never throws. */
 export function recordError(thrown: unknown): ErrorRecord {
-  if (!(thrown instanceof Error)) return { code: null, message: storable(describe(thrown), LONGEST_MESSAGE), stack: null }
+  if (!(thrown instanceof Error))
+    return { code: null, message: storable(describe(thrown), LONGEST_MESSAGE), stack: null }
   const code = thrown instanceof BelfryError ? thrown.code : codeOf(thrown)
   return {
     code,
@@ -28,7 +29,9 @@ function codeOf(error: Error): string | null {
 
 function describe(thrown: unknown): string {
   try {
-    return typeof thrown === 'string' ? thrown : `a thrown ${typeof thrown}: ${JSON.stringify(thrown) ?? String(thrown)}`
+    return typeof thrown === 'string'
+      ? thrown
+      : `a thrown ${typeof thrown}: ${JSON.stringify(thrown) ?? String(thrown)}`
   } catch {
     return `a thrown ${typeof thrown}`
   }

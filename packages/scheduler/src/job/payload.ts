@@ -53,7 +53,9 @@ function refuseUnstorable(value: unknown, place: Place): void {
       // Inside an object JSON leaves the key out, as everybody expects; anywhere else there is nothing to store.
       if (place.path.length === 0) throw refusal(place, 'undefined; pass {} when there is nothing to say')
       return
-    default:
+    case 'bigint':
+    case 'function':
+    case 'symbol':
       throw refusal(place, `a ${typeof value}, which JSON cannot carry`)
   }
 }

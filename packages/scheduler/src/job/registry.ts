@@ -40,7 +40,10 @@ export class JobRegistry {
   register(type: string, handler: JobHandler<never>): void {
     const known = this.findOrDefault(type)
     if (known.handler) {
-      throw new BelfryError('BELFRY_DUPLICATE_HANDLER', `job type ${show(type)} has a handler already; register it once`)
+      throw new BelfryError(
+        'BELFRY_DUPLICATE_HANDLER',
+        `job type ${show(type)} has a handler already; register it once`,
+      )
     }
     this.#definitions.set(known.type, Object.freeze({ ...known, handler }))
   }

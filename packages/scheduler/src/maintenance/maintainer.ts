@@ -51,6 +51,7 @@ export class Maintainer {
     const { database, tables } = this.#core
     if (database.kind !== 'embedded' || pruned + this.#attempts < VACUUM_AFTER_ROWS) return
     this.#attempts = 0
-    for (const table of [tables.live, tables.finished, tables.history]) await database.query(`vacuum (analyze) ${table}`)
+    for (const table of [tables.live, tables.finished, tables.history])
+      await database.query(`vacuum (analyze) ${table}`)
   }
 }

@@ -17,7 +17,11 @@ export async function prune(core: Core, signal?: AbortSignal): Promise<PruneCoun
   const { database, tables, options } = core
   const counts = { completed: 0, failed: 0, cancelled: 0, history: 0 }
   const all = async (name: keyof PruneCounts, deleteSome: () => Promise<number>) => {
-    for (let deleted = ROWS_PER_STATEMENT; deleted === ROWS_PER_STATEMENT && !signal?.aborted; counts[name] += deleted) {
+    for (
+      let deleted = ROWS_PER_STATEMENT;
+      deleted === ROWS_PER_STATEMENT && !signal?.aborted;
+      counts[name] += deleted
+    ) {
       deleted = await deleteSome()
     }
   }

@@ -95,7 +95,11 @@ export class RecurringEnqueuer {
   }
 
   /** The new job's id, or null when the last one is unfinished and the schedule skips then. */
-  async #insert(transaction: Queryable, row: ScheduleRow, time: { occurrence: Date; now: Date }): Promise<string | null> {
+  async #insert(
+    transaction: Queryable,
+    row: ScheduleRow,
+    time: { occurrence: Date; now: Date },
+  ): Promise<string | null> {
     const [job] = await insertJobs(transaction, this.#core.tables, {
       jobs: [
         {

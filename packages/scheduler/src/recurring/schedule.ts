@@ -5,7 +5,14 @@ import { requireWhole, type AnyJobDefinition } from '../job/definition.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
-import { deleteSchedule, lockSchedule, pauseSchedule, readNow, saveSchedule, type NewSchedule } from '../store/save-schedule.ts'
+import {
+  deleteSchedule,
+  lockSchedule,
+  pauseSchedule,
+  readNow,
+  saveSchedule,
+  type NewSchedule,
+} from '../store/save-schedule.ts'
 import { listSchedules, type ScheduleRow } from '../store/schedule-rows.ts'
 import type { CatchUp } from './catch-up.ts'
 import { parseRule, type RuleInput } from './rule.ts'

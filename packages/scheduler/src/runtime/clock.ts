@@ -23,7 +23,7 @@ export interface Clock {
 /** The longest delay Node's timers take (2^31 - 1 ms); longer ones would fire at once. */
 const LONGEST_TIMER_MS = 2_147_483_647
 
-/** Real time. Its timers do not keep the process alive: whoever runs a scheduler decides when to exit. */
+/** Real time. Its timers keep the process alive, as a running scheduler should; stopping one cancels them all. */
 export const systemClock: Clock = {
   now: () => new Date(),
   databaseNow: () => null,
@@ -46,4 +46,11 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     const timer = clock.setTimer(delayMs, finish)
     signal?.addEventListener('abort', finish, { once: true })
   })
+}
+
+/** Resolves when `work` has ended, however it ended, or after `withinMs` milliseconds; leaves no timer behind. */
+export async function endedWithin(clock: Clock, work: Promise<unknown>, withinMs: number): Promise<void> {
+  const ended = new AbortController()
+  await Promise.race([work.catch(() => {}), sleep(clock, withinMs, ended.signal)])
+  ended.abort()
 }

@@ -13,12 +13,31 @@ const MILLISECONDS_PER: Readonly<Record<string, number>> = {
 }
 
 const UNIT_NAMES: Readonly<Record<string, string>> = {
-  ms: 'ms', msec: 'ms', millisecond: 'ms', milliseconds: 'ms',
-  s: 's', sec: 's', secs: 's', second: 's', seconds: 's',
-  m: 'm', min: 'm', mins: 'm', minute: 'm', minutes: 'm',
-  h: 'h', hr: 'h', hrs: 'h', hour: 'h', hours: 'h',
-  d: 'd', day: 'd', days: 'd',
-  w: 'w', week: 'w', weeks: 'w',
+  ms: 'ms',
+  msec: 'ms',
+  millisecond: 'ms',
+  milliseconds: 'ms',
+  s: 's',
+  sec: 's',
+  secs: 's',
+  second: 's',
+  seconds: 's',
+  m: 'm',
+  min: 'm',
+  mins: 'm',
+  minute: 'm',
+  minutes: 'm',
+  h: 'h',
+  hr: 'h',
+  hrs: 'h',
+  hour: 'h',
+  hours: 'h',
+  d: 'd',
+  day: 'd',
+  days: 'd',
+  w: 'w',
+  week: 'w',
+  weeks: 'w',
 }
 
 /** One hundred years; anything longer is a slip of the unit. */
@@ -43,7 +62,12 @@ export function parseDuration(value: Duration, what = 'duration'): number {
 
 function millisecondsOf(text: string): number | undefined {
   if (typeof text !== 'string' || text.length > 64) return undefined
-  const parts = [...text.trim().toLowerCase().matchAll(/(\d+(?:\.\d+)?)\s*([a-z]+)\s*/gy)]
+  const parts = [
+    ...text
+      .trim()
+      .toLowerCase()
+      .matchAll(/(\d+(?:\.\d+)?)\s*([a-z]+)\s*/gy),
+  ]
   if (parts.length === 0 || parts.map(part => part[0]).join('') !== text.trim().toLowerCase()) return undefined
   let total = 0
   for (const [, amount, unit] of parts) {

@@ -123,7 +123,11 @@ export class JobIntake {
 
   async #insert(
     queryable: Queryable,
-    { requests, jobs, transaction }: { requests: readonly JobRequest[]; jobs: readonly NewJob[]; transaction?: Queryable | undefined },
+    {
+      requests,
+      jobs,
+      transaction,
+    }: { requests: readonly JobRequest[]; jobs: readonly NewJob[]; transaction?: Queryable | undefined },
   ): Promise<ScheduledJob[]> {
     const { tables } = this.#core
     const now = databaseNow(this.#core)
@@ -137,12 +141,16 @@ export class JobIntake {
     for (const [index, request] of requests.entries()) {
       const job = jobs[index]
       const answer = stored[index]
-      if (job && answer?.conflict && isReplacing(request)) await this.#replace(queryable, { request, job, jobId: answer.job_id })
+      if (job && answer?.conflict && isReplacing(request))
+        await this.#replace(queryable, { request, job, jobId: answer.job_id })
     }
     return stored.map(answer => ({ jobId: answer.job_id, conflict: answer.conflict }))
   }
 
-  async #replace(queryable: Queryable, { request, job, jobId }: { request: JobRequest; job: NewJob; jobId: string }): Promise<void> {
+  async #replace(
+    queryable: Queryable,
+    { request, job, jobId }: { request: JobRequest; job: NewJob; jobId: string },
+  ): Promise<void> {
     const { maxWait } = request.options
     await changeJob(queryable, this.#core.tables, {
       jobId,
@@ -218,7 +226,10 @@ function refuseRepeatedIds(jobs: readonly NewJob[]): void {
   const seen = new Set<string>()
   for (const { jobId } of jobs) {
     if (seen.has(jobId)) {
-      throw new BelfryError('BELFRY_DUPLICATE_JOB_ID', `job id ${show(jobId)} appears twice in one call; nothing was stored`)
+      throw new BelfryError(
+        'BELFRY_DUPLICATE_JOB_ID',
+        `job id ${show(jobId)} appears twice in one call; nothing was stored`,
+      )
     }
     seen.add(jobId)
   }

@@ -3,9 +3,7 @@ import type { Queryable } from '../database/database.ts'
 import type { Duration } from '../runtime/duration.ts'
 
 /** When a job runs: at an instant, or after a span. Neither: as soon as possible. Both do not compile. */
-export type WhenOptions =
-  | { scheduledTime?: Date; delay?: never }
-  | { scheduledTime?: never; delay?: Duration }
+export type WhenOptions = { scheduledTime?: Date; delay?: never } | { scheduledTime?: never; delay?: Duration }
 
 /** What a second job with the key of an unfinished one means. */
 export type UniqueOptions =

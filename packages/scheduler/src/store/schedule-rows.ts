@@ -26,6 +26,8 @@ export const SCHEDULE_COLUMNS = `schedule_id, job_type, rule, time_zone, payload
 
 /** Every schedule, by id. */
 export async function listSchedules(database: Queryable, tables: Tables): Promise<ScheduleRow[]> {
-  const found = await database.query<ScheduleRow>(`select ${SCHEDULE_COLUMNS} from ${tables.schedules} order by schedule_id`)
+  const found = await database.query<ScheduleRow>(
+    `select ${SCHEDULE_COLUMNS} from ${tables.schedules} order by schedule_id`,
+  )
   return found.rows
 }

@@ -53,7 +53,7 @@ export class TestClock implements Clock {
     for (;;) {
       const next = [...this.#timers]
         .filter(timer => timer.at <= end)
-        .sort((a, b) => a.at - b.at || a.order - b.order)[0]
+        .toSorted((a, b) => a.at - b.at || a.order - b.order)[0]
       if (!next) break
       this.#timers.delete(next)
       this.#now = Math.max(this.#now, next.at)

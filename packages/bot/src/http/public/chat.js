@@ -1,6 +1,14 @@
 const $ = id => document.getElementById(id)
 const [list, form, field, nameField, state, typing, empty, main, toEnd] = [
-  'turns', 'form', 'text', 'name', 'state', 'typing', 'empty', 'scroll', 'to-end',
+  'turns',
+  'form',
+  'text',
+  'name',
+  'state',
+  'typing',
+  'empty',
+  'scroll',
+  'to-end',
 ].map($)
 
 /** Id of the last turn shown: where a new connection goes on. */
@@ -50,7 +58,8 @@ function bubble({ author, kind, text }) {
 /** Text as nodes, never as markup; what stands between backticks is shown as code. */
 function words(text) {
   return text.split('`').map((part, index, all) => {
-    if (index % 2 === 0 || index === all.length - 1) return document.createTextNode(index % 2 === 0 ? part : `\`${part}`)
+    if (index % 2 === 0 || index === all.length - 1)
+      return document.createTextNode(index % 2 === 0 ? part : `\`${part}`)
     return element('code', '', part)
   })
 }
@@ -114,7 +123,11 @@ async function deliver(message) {
     const response = await fetch('/api/chat/messages', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ text: message.text, messageId: message.id, displayName: nameField.value.trim() || undefined }),
+      body: JSON.stringify({
+        text: message.text,
+        messageId: message.id,
+        displayName: nameField.value.trim() || undefined,
+      }),
     })
     if (response.ok) return
     const answer = await response.json().catch(() => undefined)

@@ -11,7 +11,10 @@ export function migrationPlan(tables: Tables): MigrationPlan {
       version: migration.version,
       name: migration.name,
       statements: migration.statements(tables),
-      ...(migration.check && { check: (transaction: Parameters<NonNullable<typeof migration.check>>[0]) => migration.check?.(transaction, tables) ?? Promise.resolve() }),
+      ...(migration.check && {
+        check: (transaction: Parameters<NonNullable<typeof migration.check>>[0]) =>
+          migration.check?.(transaction, tables) ?? Promise.resolve(),
+      }),
     })),
   }
 }

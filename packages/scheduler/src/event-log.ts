@@ -1,5 +1,5 @@
-import type { EventHub } from '../events.ts'
-import type { LogFields, Logger } from './logger.ts'
+import type { EventHub } from './events.ts'
+import type { LogFields, Logger } from './runtime/logger.ts'
 
 /** Writes a scheduler's events to its logger: one event, one line, stable `event` names. */
 export function logEvents(events: EventHub, logger: Logger): void {
@@ -30,7 +30,10 @@ export function logEvents(events: EventHub, logger: Logger): void {
     ),
   )
   events.on('job:rescued', ({ jobId, jobType, gaveUp }) =>
-    logger.warn({ event: 'job_rescued', job_id: jobId, job_type: jobType, gave_up: gaveUp }, 'job taken back from a dead runner'),
+    logger.warn(
+      { event: 'job_rescued', job_id: jobId, job_type: jobType, gave_up: gaveUp },
+      'job taken back from a dead runner',
+    ),
   )
   events.on('schedule:fired', ({ scheduleId, occurrence, jobId }) =>
     logger.info(
@@ -39,7 +42,10 @@ export function logEvents(events: EventHub, logger: Logger): void {
     ),
   )
   events.on('database:error', ({ during, error }) =>
-    logger.error({ event: 'database_error', during, ...errorFields(error) }, `database error during ${during}; trying again`),
+    logger.error(
+      { event: 'database_error', during, ...errorFields(error) },
+      `database error during ${during}; trying again`,
+    ),
   )
   events.on('runner:revived', ({ runnerId }) =>
     logger.warn({ event: 'runner_revived', runner_id: runnerId }, 'this runner was declared dead and entered anew'),
