@@ -106,11 +106,9 @@ export class Scheduler {
    * @throws BelfryError when the database cannot be used; nothing is left running then
    */
   start(): Promise<void> {
-    if (this.#state === 'stopped') {
-      throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
-    }
     this.#starting ??= this.#start().catch(async (error: unknown) => {
       this.#starting = undefined
+      await this.#runner.stop(0)
       throw describeDatabaseError(error)
     })
     return this.#starting
@@ -291,6 +289,9 @@ export class Scheduler {
   }
 
   async #start(): Promise<void> {
+    if (this.#state === 'stopped') {
+      throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
+    }
     if (this.#core.options.migrate) await this.migrate()
     for (const definition of this.#declared) await this.#schedules.apply(definition)
     await this.#runner.start()

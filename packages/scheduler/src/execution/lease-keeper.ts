@@ -29,6 +29,7 @@ export class LeaseKeeper {
   #runnerId: string = randomUUID()
   #renewedAt = 0
   #stop = new AbortController()
+  #pause = new AbortController()
   #loop: Promise<void> = Promise.resolve()
 
   constructor(core: Core, parts: { running: RunningJobs; onRescued: () => void }) {
@@ -59,6 +60,11 @@ export class LeaseKeeper {
     this.#stop.abort()
     await this.#loop
     await this.unregister()
+  }
+
+  /** Renews now instead of at the next third of the lease. */
+  renewSoon(): void {
+    this.#pause.abort()
   }
 
   async register(): Promise<void> {
@@ -104,7 +110,8 @@ export class LeaseKeeper {
     const { clock, options, events } = this.#core
     let pauseMs = options.leaseMs / RENEWALS_PER_LEASE
     while (!signal.aborted) {
-      await sleep(clock, pauseMs, signal)
+      this.#pause = new AbortController()
+      await sleep(clock, pauseMs, AbortSignal.any([signal, this.#pause.signal]))
       if (signal.aborted) return
       try {
         pauseMs = await this.#renew()

@@ -12,8 +12,13 @@ import type { Settler } from './settler.ts'
 const LARGEST_CLAIM = 1_000
 /** Unsettled outcomes above which nothing more is claimed: the database cannot keep up. */
 const LARGEST_BACKLOG = 2_000
-/** Due jobs that another runner is just claiming are looked for again after this. */
+/** Due jobs that could not be claimed (another runner is just taking them) are looked for again after this, doubling. */
 const SHORTEST_PAUSE_MS = 10
+const LONGEST_FRUITLESS_PAUSE_MS = 1_000
+/** Looks in vain after which this runner asks whether it is still in the registry. */
+const DOUBTFUL_LOOKS = 3
+/** Longest pause between tries while the database is away. */
+const LONGEST_ERROR_PAUSE_MS = 5_000
 /** Freed slots are collected for this long before the next claim, so that one claim fills many. */
 const REFILL_PAUSE_MS = 2
 const FIRST_ERROR_PAUSE_MS = 200
@@ -40,6 +45,8 @@ export class Poller {
   /** Due jobs were left behind for want of a slot. */
   #moreWaiting = false
   #errorPauseMs = FIRST_ERROR_PAUSE_MS
+  /** Looks in a row that saw due jobs and could claim none. */
+  #fruitless = 0
 
   constructor(core: Core, parts: PollerParts) {
     this.#core = core
@@ -74,7 +81,7 @@ export class Poller {
       } catch (error) {
         this.#core.events.emit('database:error', { during: 'claim', error })
         pauseMs = this.#errorPauseMs
-        this.#errorPauseMs = Math.min(this.#errorPauseMs * 2, this.#core.options.pollIntervalMs)
+        this.#errorPauseMs = Math.min(this.#errorPauseMs * 2, LONGEST_ERROR_PAUSE_MS)
       }
       await this.#sleep(Math.min(pauseMs, this.#core.options.pollIntervalMs))
     }
@@ -90,14 +97,27 @@ export class Poller {
         return Number.POSITIVE_INFINITY
       }
       let full = false
-      for (const group of groups) full = (await this.#claim(group)) === group.limit || full
+      let claimed = 0
+      for (const group of groups) {
+        const count = await this.#claim(group)
+        claimed += count
+        full ||= count === group.limit
+      }
       if (full) continue
       const types = groups.flatMap(group => group.jobTypes)
       const { database, tables } = this.#core
       const nextMs = await nextDueInMs(database, tables, { jobTypes: types, now: databaseNow(this.#core) })
+      this.#fruitless = nextMs !== null && nextMs <= 0 && claimed === 0 ? this.#fruitless + 1 : 0
+      if (this.#fruitless > 0) return this.#pauseInVain()
       return nextMs === null ? Number.POSITIVE_INFINITY : Math.max(nextMs, SHORTEST_PAUSE_MS)
     }
     return 0
+  }
+
+  /** Something is due and cannot be claimed: by chance, or because this runner was declared dead without knowing it. */
+  #pauseInVain(): number {
+    if (this.#fruitless === DOUBTFUL_LOOKS) this.#parts.leaseKeeper.renewSoon()
+    return Math.min(SHORTEST_PAUSE_MS * 2 ** (this.#fruitless - 1), LONGEST_FRUITLESS_PAUSE_MS)
   }
 
   /** What may be claimed now: types without a limit of their own together, each limited type by itself. */

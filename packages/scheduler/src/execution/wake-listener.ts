@@ -33,7 +33,9 @@ export class WakeListener {
     const { database, tables, options } = this.#core
     try {
       const hint = (payload: string) => this.#hear(payload)
-      this.#unlisten = await database.listen(tables.channel, hint, () => this.#targets.onReconnect())
+      const unlisten = await database.listen(tables.channel, hint, () => this.#targets.onReconnect())
+      if (this.#stopped) return await unlisten()
+      this.#unlisten = unlisten
     } catch (error) {
       this.#core.events.emit('database:error', { during: 'listen', error })
       if (this.#stopped) return
