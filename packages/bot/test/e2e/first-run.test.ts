@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startProgram, type Program, type ProgramOptions } from '../../../../test-support/child-process.ts'
 import { createTestDatabase } from '../../../../test-support/test-database.ts'
-import { until } from '../support/until.ts'
+import { until } from '../../../../test-support/until.ts'
 
 const QUICK = { FOLLOW_UP_DEFAULT_DELAY_HOURS: '0.0005', FOLLOW_UP_QUIET_HOURS: 'off' }
 const TALK = 'hi, I am Ada\nI play the cello\nmy recital is on Friday\n'

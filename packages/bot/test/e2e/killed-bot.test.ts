@@ -7,7 +7,7 @@ import type { PoolClient } from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startProgram, type Program } from '../../../../test-support/child-process.ts'
 import { createTestDatabase, type TestDatabase } from '../../../../test-support/test-database.ts'
-import { until } from '../support/until.ts'
+import { until } from '../../../../test-support/until.ts'
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {
   let resolve = () => {}
