@@ -28,7 +28,10 @@ describe('several processes on one database', () => {
   })
 
   const start = (url = database.url): Program => {
-    const worker = startProgram('packages/scheduler/test/support/worker-process.mjs', { cwd: '/', env: { DATABASE_URL: url } })
+    const worker = startProgram('packages/scheduler/test/support/worker-process.mjs', {
+      cwd: '/',
+      env: { DATABASE_URL: url },
+    })
     workers.push(worker)
     return worker
   }
@@ -52,7 +55,9 @@ describe('several processes on one database', () => {
     const { rows } = await database.pool.query('select job_id, count(*)::int as n from effects group by job_id')
     expect(rows).toHaveLength(600)
     expect(rows.every(row => row.n === 1)).toBe(true)
-    const history = await database.pool.query('select status, count(*)::int as n from work.job_execution_history group by status')
+    const history = await database.pool.query(
+      'select status, count(*)::int as n from work.job_execution_history group by status',
+    )
     expect(history.rows).toEqual([{ status: 'completed', n: 600 }])
     expect(new Set(jobs.map(job => job.jobId)).size).toBe(600)
   })
@@ -90,7 +95,11 @@ describe('several processes on one database', () => {
     const { jobId } = await scheduler.scheduleJob('poison', { payload: {} })
     for (let crash = 0; crash < 3; crash += 1) await start().exited
     await startReady()
-    expect(await ended(jobId)).toMatchObject({ status: 'failed', lostCount: 3, errorMessage: expect.stringContaining('lost 3 times') })
+    expect(await ended(jobId)).toMatchObject({
+      status: 'failed',
+      lostCount: 3,
+      errorMessage: expect.stringContaining('lost 3 times'),
+    })
     expect(await outcomes(jobId)).toEqual(['lost', 'lost', 'lost'])
   })
 

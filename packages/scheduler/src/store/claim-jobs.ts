@@ -54,5 +54,6 @@ export async function claimJobs(database: Queryable, tables: Tables, request: Cl
        schedule_id, (extract(epoch from occurrence) * 1000)::float8 as occurrence_ms`,
     [request.runnerId, request.leaseToken, request.jobTypes, request.limit, request.now],
   )
-  return claimed.rows
+  // UPDATE answers rows as they lie on disk.
+  return claimed.rows.toSorted((a, b) => a.scheduled_ms - b.scheduled_ms)
 }
