@@ -22,9 +22,10 @@ describeOnBothEngines('running jobs', engine => {
     const greet = defineJob({
       type: 'greet',
       payload: z.object({ name: z.string() }),
-      handler: ({ name }, context) => {
+      handler: async ({ name }, { log, progress }) => {
         seen.push(name)
-        context.log(`hello ${name}`)
+        log(`hello ${name}`)
+        await progress({ half: true })
         return { greeted: name }
       },
     })
@@ -43,6 +44,7 @@ describeOnBothEngines('running jobs', engine => {
       attempt: 1,
       retryCount: 0,
       result: { greeted: 'Ada' },
+      progress: { half: true },
     })
     const attempts = await scheduler.getAttempts(job)
     expect(attempts).toMatchObject([

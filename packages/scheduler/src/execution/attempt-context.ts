@@ -15,7 +15,7 @@ const LARGEST_PROGRESS_BYTES = 8_192
 export class AttemptContext implements JobContext {
   readonly #core: Core
   readonly #running: RunningJob
-  #lines: string[] = []
+  readonly #lines: string[] = []
   #logger: Logger | undefined
 
   constructor(core: Core, running: RunningJob) {
@@ -61,11 +61,12 @@ export class AttemptContext implements JobContext {
     return this.#lines
   }
 
-  log(line: string): void {
+  // Fields, not methods: handlers take them out of the context, `(payload, { log }) => …`.
+  readonly log = (line: string): void => {
     if (this.#lines.length < MOST_LOG_LINES) this.#lines.push(storable(line, LONGEST_LOG_LINE))
   }
 
-  async progress(value: unknown): Promise<void> {
+  readonly progress = async (value: unknown): Promise<void> => {
     const progress = serializePayload(value, this.jobType, LARGEST_PROGRESS_BYTES)
     const { database, tables } = this.#core
     const stored = await setProgress(database, tables, {

@@ -1,0 +1,64 @@
+import { Scheduler } from 'belfry'
+import { fromPool } from 'belfry/database'
+import { Pool } from 'pg'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../test-support/test-database.ts'
+import { until } from '../test-support/until.ts'
+import { stopOnSignal } from './graceful-shutdown.ts'
+import { remindInTwoDays } from './minimal.ts'
+import { reporting } from './recurring.ts'
+import { openAccount } from './transactional.ts'
+
+let database: TestDatabase
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+})
+afterEach(() => database.drop())
+
+it('minimal: the reminder waits for its time, and runs when it has come', async () => {
+  const scheduler = await remindInTwoDays(database.pool)
+  const [{ job_id: jobId }] = (await database.pool.query('select job_id from belfry.scheduled_jobs')).rows
+  expect(await scheduler.getJob(jobId)).toMatchObject({
+    jobType: 'remind',
+    status: 'pending',
+    payload: { userId: '42' },
+  })
+  await scheduler.changeJob(jobId, { delay: 0 })
+  const job = await until('it has run', async () => {
+    const found = await scheduler.getJob(jobId)
+    return found?.status === 'completed' && found
+  })
+  expect(job.result).toEqual({ reminded: '42' })
+  await scheduler.stop()
+})
+
+it('transactional: no account, no mail', async () => {
+  const scheduler = new Scheduler({ database: fromPool(database.pool) })
+  await scheduler.migrate()
+  await database.pool.query('create table accounts (name text unique)')
+  await openAccount(database.pool, scheduler, 'Ada Example')
+  await expect(openAccount(database.pool, scheduler, 'Ada Example')).rejects.toThrow(/duplicate key/)
+  expect((await scheduler.getStats()).counts.pending).toBe(1)
+})
+
+it('recurring: stored at start', async () => {
+  const scheduler = reporting(fromPool(database.pool))
+  await scheduler.start()
+  const schedules = await scheduler.getSchedules()
+  expect(schedules.map(each => [each.scheduleId, each.rule, each.timeZone])).toEqual([
+    ['ping', 'every 300000ms', 'UTC'],
+    ['report', '30 6 * * *', 'Europe/Berlin'],
+  ])
+  await scheduler.stop()
+})
+
+it('graceful shutdown: SIGTERM stops the scheduler and ends the pool', async () => {
+  const pool = new Pool({ connectionString: database.url })
+  const scheduler = new Scheduler({ database: fromPool(pool) })
+  await scheduler.start()
+  stopOnSignal(scheduler, pool)
+  process.emit('SIGTERM')
+  await until('the pool has ended', () => Promise.resolve(pool.ended))
+  expect(scheduler.running).toBe(false)
+})

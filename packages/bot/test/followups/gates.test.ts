@@ -1,0 +1,521 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  evaluateGates,
+  type GateFacts,
+  type GateReason,
+  type GateReport,
+  type PersonFacts,
+} from '../../src/followups/gates.ts'
+import type { FollowUpPolicy } from '../../src/followups/policy.ts'
+import { parseQuietHours } from '../../src/followups/quiet-hours.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+const NOW = new Date('2027-06-10T12:00:00Z')
+const ago = (ms: number) => new Date(NOW.getTime() - ms)
+const ahead = (ms: number) => new Date(NOW.getTime() + ms)
+
+const POLICY: FollowUpPolicy = {
+  enabled: true,
+  delayMs: 48 * HOUR,
+  maxPerWeek: 2,
+  minBetweenMs: 24 * HOUR,
+  quietHours: parseQuietHours('22:00-08:00'),
+  timeZone: undefined,
+  minMessages: 3,
+  maxUnanswered: 2,
+  maxAgeMs: 14 * DAY,
+  replyWindowMs: 72 * HOUR,
+  maxLateMs: 12 * HOUR,
+  perMinute: 10,
+  holdoutPercent: 0,
+  consent: 'auto',
+}
+
+/** Ada spoke 48 hours ago; nothing stands in the way of a follow-up. */
+const ADA: PersonFacts = {
+  userId: 'web:ada',
+  followUpsEnabled: true,
+  consent: undefined,
+  mustOptIn: false,
+  suppressed: undefined,
+  snoozedUntil: undefined,
+  lastMessageAt: ago(48 * HOUR),
+  messagesInLastTalk: 3,
+  frequencyMs: 24 * HOUR,
+  unanswered: 0,
+  timeZone: 'UTC',
+  sentThisWeek: [],
+  lastSentAt: undefined,
+}
+const AUTOMATIC = { automatic: true, plannedAt: ago(48 * HOUR), dueAt: NOW, seed: 'job-1' }
+const MANUAL = { automatic: false, plannedAt: ago(24 * HOUR), dueAt: NOW, seed: 'job-2' }
+
+interface Changes {
+  readonly now?: Date
+  readonly policy?: Partial<FollowUpPolicy>
+  readonly person?: Partial<PersonFacts>
+  readonly job?: Partial<GateFacts['job']>
+  readonly manual?: boolean
+  readonly sentInLastMinute?: number
+}
+
+function factsOf({ now = NOW, policy, person, job, manual = false, sentInLastMinute = 0 }: Changes): GateFacts {
+  return {
+    now,
+    policy: { ...POLICY, ...policy },
+    person: { ...ADA, ...person },
+    job: { ...(manual ? MANUAL : AUTOMATIC), ...job },
+    sentInLastMinute,
+  }
+}
+
+const ask = (changes: Changes = {}) => evaluateGates(factsOf(changes))
+/** The verdict in one line: `allow`, `deny opted_out`, `defer cooldown`. */
+const inShort = ({ verdict, reason }: GateReport) => (reason ? `${verdict} ${reason}` : verdict)
+
+describe('a follow-up to somebody nothing stands in the way of', () => {
+  it('is allowed, with every gate on record', () => {
+    const report = ask()
+    expect(inShort(report)).toBe('allow')
+    expect(report.gates.map(gate => gate.rule)).toEqual([1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])
+    expect(report.gates.every(gate => gate.outcome === 'pass' && gate.reason === undefined)).toBe(true)
+  })
+
+  it('is allowed when an admin asked for it', () => {
+    expect(inShort(ask({ manual: true }))).toBe('allow')
+  })
+})
+
+describe.each<{ gate: string; cases: [string, Changes, string][] }>([
+  {
+    gate: '1, switched on',
+    cases: [
+      ['off', { policy: { enabled: false } }, 'deny kill_switch'],
+      ['off, also for admins', { manual: true, policy: { enabled: false } }, 'deny kill_switch'],
+    ],
+  },
+  {
+    gate: '2, consent',
+    cases: [
+      ['said off', { person: { followUpsEnabled: false } }, 'deny opted_out'],
+      ['said off, an admin asks', { manual: true, person: { followUpsEnabled: false } }, 'deny opted_out'],
+      ['revoked though the flag is still on', { person: { consent: 'revoked' } }, 'deny opted_out'],
+      ['off though once granted', { person: { consent: 'granted', followUpsEnabled: false } }, 'deny opted_out'],
+      [
+        'said nothing where silence means yes',
+        { policy: { consent: 'opt_out' }, person: { mustOptIn: true } },
+        'allow',
+      ],
+      ['said nothing where silence means no', { policy: { consent: 'opt_in' } }, 'deny not_opted_in'],
+      ['said yes where silence means no', { policy: { consent: 'opt_in' }, person: { consent: 'granted' } }, 'allow'],
+      ['auto: the platform wants a yes', { person: { mustOptIn: true } }, 'deny not_opted_in'],
+      ['auto: the platform has its yes', { person: { mustOptIn: true, consent: 'granted' } }, 'allow'],
+      ['no yes, an admin asks', { manual: true, person: { mustOptIn: true } }, 'deny not_opted_in'],
+    ],
+  },
+  {
+    gate: '3, suppressed',
+    cases: [
+      ['suppressed', { person: { suppressed: 'dm_closed' } }, 'deny suppressed'],
+      ['suppressed for an empty reason', { person: { suppressed: '' } }, 'deny suppressed'],
+      ['suppressed, an admin asks', { manual: true, person: { suppressed: 'erased' } }, 'deny suppressed'],
+    ],
+  },
+  {
+    gate: '4, snoozed',
+    cases: [
+      ['one millisecond to go', { person: { snoozedUntil: ahead(1) } }, 'defer snoozed'],
+      ['over this millisecond', { person: { snoozedUntil: NOW } }, 'allow'],
+      ['long over', { person: { snoozedUntil: ago(DAY) } }, 'allow'],
+      ['an admin asks', { manual: true, person: { snoozedUntil: ahead(1) } }, 'defer snoozed'],
+    ],
+  },
+  {
+    gate: '6, silent long enough (automatic)',
+    cases: [
+      ['a millisecond short', { person: { lastMessageAt: ago(48 * HOUR - 1) } }, 'defer recently_active'],
+      ['exactly the delay', { person: { lastMessageAt: ago(48 * HOUR) } }, 'allow'],
+      ['never spoke', { person: { lastMessageAt: undefined } }, 'deny gate_error'],
+    ],
+  },
+  {
+    gate: '6, silent long enough (manual)',
+    cases: [
+      ['spoke since', { manual: true, person: { lastMessageAt: ago(24 * HOUR - 1) } }, 'deny recently_active'],
+      ['spoke as it was asked for', { manual: true, person: { lastMessageAt: ago(24 * HOUR) } }, 'allow'],
+      ['never spoke', { manual: true, person: { lastMessageAt: undefined } }, 'allow'],
+      [
+        'an hour is enough when an hour was asked for',
+        { manual: true, job: { plannedAt: ago(HOUR) }, person: { lastMessageAt: ago(HOUR) } },
+        'allow',
+      ],
+      [
+        'looks back 48 hours at most: a millisecond within',
+        {
+          manual: true,
+          job: { plannedAt: ago(HOUR), dueAt: ahead(99 * HOUR) },
+          person: { lastMessageAt: ago(48 * HOUR - 1) },
+        },
+        'deny recently_active',
+      ],
+      [
+        'looks back 48 hours at most: no further',
+        {
+          manual: true,
+          job: { plannedAt: ago(HOUR), dueAt: ahead(99 * HOUR) },
+          person: { lastMessageAt: ago(48 * HOUR) },
+        },
+        'allow',
+      ],
+    ],
+  },
+  {
+    gate: '7, not too long ago',
+    cases: [
+      ['14 days', { person: { lastMessageAt: ago(14 * DAY) } }, 'allow'],
+      ['a millisecond more', { person: { lastMessageAt: ago(14 * DAY + 1) } }, 'deny too_old'],
+      ['a year, an admin asks', { manual: true, person: { lastMessageAt: ago(365 * DAY) } }, 'allow'],
+    ],
+  },
+  {
+    gate: '8, talked enough',
+    cases: [
+      ['two of three messages', { person: { messagesInLastTalk: 2 } }, 'deny too_shallow'],
+      ['three', { person: { messagesInLastTalk: 3 } }, 'allow'],
+      ['none, an admin asks', { manual: true, person: { messagesInLastTalk: 0 } }, 'allow'],
+      ['none needed', { policy: { minMessages: 0 }, person: { messagesInLastTalk: 0 } }, 'allow'],
+    ],
+  },
+  {
+    gate: '9, cooldown',
+    cases: [
+      ['a millisecond short', { person: { lastSentAt: ago(24 * HOUR - 1) } }, 'defer cooldown'],
+      ['exactly', { person: { lastSentAt: ago(24 * HOUR) } }, 'allow'],
+      [
+        'their own wish is longer',
+        { person: { lastSentAt: ago(72 * HOUR - 1), frequencyMs: 72 * HOUR } },
+        'defer cooldown',
+      ],
+      ['their own wish is met', { person: { lastSentAt: ago(72 * HOUR), frequencyMs: 72 * HOUR } }, 'allow'],
+      [
+        'their own wish is shorter',
+        { person: { lastSentAt: ago(24 * HOUR - 1), frequencyMs: HOUR } },
+        'defer cooldown',
+      ],
+      ['doubled: one unanswered', { person: { lastSentAt: ago(48 * HOUR - 1), unanswered: 1 } }, 'defer cooldown'],
+      ['doubled, exactly', { person: { lastSentAt: ago(48 * HOUR), unanswered: 1 } }, 'allow'],
+      ['an admin asks', { manual: true, person: { lastSentAt: ago(24 * HOUR - 1) } }, 'defer cooldown'],
+      [
+        'while trying out the delay is the cooldown',
+        { policy: { delayMs: 5_000 }, person: { lastMessageAt: ago(5_000), lastSentAt: ago(5_000) } },
+        'allow',
+      ],
+      [
+        'while trying out, a millisecond short',
+        { policy: { delayMs: 5_000 }, person: { lastMessageAt: ago(5_000), lastSentAt: ago(4_999) } },
+        'defer cooldown',
+      ],
+    ],
+  },
+  {
+    gate: '10, weekly cap',
+    cases: [
+      ['one of two', { person: { sentThisWeek: [ago(2 * DAY)] } }, 'allow'],
+      ['two of two', { person: { sentThisWeek: [ago(2 * DAY), ago(168 * HOUR - 1)] } }, 'deny weekly_cap'],
+      ['the older is 168 hours old', { person: { sentThisWeek: [ago(2 * DAY), ago(168 * HOUR)] } }, 'allow'],
+      ['an admin asks', { manual: true, person: { sentThisWeek: [ago(2 * DAY), ago(3 * DAY)] } }, 'deny weekly_cap'],
+      ['a cap of none', { policy: { maxPerWeek: 0 } }, 'deny weekly_cap'],
+    ],
+  },
+  {
+    gate: '11, answers us',
+    cases: [
+      ['one of two unanswered', { person: { unanswered: 1 } }, 'allow'],
+      ['two of two', { person: { unanswered: 2 } }, 'deny unanswered'],
+      ['two of two, an admin asks', { manual: true, person: { unanswered: 2 } }, 'deny unanswered'],
+    ],
+  },
+  {
+    gate: '12, quiet hours',
+    cases: [
+      ['a millisecond before', { now: new Date('2027-06-10T21:59:59.999Z') }, 'allow'],
+      ['as they begin', { now: new Date('2027-06-10T22:00:00Z') }, 'defer quiet_hours'],
+      [
+        'their last millisecond',
+        { now: new Date('2027-06-10T07:59:59.999Z'), person: { lastMessageAt: ago(60 * HOUR) } },
+        'defer quiet_hours',
+      ],
+      ['their end', { now: new Date('2027-06-10T08:00:00Z'), person: { lastMessageAt: ago(60 * HOUR) } }, 'allow'],
+      [
+        'by the zone of the person',
+        { person: { timeZone: 'Asia/Tokyo' }, now: new Date('2027-06-10T13:00:00Z') },
+        'defer quiet_hours',
+      ],
+      [
+        'by the operator’s zone when the person has none',
+        { policy: { timeZone: 'Asia/Tokyo' }, person: { timeZone: undefined }, now: new Date('2027-06-10T13:00:00Z') },
+        'defer quiet_hours',
+      ],
+      [
+        'no zone known: three hours from when they spoke',
+        { person: { timeZone: undefined }, now: ahead(3 * HOUR) },
+        'allow',
+      ],
+      [
+        'no zone known: a millisecond more',
+        { person: { timeZone: undefined }, now: ahead(3 * HOUR + 1) },
+        'defer quiet_hours',
+      ],
+      ['off', { policy: { quietHours: 'off' }, now: new Date('2027-06-10T23:00:00Z') }, 'allow'],
+      ['an admin asks', { manual: true, now: new Date('2027-06-10T22:00:00Z') }, 'defer quiet_hours'],
+    ],
+  },
+  {
+    gate: '13, held out',
+    cases: [
+      ['everybody', { policy: { holdoutPercent: 100 } }, 'deny holdout'],
+      ['everybody, an admin asks', { manual: true, policy: { holdoutPercent: 100 } }, 'allow'],
+      ['nobody', { policy: { holdoutPercent: 0 } }, 'allow'],
+    ],
+  },
+  {
+    gate: '14, paced',
+    cases: [
+      ['nine of ten in the last minute', { sentInLastMinute: 9 }, 'allow'],
+      ['ten of ten', { sentInLastMinute: 10 }, 'defer pacing'],
+      ['ten of ten, an admin asks', { manual: true, sentInLastMinute: 10 }, 'defer pacing'],
+    ],
+  },
+  {
+    gate: '15, not too late',
+    cases: [
+      ['12 hours late', { job: { dueAt: ago(12 * HOUR) } }, 'allow'],
+      ['a millisecond more', { job: { dueAt: ago(12 * HOUR + 1) } }, 'deny expired'],
+      [
+        'a millisecond more, an admin asks',
+        { manual: true, job: { dueAt: ago(12 * HOUR + 1), plannedAt: ago(DAY) } },
+        'deny expired',
+      ],
+    ],
+  },
+])('gate $gate', ({ cases }) => {
+  it.each(cases)('%s', (_what, changes, expected) => {
+    expect(inShort(ask(changes))).toBe(expected)
+  })
+})
+
+describe('who could not be read', () => {
+  it.each([AUTOMATIC, MANUAL])('is not written to', job => {
+    const report = evaluateGates({ now: NOW, policy: POLICY, person: 'unreadable', job, sentInLastMinute: 0 })
+    expect(inShort(report)).toBe('deny gate_error')
+    expect(report.until).toBeUndefined()
+  })
+})
+
+describe('when it may go', () => {
+  it('says the exact instant', () => {
+    expect(ask({ person: { snoozedUntil: ahead(5) } }).until).toEqual(ahead(5))
+    expect(ask({ person: { lastMessageAt: ago(47 * HOUR) } }).until).toEqual(ahead(HOUR))
+    expect(ask({ person: { lastSentAt: ago(HOUR), unanswered: 1 } }).until).toEqual(ahead(47 * HOUR))
+    expect(ask({ person: { sentThisWeek: [ago(HOUR), ago(DAY)] } }).until).toEqual(ahead(6 * DAY))
+  })
+
+  it('over the cap, waits for as many to grow old as are too many', () => {
+    const sentThisWeek = [ago(HOUR), ago(DAY), ago(2 * DAY), ago(3 * DAY)]
+    expect(ask({ person: { sentThisWeek } }).until).toEqual(ahead(6 * DAY))
+  })
+
+  it('comes up to half an hour after quiet hours, the same for the same job', () => {
+    const now = new Date('2027-06-11T07:59:00Z')
+    const untils = Array.from(
+      { length: 200 },
+      (_, index) => ask({ now, job: { seed: `job-${index}` } }).until?.getTime() ?? 0,
+    )
+    const end = Date.parse('2027-06-11T08:00:00Z')
+    expect(Math.min(...untils)).toBeGreaterThanOrEqual(end)
+    expect(Math.max(...untils)).toBeLessThan(end + 30 * MINUTE)
+    expect(new Set(untils).size).toBeGreaterThan(190)
+    expect(ask({ now, job: { seed: 'job-7' } }).until?.getTime()).toBe(untils[7])
+  })
+
+  it('is the latest of several deferrals, and a denial outranks them all', () => {
+    const deferred = { snoozedUntil: ahead(HOUR), lastSentAt: ago(HOUR) }
+    expect(inShort(ask({ person: deferred }))).toBe('defer cooldown')
+    expect(inShort(ask({ person: { ...deferred, snoozedUntil: ahead(DAY) } }))).toBe('defer snoozed')
+    expect(inShort(ask({ person: { ...deferred, unanswered: 2 } }))).toBe('deny unanswered')
+  })
+
+  it('holds out about the share it was told to, the same people every time', () => {
+    const held = Array.from({ length: 2_000 }, (_, index) =>
+      inShort(ask({ policy: { holdoutPercent: 10 }, person: { userId: `web:${index}` } })),
+    ).filter(verdict => verdict === 'deny holdout')
+    // 200 expected; five standard deviations (13.4 each) either way.
+    expect(held.length).toBeGreaterThan(133)
+    expect(held.length).toBeLessThan(267)
+  })
+})
+
+const msAgo = fc.integer({ min: 0, max: 20 * DAY }).map(ago)
+const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
+const anyPolicy: fc.Arbitrary<FollowUpPolicy> = fc.record({
+  enabled: fc.boolean(),
+  delayMs: fc.integer({ min: 1, max: 30 * DAY }),
+  maxPerWeek: fc.integer({ min: 0, max: 5 }),
+  minBetweenMs: fc.integer({ min: 0, max: 5 * DAY }),
+  quietHours: fc.constantFrom('off' as const, parseQuietHours('23:45-00:30'), parseQuietHours('12:00-12:20')),
+  timeZone: maybe(fc.constantFrom('UTC', 'Europe/Berlin', 'Australia/Lord_Howe')),
+  minMessages: fc.integer({ min: 0, max: 5 }),
+  maxUnanswered: fc.integer({ min: 1, max: 4 }),
+  maxAgeMs: fc.integer({ min: DAY, max: 20 * DAY }),
+  replyWindowMs: fc.constant(72 * HOUR),
+  maxLateMs: fc.integer({ min: HOUR, max: 30 * DAY }),
+  perMinute: fc.integer({ min: 1, max: 20 }),
+  holdoutPercent: fc.integer({ min: 0, max: 50 }),
+  consent: fc.constantFrom('opt_out', 'opt_in', 'auto'),
+})
+const anyPerson: fc.Arbitrary<PersonFacts> = fc.record({
+  userId: fc.string(),
+  followUpsEnabled: fc.boolean(),
+  consent: fc.constantFrom('granted', 'revoked', undefined),
+  mustOptIn: fc.boolean(),
+  suppressed: maybe(fc.string()),
+  snoozedUntil: maybe(fc.integer({ min: -DAY, max: 9 * DAY }).map(ahead)),
+  lastMessageAt: maybe(msAgo),
+  messagesInLastTalk: fc.integer({ min: 0, max: 9 }),
+  frequencyMs: fc.integer({ min: 0, max: 9 * DAY }),
+  unanswered: fc.integer({ min: 0, max: 5 }),
+  timeZone: maybe(fc.constantFrom('UTC', 'Asia/Tokyo', 'Africa/Cairo')),
+  sentThisWeek: fc.array(msAgo, { maxLength: 6 }).map(all => all.toSorted((a, b) => b.getTime() - a.getTime())),
+  lastSentAt: maybe(msAgo),
+})
+const anyFacts = fc.record({
+  now: fc.integer({ min: 0, max: DAY }).map(ahead),
+  policy: anyPolicy,
+  person: anyPerson,
+  job: fc.record({ automatic: fc.boolean(), plannedAt: msAgo, dueAt: msAgo, seed: fc.string() }),
+  sentInLastMinute: fc.integer({ min: 0, max: 30 }),
+})
+/** Facts at which most gates pass, so that a single one decides. */
+const harmless = fc.record({
+  now: fc.constant(NOW),
+  policy: anyPolicy.map(policy => ({ ...POLICY, quietHours: policy.quietHours, timeZone: policy.timeZone })),
+  person: anyPerson.map(person => ({ ...ADA, userId: person.userId, frequencyMs: person.frequencyMs })),
+  job: fc.record({
+    automatic: fc.boolean(),
+    plannedAt: fc.constant(ago(2 * DAY)),
+    dueAt: fc.constant(NOW),
+    seed: fc.string(),
+  }),
+  sentInLastMinute: fc.constant(0),
+})
+const someFacts = fc.oneof(anyFacts, harmless)
+type KnownFacts = GateFacts & { readonly person: PersonFacts }
+
+/** One more reason to refuse, on top of whatever else holds. */
+const REASONS: readonly { reason: GateReason; add: (facts: KnownFacts) => GateFacts }[] = [
+  { reason: 'gate_error', add: facts => ({ ...facts, person: 'unreadable' }) },
+  { reason: 'kill_switch', add: facts => ({ ...facts, policy: { ...facts.policy, enabled: false } }) },
+  { reason: 'opted_out', add: facts => withPerson(facts, { followUpsEnabled: false }) },
+  { reason: 'opted_out', add: facts => withPerson(facts, { consent: 'revoked' }) },
+  {
+    reason: 'not_opted_in',
+    add: facts => {
+      const consent = facts.person.consent === 'revoked' ? 'revoked' : undefined
+      return withPerson({ ...facts, policy: { ...facts.policy, consent: 'opt_in' } }, { consent })
+    },
+  },
+  { reason: 'suppressed', add: facts => withPerson(facts, { suppressed: 'left' }) },
+  { reason: 'snoozed', add: facts => withPerson(facts, { snoozedUntil: new Date(facts.now.getTime() + 1) }) },
+  { reason: 'unanswered', add: facts => withPerson(facts, { unanswered: facts.policy.maxUnanswered }) },
+  {
+    reason: 'cooldown',
+    add: facts => {
+      const policy = { ...facts.policy, minBetweenMs: Math.max(facts.policy.minBetweenMs, 1) }
+      return withPerson({ ...facts, policy }, { lastSentAt: facts.now })
+    },
+  },
+  {
+    reason: 'weekly_cap',
+    add: facts => withPerson(facts, { sentThisWeek: Array.from({ length: facts.policy.maxPerWeek }, () => facts.now) }),
+  },
+  {
+    reason: 'quiet_hours',
+    add: facts => {
+      const hour = facts.now.getUTCHours()
+      const quietHours = { start: hour * 60, end: ((hour + 1) % 24) * 60 }
+      return withPerson({ ...facts, policy: { ...facts.policy, quietHours } }, { timeZone: 'UTC' })
+    },
+  },
+  { reason: 'pacing', add: facts => ({ ...facts, sentInLastMinute: facts.policy.perMinute }) },
+  {
+    reason: 'expired',
+    add: facts => ({
+      ...facts,
+      job: { ...facts.job, dueAt: new Date(facts.now.getTime() - facts.policy.maxLateMs - 1) },
+    }),
+  },
+]
+
+function withPerson(facts: GateFacts, changes: Partial<PersonFacts>): GateFacts {
+  return facts.person === 'unreadable' ? facts : { ...facts, person: { ...facts.person, ...changes } }
+}
+
+describe('whatever else holds', () => {
+  it.each(REASONS)('$reason is never an allow, and is on record', ({ reason, add }) => {
+    fc.assert(
+      fc.property(someFacts, facts => {
+        const report = evaluateGates(add(facts))
+        expect(report.verdict).not.toBe('allow')
+        const reasons = report.gates.map(gate => gate.reason)
+        // Who said no is not asked whether they said yes.
+        if (reason !== 'not_opted_in' || !reasons.includes('opted_out')) expect(reasons).toContain(reason)
+      }),
+    )
+  })
+
+  it('one more reason to refuse never turns a refusal into an allow, nor a denial into a deferral', () => {
+    const severity = { allow: 0, defer: 1, deny: 2 }
+    fc.assert(
+      fc.property(someFacts, fc.constantFrom(...REASONS), (facts, { add }) => {
+        const before = evaluateGates(facts)
+        expect(severity[evaluateGates(add(facts)).verdict]).toBeGreaterThanOrEqual(severity[before.verdict])
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  it('a deferral ends in the future, and its gate passes then if nothing else has changed', () => {
+    fc.assert(
+      fc.property(someFacts, facts => {
+        for (const gate of evaluateGates(facts).gates) {
+          if (gate.outcome !== 'defer') continue
+          const until = gate.until as Date
+          expect(until.getTime(), gate.gate).toBeGreaterThan(facts.now.getTime())
+          // A minute later, what was sent in the minute before is no longer in the last minute.
+          const sentInLastMinute = gate.reason === 'pacing' ? 0 : facts.sentInLastMinute
+          const then = evaluateGates({ ...facts, now: until, sentInLastMinute })
+          expect(then.gates.find(each => each.rule === gate.rule)?.outcome, gate.gate).toBe('pass')
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('the verdict is that of a gate on record: allow only when all pass, the first denial, or the longest deferral', () => {
+    fc.assert(
+      fc.property(someFacts, facts => {
+        const { verdict, reason, rule, until, gates } = evaluateGates(facts)
+        const denied = gates.find(gate => gate.outcome === 'deny')
+        const deferred = gates.filter(gate => gate.outcome === 'defer').map(gate => gate.until?.getTime() ?? 0)
+        expect(verdict).toBe(denied ? 'deny' : deferred.length > 0 ? 'defer' : 'allow')
+        expect(gates.find(gate => gate.rule === rule)?.reason).toBe(reason)
+        if (verdict === 'deny') expect(rule).toBe(denied?.rule)
+        if (verdict === 'defer') expect(until?.getTime()).toBe(Math.max(...deferred))
+      }),
+      { numRuns: 500 },
+    )
+  })
+})

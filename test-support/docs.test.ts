@@ -1,0 +1,62 @@
+import { access, readdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { variables } from '../packages/bot/src/config.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (file: string) => readFile(join(root, file), 'utf8')
+
+async function pages(): Promise<string[]> {
+  const docs = await readdir(join(root, 'docs'), { recursive: true })
+  const top = await readdir(root)
+  return [...top, ...docs.map(name => join('docs', name))].filter(name => name.endsWith('.md'))
+}
+
+describe('the documentation keeps up with the code', () => {
+  it('.env.example names every variable with its default, and no other', async () => {
+    const written = [...(await read('.env.example')).matchAll(/^# ([A-Z_]+)=(.*)$/gm)].map(
+      ([, name, value]) => `${name}=${value}`,
+    )
+    expect(written.toSorted()).toEqual(variables.map(each => `${each.name}=${each.fallback ?? ''}`).toSorted())
+  })
+
+  it('docs/configuration.md has a row for each', async () => {
+    const page = await read('docs/configuration.md')
+    const rows = [...page.matchAll(/^\| `([A-Z_]+)` \| (\S+) \| (.*) \| (.*) \|$/gm)].map(
+      ([, name, fallback, expects, about]) => [name, fallback, expects, about],
+    )
+    expect(rows.toSorted()).toEqual(
+      variables
+        .map(each => [each.name, each.fallback === undefined ? '–' : `\`${each.fallback}\``, each.expects, each.about])
+        .toSorted(),
+    )
+  })
+
+  it('docs/errors.md has a section for every code, and no other', async () => {
+    const union = (await read('packages/scheduler/src/errors.ts')).split('export class')[0] ?? ''
+    const codes = [...union.matchAll(/'(BELFRY_[A-Z_]+)'/g)].map(([, code]) => code)
+    const sections = [...(await read('docs/errors.md')).matchAll(/^### `([A-Z_]+)`$/gm)].map(([, code]) => code)
+    expect(sections.toSorted()).toEqual(
+      [...codes, 'CONFIG_INVALID', 'DATA_DIR_IN_USE', 'PORT_IN_USE', 'USAGE'].toSorted(),
+    )
+  })
+
+  it('every link to a file leads to one', async () => {
+    const broken: string[] = []
+    for (const page of await pages()) {
+      for (const [, target = ''] of (await read(page)).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
+        await access(join(root, dirname(page), target)).catch(() => broken.push(`${page}: ${target}`))
+      }
+    }
+    expect(broken).toEqual([])
+  })
+
+  it('every example in a page is the file it names, so that the tests run it', async () => {
+    for (const page of await pages()) {
+      for (const [, file = '', text] of (await read(page)).matchAll(/```ts example=(\S+)\n([\s\S]*?)```/g)) {
+        expect(text, `${page} shows ${file}`).toBe(await read(join('examples', file)))
+      }
+    }
+  })
+})
