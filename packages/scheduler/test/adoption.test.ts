@@ -1,4 +1,4 @@
-import { BelfryError, Scheduler } from 'belfry'
+import { Scheduler, type BelfryError } from 'belfry'
 import { migrate } from 'belfry/database'
 import { expect, it } from 'vitest'
 import { describeOnBothEngines } from './support/engines.ts'

@@ -1,4 +1,4 @@
-import { BelfryError, defineJob, Scheduler, type ScheduleOptions } from 'belfry'
+import { defineJob, Scheduler, type BelfryError, type ScheduleOptions } from 'belfry'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { z } from 'zod'

@@ -92,7 +92,7 @@ const PACING_PAUSE_MS = 60_000
 export function evaluateGates(facts: GateFacts): GateReport {
   const { person } = facts
   const gates = person === 'unreadable' ? [UNREADABLE] : checkAll(facts, person)
-  const decided = gates.find(gate => gate.outcome === 'deny') ?? latest(gates.filter(gate => gate.outcome === 'defer'))
+  const decided = gates.find(each => each.outcome === 'deny') ?? latest(gates.filter(each => each.outcome === 'defer'))
   if (!decided) return { verdict: 'allow', gates }
   const { outcome, reason, rule, until } = decided
   return {
