@@ -2,7 +2,9 @@ const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu
 const MENTION = /@(everyone|here)\b|<(@[!&]?|#|a?:\w+:)\d+>/gi
 const LINK = /\b(?:https?:\/\/|www\.)\S+/gi
 const MARKUP = /[*_~`|>#]+/g
-const SECRETS = /[\w.+-]+@[\w-]+\.[\w.]+|(?:\+?\d[\s().-]?){9,}\d|\b(?:sk|pk|ghp|xox[abp])[-_][\w-]{10,}/gi
+const SECRETS = /[\w.+-]+@[\w-]+\.[\w.]+|(?:\+?\d[\s().-]{0,3}){9,}\d|\b(?:sk|pk|ghp|xox[abp])[-_][\w-]{10,}/gi
+/** Nothing further in is ever quoted, and patterns over long hostile text take long. */
+const READ_AT_MOST = 1_000
 
 /**
  * What somebody said, fit to be quoted back: one line, without control and direction marks, mentions, links, markup, and
@@ -10,10 +12,12 @@ const SECRETS = /[\w.+-]+@[\w-]+\.[\w.]+|(?:\+?\d[\s().-]?){9,}\d|\b(?:sk|pk|ghp
  */
 export function quotable(text: string, longest: number): string {
   const clean = text
+    .slice(0, READ_AT_MOST)
+    .toWellFormed()
+    .replace(CONTROL, ' ')
     .replace(SECRETS, ' ')
     .replace(LINK, ' ')
     .replace(MENTION, ' ')
-    .replace(CONTROL, ' ')
     .replace(MARKUP, ' ')
     .replace(/\s+/g, ' ')
     .trim()
@@ -24,8 +28,9 @@ export function quotable(text: string, longest: number): string {
 
 /** Cuts a text after its last whole sentence, or at a word when there is none. */
 export function trimAtSentence(text: string): string {
-  const end = Math.max(text.lastIndexOf('. '), text.lastIndexOf('! '), text.lastIndexOf('? '), text.lastIndexOf('.\n'))
-  if (/[.!?…]$/.test(text.trim())) return text.trim()
-  if (end > 0) return text.slice(0, end + 1).trim()
-  return text.includes(' ') ? `${text.slice(0, text.lastIndexOf(' ')).trim()}…` : text
+  const plain = text.trim()
+  if (/[.!?…]$/.test(plain)) return plain
+  const end = Math.max(...['. ', '! ', '? ', '.\n', '!\n', '?\n'].map(mark => plain.lastIndexOf(mark)))
+  if (end > 0) return plain.slice(0, end + 1)
+  return plain.includes(' ') ? `${plain.slice(0, plain.lastIndexOf(' ')).trimEnd()}…` : plain
 }

@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto'
 import { quotable } from './clean-text.ts'
-import { givenName, isQuestion, lastTopic, substance, topicOf, type Line, type Topic } from './topic.ts'
+import {
+  givenName,
+  isAhead,
+  isQuestion,
+  lastTopic,
+  substance,
+  topicOf,
+  turnAround,
+  type Line,
+  type Topic,
+} from './topic.ts'
 
 /** A follow-up written without a model. */
 export interface TemplateFollowUp {
@@ -12,6 +22,8 @@ export interface TemplateFollowUp {
 const CONNECT =
   'I am running without a language model, so I can listen and follow up, but not answer that. ' +
   'Set LLM_BASE_URL and LLM_MODEL (Ollama, LM Studio, OpenAI, …) and I can.'
+const CONNECT_IN_PASSING =
+  'I am a program, for now without a language model: set LLM_BASE_URL and LLM_MODEL and I have more to say.'
 
 /**
  * A reply without any language model: takes up what the person said, asks one thing at most, says plainly that it is a
@@ -21,148 +33,188 @@ const CONNECT =
 export function templateReply(input: { botName: string; displayName: string; lines: readonly Line[] }): string {
   const { lines, botName } = input
   const said = lines.findLast(line => line.author === 'user')?.text ?? ''
+  const ours = lines.filter(line => line.author === 'bot').map(line => line.text)
+  const told = ours.some(text => text.includes('LLM_BASE_URL'))
+  const pick = chooser(`${said}${lines.length}`, ours)
   const plain = quotable(said, 300)
-  const told = lines.some(line => line.author === 'bot' && line.text.includes('LLM_BASE_URL'))
-  const name = givenName(lines)
-  const pick = chooser(`${said}${lines.length}`)
-  const fixed = fixedAnswer(plain, { botName, name, pick })
-  if (fixed !== undefined) return fixed
-  if (isQuestion(plain)) return answerQuestion(plain, { told, pick })
-  const topic = topicOf(said)
-  const introduced = givenName(lines.slice(-1))
-  if (introduced && !topic) return greet(introduced, { botName, told, pick })
-  const opening = introduced ? `Nice to meet you, ${introduced}. ` : ''
-  return topic
-    ? opening + takeUp(topic, said, pick)
-    : pick(['I see. Tell me more?', 'Go on, I am listening.', 'All right. What is on your mind?'])
+  const fixed = fixedAnswer(plain, { botName, name: givenName(lines), pick })
+  if (fixed === undefined && isQuestion(plain) && !told) return CONNECT
+  const reply = fixed ?? (isQuestion(plain) ? answerQuestion(plain, pick) : takeUpOrAsk(lines, said, pick))
+  // A question comes last: what follows it reads as if no answer was wanted.
+  return told || ours.length > 0 ? reply : beforeQuestion(reply, CONNECT_IN_PASSING)
 }
 
 type Pick = (options: readonly string[]) => string
 
-/** Always the same choice for the same conversation: no die is thrown. */
-function chooser(seed: string): Pick {
-  const number = createHash('sha256').update(seed).digest().readUInt32BE(0)
-  return options => options[number % options.length] ?? ''
+/** Always the same choice for the same conversation, no die is thrown; what was asked before is not asked again. */
+function chooser(seed: string, ours: readonly string[]): Pick {
+  const number = createHash('sha256').update(seed.toWellFormed()).digest().readUInt32BE(0)
+  return options => {
+    const fresh = options.filter(option => !ours.some(text => text.includes(lastSentence(option))))
+    const from = fresh.length > 0 ? fresh : options
+    return from[number % from.length] ?? ''
+  }
 }
 
-function greet(name: string, { botName, told, pick }: { botName: string; told: boolean; pick: Pick }): string {
-  const hello = pick([`Hello ${name}, good to meet you.`, `Nice to meet you, ${name}.`, `Hi ${name}, welcome.`])
-  const self = told
-    ? ''
-    : ` I am ${botName}, a program; connect a language model (LLM_BASE_URL, LLM_MODEL) and I get wittier.`
-  return `${hello}${self} What are you up to these days?`
+function lastSentence(text: string): string {
+  return text.split(/(?<=[.!?]) /).at(-1) ?? text
 }
+
+function beforeQuestion(reply: string, insertion: string): string {
+  const last = lastSentence(reply)
+  if (!last.endsWith('?')) return `${reply} ${insertion}`
+  return `${reply.slice(0, reply.length - last.length)}${insertion} ${last}`
+}
+
+const THANKS = /^(?:ok(?:ay)?[\s,]+)?(?:thanks?|thank you|thx|cheers)\b/i
+const FAREWELL =
+  /\b(?:bye|goodbye|good ?night|see (?:you|ya)|gotta go|talk (?:to you )?later)\b[\s\p{L},]{0,20}[.!\s]*$/iu
 
 function fixedAnswer(
   plain: string,
   { botName, name, pick }: { botName: string; name: string | undefined; pick: Pick },
 ): string | undefined {
   const you = name ? `, ${name}` : ''
-  if (/\b(are|r) (you|u) (a |an )?(real|human|person|bot|robot|ai|machine|program|alive)/i.test(plain)) {
-    return `I am a program called ${botName}. Nobody types these words, and I say so whenever asked.`
-  }
-  if (/\b(who|what) are you\b|\byour name\b/i.test(plain)) {
-    return `I am ${botName}, a chat program. I remember what we talk about here, and if you go quiet I may follow up once. \`!help\` shows what else I can do.`
-  }
-  if (/^(thanks?|thank you|thx|cheers)\b/i.test(plain))
-    return pick([`You are welcome${you}.`, `Gladly${you}.`, `Any time${you}.`])
-  if (/^(bye|goodbye|good ?night|see you|see ya|gotta go|talk later)\b/i.test(plain))
-    return pick([`Take care${you}.`, `Until next time${you}.`, `Good talking to you${you}.`])
-  if (/^how are you\b|^how('s| is) it going\b|^what'?s up\b/i.test(plain))
-    return `All systems steady, thanks for asking. How about you${you}?`
   if (
-    substance(plain) === '' &&
-    /^(hi|hello|hey|yo|good (morning|evening|afternoon))\b/i.test(plain) &&
-    !givenName([{ author: 'user', text: plain }])
-  ) {
-    return pick([
-      `Hello${you}! What is on your mind?`,
-      `Hi${you}. What are you up to today?`,
-      `Hello there${you}. How is your day?`,
-    ])
+    /\b(?:are|r) (?:you|u) (?:really )?(?:a |an )?(?:real|human|person|bot|robot|ai|machine|program|alive)\b/i.test(
+      plain,
+    )
+  )
+    return `I am a program called ${botName}. Nobody types these words, and I say so whenever asked.`
+  if (/\b(?:who|what) are you\b(?! \p{L}+ing)|\byour name\b/iu.test(plain))
+    return `I am ${botName}, a chat program. I remember what we talk about here, and if you go quiet I may follow up once. \`!help\` shows what else I can do.`
+  if (substance(plain) === '' || plain.length < 40) {
+    if (FAREWELL.test(plain)) return pick([`Take care${you}.`, `Until next time${you}.`, `Good talking to you${you}.`])
+    if (THANKS.test(plain)) return pick([`You are welcome${you}.`, `Gladly${you}.`, `Any time${you}.`])
   }
+  if (/^(?:(?:hi|hello|hey)[\s,!.]+)?(?:how are (?:you|things)|how(?:'s| is) it going|what'?s up)\b/i.test(plain))
+    return `All systems steady, thanks for asking. How about you${you}?`
+  if (/^(?:hi(?:ya)?|hello|hey|yo|good (?:morning|evening|afternoon|day))\b/i.test(plain) && substance(plain) === '')
+    return hello({ name, pick, introduced: givenName([{ author: 'user', text: plain }]) })
   return undefined
 }
 
-function answerQuestion(plain: string, { told, pick }: { told: boolean; pick: Pick }): string {
-  if (!told) return CONNECT
-  const topic = topicOf(plain)
-  const about = topic?.thing ? ` about ${topic.thing}` : ''
+function hello(input: { name: string | undefined; introduced: string | undefined; pick: Pick }): string {
+  const { name, introduced, pick } = input
+  if (introduced) {
+    return pick([
+      `Hello ${introduced}, good to meet you. What are you up to these days?`,
+      `Nice to meet you, ${introduced}. What is on your mind?`,
+      `Hi ${introduced}, welcome. What has your day been like?`,
+    ])
+  }
+  const you = name ? ` ${name}` : ''
   return pick([
-    `That one is beyond me without a language model. What do you think yourself${about}?`,
-    `I cannot look that up, honestly. What made you wonder${about}?`,
-    `I do not know. Tell me what you have found out so far${about}, and I will remember it.`,
+    `Hello${you}! What is on your mind?`,
+    `Hi${you}. What are you up to today?`,
+    `Hello there${you && `,${you}`}. How is your day?`,
+  ])
+}
+
+function answerQuestion(plain: string, pick: Pick): string {
+  const thing = topicOf(plain)?.thing
+  return pick([
+    ...(thing ? [`That one is beyond me without a language model. What do you think about ${thing} yourself?`] : []),
+    'I cannot look that up, honestly. What made you wonder?',
+    'I do not know. Tell me what you have found out so far, and I will remember it.',
+    'No idea, without a language model. What would you guess?',
+  ])
+}
+
+function takeUpOrAsk(lines: readonly Line[], said: string, pick: Pick): string {
+  const introduced = givenName(lines.slice(-1))
+  const topic = topicOf(said)
+  if (topic) return (introduced ? `Nice to meet you, ${introduced}. ` : '') + takeUp(topic, said, pick)
+  if (introduced) return hello({ name: undefined, introduced, pick })
+  const before = lastTopic(lines.slice(0, -1))
+  return pick([
+    'I see. Tell me more?',
+    'Go on, I am listening.',
+    'All right. What is on your mind?',
+    'Understood. What else is going on?',
+    ...(before?.thing ? [`All right. And what about ${before.thing}?`] : []),
   ])
 }
 
 const HARD =
-  /\b(sad|sick|ill|died|death|lost|afraid|scared|anxious|lonely|depressed|tired|exhausted|stress(ed|ful)?|hard|difficult|failed|broke up|hurt|worried|nervous)\b/i
-const GLAD = /\b(happy|glad|excited|won|passed|love|great|finally|finished|proud|wonderful|amazing|fun)\b/i
-const AHEAD =
-  /\b(tomorrow|tonight|next (week|month|year)|on (monday|tuesday|wednesday|thursday|friday|saturday|sunday)|this (weekend|week|evening)|soon|going to|will)\b/i
+  /\b(?:sad|sick|ill|died|death|lost|afraid|scared|anxious|lonely|depressed|tired|exhausted|stress(?:ed|ful)?|hard|difficult|failed|broke up|hurt|worried|nervous|miss|yell(?:ed|s)|fired|cried|crying|argument|terrible|awful)\b/i
+const GLAD =
+  /\b(?:happy|glad|excited|won|passed|great|finally|finished|proud|wonderful|amazing|fun)\b|\bi (?:really )?(?:love|enjoy)\b/i
+const PAST = /\b(?:was|were|had|went|did|yesterday|ago|last (?:week|month|year|night))\b/i
+const PEOPLE =
+  /\b(?:sister|brother|mother|father|mum|mom|dad|parents?|wife|husband|partner|boyfriend|girlfriend|friends?|son|daughter|kids?|child(?:ren)?|boss|teacher|colleagues?|neighbou?rs?|cats?|dogs?|grand(?:ma|pa|mother|father)|aunt|uncle|cousin)\b/i
 
-/** Says back what was said, in a tone that fits, and asks one thing. */
-function takeUp(topic: Topic, said: string, pick: Pick): string {
-  const { said: words, thing } = topic
-  if (HARD.test(said))
+/** Takes up what was said, in a tone that fits, and asks one thing. */
+function takeUp({ said: words, thing }: Topic, said: string, pick: Pick): string {
+  const echo = words ? `So ${words}.` : thing ? `Ah, ${thing}.` : 'I see.'
+  const someone = thing !== undefined && PEOPLE.test(thing)
+  if (HARD.test(said)) {
     return pick([
-      `That sounds hard: ${words}. Do you want to tell me more?`,
-      `I hear you: ${words}. What would help most right now?`,
-    ])
-  if (AHEAD.test(said)) {
-    const it = thing ?? 'it'
-    return pick([
-      `So ${words}. How are you getting ready for ${it}?`,
-      `Noted: ${words}. What are you looking forward to most about ${it}?`,
-      `So ${words}. How do you feel about ${it}?`,
+      'That sounds hard. Do you want to tell me more?',
+      `${echo} What would help most right now?`,
+      'I hear you. What is the worst part of it?',
+      `${echo} How are you coping?`,
     ])
   }
-  if (GLAD.test(said))
+  if (isAhead(said)) {
     return pick([
-      `That is good to hear: ${words}. What was the best part?`,
-      `Lovely: ${words}. How did that come about?`,
+      `${echo} How do you feel about it?`,
+      `${echo} What are you hoping for?`,
+      ...(thing && !someone ? [`${echo} How are you getting ready for ${thing}?`] : []),
+      `${echo} What comes first?`,
     ])
-  if (thing)
+  }
+  if (GLAD.test(said)) {
     return pick([
-      `So ${words}. How did you come to ${thing}?`,
-      `Ah, ${thing}. What do you like about it?`,
-      `So ${words}. How long has ${thing} been part of your life?`,
+      'That is good to hear. What was the best part?',
+      `${echo} How did that come about?`,
+      ...(thing && !someone ? [`Lovely. What do you like most about ${thing}?`] : ['Lovely. Tell me more?']),
     ])
+  }
+  if (someone)
+    return pick([`${echo} What is the story there?`, `${echo} Tell me more about ${thing}?`, `${echo} And you?`])
+  if (PAST.test(said))
+    return pick([`${echo} How was that?`, `${echo} What happened then?`, `${echo} What do you remember best?`])
   return pick([
-    `So ${words}. What happened then?`,
-    `I see: ${words}. What is behind that?`,
-    `So ${words}. How do you feel about that?`,
+    ...(thing ? [`${echo} What is that like?`, `${echo} What matters most to you about ${thing}?`] : []),
+    `${echo} How long has that been so?`,
+    `${echo} How do you feel about that?`,
+    `${echo} What made you think of it?`,
   ])
 }
 
-interface FollowUpWords {
-  readonly hello: string
-  readonly topic: Topic | undefined
+type FollowUpTemplate = {
+  id: string
+  write: (words: { hello: string; topic: Topic | undefined }) => string | undefined
 }
 
 /** Worded to fit before and after whatever was announced, since nobody knows how much time has passed. */
-const FOLLOW_UPS: readonly { id: string; write: (words: FollowUpWords) => string | undefined }[] = [
+const FOLLOW_UPS: readonly FollowUpTemplate[] = [
   {
     id: 'how-are-things',
-    write: ({ hello, topic }) => topic?.thing && `${hello}, last time you said ${topic.said}. How is that going?`,
+    write: ({ hello: hi, topic }) => topic?.said && `${hi}, last time you said ${topic.said}. How is that going?`,
   },
   {
-    id: 'glad-to-hear',
-    write: ({ hello, topic }) =>
-      topic?.thing && `${hello}, you mentioned that ${topic.said}. How do things look by now?`,
+    id: 'any-news',
+    write: ({ hello: hi, topic }) => topic?.thing && `${hi}, we talked a while ago about ${topic.thing}. Any news?`,
   },
   {
-    id: 'how-is-it-going',
-    write: ({ hello, topic }) => topic && `${hello}, last time you said ${topic.said}. How is it going?`,
+    id: 'how-does-it-look',
+    write: ({ hello: hi, topic }) =>
+      topic?.said && `${hi}, you mentioned that ${topic.said}. How do things look by now?`,
   },
-  { id: 'any-news', write: ({ hello, topic }) => topic && `${hello}, we talked a while ago: ${topic.said}. Any news?` },
-  { id: 'general', write: ({ hello }) => `${hello}, we have not talked for a while. What has been on your mind?` },
-  { id: 'general-again', write: ({ hello }) => `${hello}, how have things been since our last chat?` },
+  {
+    id: 'what-became-of-it',
+    write: ({ hello: hi, topic }) =>
+      topic?.thing && `${hi}, I have kept ${topic.thing} in mind. Would you like to tell me more?`,
+  },
+  { id: 'general', write: ({ hello: hi }) => `${hi}, we have not talked for a while. What has been on your mind?` },
+  { id: 'general-again', write: ({ hello: hi }) => `${hi}, how have things been since our last chat?` },
 ]
 
 /**
  * A follow-up without any language model, at most 400 characters and one question. The first template that fits and was
- * not used last time.
+ * not used lately; when all were, the first that was not used last time.
  * @param input.previous ids of the templates of earlier follow-ups, newest first
  * @param input.hint a topic handed in by whoever scheduled it
  */
@@ -172,13 +224,21 @@ export function templateFollowUp(input: {
   previous: readonly (string | undefined)[]
   hint?: string
 }): TemplateFollowUp {
-  const name = givenName(input.lines) ?? quotable(input.displayName, 40)
-  const hello = name === '' ? 'Hello' : `Hi ${name}`
-  const hint = input.hint === undefined ? '' : quotable(input.hint, 80)
-  const topic = hint === '' ? lastTopic(input.lines) : { said: `we talked about ${hint}`, thing: hint }
-  for (const { id, write } of FOLLOW_UPS) {
-    const text = id === input.previous[0] ? undefined : write({ hello, topic })
-    if (text) return { text, template: id }
-  }
-  return { text: `${hello}, how have things been since our last chat?`, template: 'general-again' }
+  const name = givenName(input.lines) ?? addressOf(input.displayName)
+  const hint = input.hint === undefined ? '' : turnAround(quotable(input.hint, 80).replace(/[?？؟¿]/g, '')).trim()
+  const topic = hint === '' ? lastTopic(input.lines) : { said: undefined, thing: hint }
+  const words = { hello: name === '' ? 'Hello' : `Hi ${name}`, topic }
+  const fitting = FOLLOW_UPS.flatMap(({ id, write }) => {
+    const text = write(words)
+    return text ? [{ text, template: id }] : []
+  })
+  const fresh = fitting.find(each => !input.previous.includes(each.template))
+  const found = fresh ?? fitting.find(each => each.template !== input.previous[0])
+  return found ?? { text: `${words.hello}, how have things been since our last chat?`, template: 'general-again' }
+}
+
+/** A display name as one would call somebody; empty for what is no name. Platforms let people call themselves anything. */
+function addressOf(displayName: string): string {
+  const name = quotable(displayName, 40)
+  return /^[\p{L}\p{M}\p{N} .'-]+$/u.test(name) && !/\bI(?:'?m| am)\b/i.test(name) && /\p{L}/u.test(name) ? name : ''
 }

@@ -332,13 +332,13 @@ describe('when it may go', () => {
     const now = new Date('2027-06-11T07:59:00Z')
     const untils = Array.from(
       { length: 200 },
-      (_, index) => ask({ now, job: { seed: `job-${index}` } }).until?.getTime() ?? 0,
+      (_, index) => ask({ now, job: { dueAt: now, seed: `job-${index}` } }).until?.getTime() ?? 0,
     )
     const end = Date.parse('2027-06-11T08:00:00Z')
     expect(Math.min(...untils)).toBeGreaterThanOrEqual(end)
     expect(Math.max(...untils)).toBeLessThan(end + 30 * MINUTE)
     expect(new Set(untils).size).toBeGreaterThan(190)
-    expect(ask({ now, job: { seed: 'job-7' } }).until?.getTime()).toBe(untils[7])
+    expect(ask({ now, job: { dueAt: now, seed: 'job-7' } }).until?.getTime()).toBe(untils[7])
   })
 
   it('is the latest of several deferrals, and a denial outranks them all', () => {

@@ -37,10 +37,11 @@ scheduler.registerHandler('poison', () => process.kill(process.pid, 'SIGKILL'))
 scheduler.on('job:lease-lost', ({ attempt }) => tell({ event: 'lease-lost', attempt }))
 scheduler.on('job:settled', ({ outcome, attempt }) => tell({ event: 'settled', outcome, attempt }))
 
-process.once('SIGTERM', async () => {
+async function stop() {
   await scheduler.stop()
   await pool.end()
   tell({ event: 'stopped' })
-})
+}
+process.once('SIGTERM', () => void stop())
 await scheduler.start()
 tell({ event: 'ready' })

@@ -1,0 +1,220 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { createTestApp, type TestApp } from './support/test-app.ts'
+
+describe.each(['PGlite', 'PostgreSQL'] as const)('the story of a follow-up on %s', engine => {
+  let test: TestApp
+  const begin = async (settings: Record<string, string> = {}) => {
+    test = await createTestApp(engine, settings)
+    return test
+  }
+  afterEach(() => test.close())
+
+  const talk = async (who = 'Ada') => {
+    await test.say(who, `hi, I am ${who}`)
+    await test.say(who, 'I play the cello')
+    return test.say(who, 'my recital is on Friday')
+  }
+  const reasons = () =>
+    test.rows<{ stage: string; verdict: string; reason: string | null }>(
+      'select stage, verdict, reason from follow_up_decisions order by decision_id',
+    )
+
+  it('somebody who goes quiet is written to once, about their last topic, and their answer is credited', async () => {
+    await begin()
+    await talk()
+    await test.pass('47h')
+    expect(await test.followUps()).toEqual([])
+    await test.pass('2h')
+    expect(await test.followUps()).toEqual([{ user_id: 'web:ada', text: expect.stringContaining('recital') }])
+    await test.pass('30d')
+    expect(await test.followUps()).toHaveLength(1)
+  })
+
+  it('their answer is credited with its time, once', async () => {
+    await begin()
+    await talk()
+    await test.pass('50h')
+    await test.say('Ada', 'it went well!')
+    await test.say('Ada', 'really well')
+    const credited = await test.rows(
+      'select response_received, extract(epoch from response_time - sent_at)::int as seconds from follow_up_history',
+    )
+    expect(credited).toEqual([{ response_received: true, seconds: 7_230 }])
+    expect(await test.rows('select unanswered_follow_ups as n from user_profiles')).toEqual([{ n: 0 }])
+  })
+
+  it('an answer after the window is no answer', async () => {
+    await begin({ FOLLOW_UP_REPLY_WINDOW_HOURS: '24' })
+    await talk()
+    await test.pass('4d')
+    await test.say('Ada', 'hello again')
+    expect(await test.rows('select response_received from follow_up_history')).toEqual([{ response_received: false }])
+  })
+
+  it('every message moves it on, without a row per message', async () => {
+    await begin()
+    await talk()
+    for (let day = 0; day < 5; day += 1) {
+      await test.pass('24h')
+      for (const part of ['morning', 'noon', 'evening'])
+        await test.say('Ada', `my practice on day ${day} in the ${part} was long`)
+    }
+    expect(await test.rows('select count(*)::int as n from scheduled_jobs')).toEqual([{ n: 1 }])
+    expect(await test.followUps()).toEqual([])
+    await test.pass('49h')
+    expect(await test.followUps()).toHaveLength(1)
+    expect((await reasons()).map(each => each.reason)).toContain('recently_active')
+  })
+
+  it('somebody who said off is left alone, and what was planned is cancelled', async () => {
+    await begin()
+    await talk()
+    expect((await test.say('Ada', '!followup_settings off')).text).toContain('I cancelled the one that was planned')
+    await test.say('Ada', 'I still talk to you')
+    await test.pass('10d')
+    expect(await test.followUps()).toEqual([])
+    expect(await test.rows('select status, error_message from scheduled_jobs')).toEqual([
+      { status: 'cancelled', error_message: 'opted_out' },
+    ])
+    expect(await test.rows('select kind, source from consent_events')).toEqual([{ kind: 'revoked', source: 'command' }])
+    expect((await test.say('Ada', '!followup_settings on')).text).toContain('Follow-ups are on for you')
+    await talk()
+    await test.pass('50h')
+    expect(await test.followUps()).toHaveLength(1)
+  })
+
+  it('just "stop" is enough, and an off that comes while it waits at night wins', async () => {
+    await begin()
+    test.clock.moveTo('2027-03-01T22:40:00Z')
+    await talk()
+    await test.pass('49h')
+    expect((await reasons()).at(-1)).toMatchObject({ verdict: 'defer', reason: 'quiet_hours' })
+    expect((await test.say('Ada', 'Stop.')).text).toContain('Follow-ups are off')
+    await test.pass('3d')
+    expect(await test.followUps()).toEqual([])
+  })
+
+  it('quiet hours put it off to the morning', async () => {
+    await begin()
+    test.clock.moveTo('2027-03-01T22:40:00Z')
+    await talk()
+    await test.pass('3d')
+    const [sent] = await test.rows<{ at: string }>(
+      "select to_char(sent_at at time zone 'UTC', 'DD HH24:MI') as at from follow_up_history",
+    )
+    expect(sent?.at).toMatch(/^04 08:[0-3]\d$/)
+  })
+
+  it('a greeting alone is no conversation', async () => {
+    await begin()
+    await test.say('Bo', 'hello')
+    await test.say('Bo', 'hi, I am Bo')
+    await test.pass('10d')
+    expect(await test.followUps()).toEqual([])
+    expect(await test.rows('select from scheduled_jobs')).toEqual([])
+  })
+
+  it('the weekly cap and the cooldown hold, whoever asks', async () => {
+    await begin({ FOLLOW_UP_MAX_UNANSWERED: '9', FOLLOW_UP_QUIET_HOURS: 'off' })
+    await talk()
+    for (let n = 0; n < 4; n += 1) await test.say('Olga', '!schedule_followup @Ada 1', { admin: true })
+    await test.pass('30d')
+    const sent = await test.rows<{ hours: number }>(
+      "select (extract(epoch from sent_at - min(sent_at) over ()) / 3600)::int as hours from follow_up_history where state = 'sent' order by sent_at",
+    )
+    expect(sent.map(each => each.hours)).toEqual([0, 96])
+    expect((await reasons()).map(each => each.reason)).toContain('cooldown')
+    expect((await reasons()).map(each => each.reason)).toContain('weekly_cap')
+  })
+
+  it('two people with the same follow-up time do not disturb each other', async () => {
+    await begin()
+    await talk('Ada')
+    await talk('Bo')
+    await test.pass('50h')
+    expect((await test.followUps()).map(each => each.user_id)).toEqual(['web:ada', 'web:bo'])
+  })
+
+  it("the guide's own call and its old payloads work", async () => {
+    await begin()
+    await talk()
+    const planned = await test.app.scheduleFollowUpMessage({
+      userId: 'web:ada',
+      delayHours: 1,
+      messageContext: { last_topic: 'Python programming' },
+    })
+    await test.pass('2h')
+    expect(await test.followUps()).toEqual([
+      { user_id: 'web:ada', text: expect.stringContaining('Python programming') },
+    ])
+    expect(await test.app.scheduler?.getJob(planned.jobId)).toMatchObject({
+      status: 'completed',
+      result: { outcome: 'sent' },
+    })
+    await test.say('Ada', 'I am back')
+    await test.database.query(`insert into scheduled_jobs (job_id, job_type, scheduled_time, payload)
+      values ('abc-123-def', 'follow_up_message', '2027-03-20', '{"user_id": "web:ada", "context": {"last_topic": "chess"}}')`)
+    await test.pass('30d')
+    expect(await test.app.scheduler?.getJob('abc-123-def')).toMatchObject({ status: 'completed' })
+  })
+
+  it('a message handed in twice is recorded and answered once', async () => {
+    await begin()
+    const first = await test.say('Ada', 'I play the cello', { messageId: 'the-same' })
+    const second = await test.say('Ada', 'I play the cello', { messageId: 'the-same' })
+    expect(first.text).not.toBe('')
+    expect(second.reply).toBeUndefined()
+    expect(await test.rows('select count(*)::int as n from conversation_turns')).toEqual([{ n: 2 }])
+  })
+})
+
+describe('commands', () => {
+  let test: TestApp
+  afterEach(() => test.close())
+
+  it('answer everything that can be typed wrong, and change nothing then', async () => {
+    test = await createTestApp('PGlite')
+    await test.say('Ada', 'I play the cello')
+    const admin = async (text: string) => (await test.say('Olga', text, { admin: true })).text
+    const hours = /expected hours such as 24 or 0\.5.*\nUsage: `!schedule_followup @user \[hours\]`/
+    for (const bad of ['-5', 'abc', '1e9', '0', 'Infinity', '999999999999999999999', '721']) {
+      expect(await admin(`!schedule_followup @Ada ${bad}`), bad).toMatch(hours)
+    }
+    expect(await admin('!schedule_followup')).toContain('Please mention a valid user (e.g., @username)')
+    expect(await admin('!schedule_followup @Nobody 24')).toContain('I have not talked with anybody called `Nobody`')
+    expect(await admin('!job_status no-such-job-id')).toContain('Job `no-such-job-id` not found')
+    expect(await admin('!job_status ab')).toContain('not found')
+    expect(await admin('!job_statsu')).toContain('Did you mean `!job_status`?')
+    expect(await admin('!dance')).toContain('I know no command `!dance`')
+    expect(await admin('!followup_settings sideways')).toMatch(/I know no setting `sideways`[\s\S]*Usage/)
+    expect((await test.say('Ada', '!schedule_followup @Bo 24')).text).toMatch(
+      /requires administrator permissions.*`web:ada`/s,
+    )
+    expect((await test.say('Ada', '!help')).text).not.toContain('schedule_followup')
+    expect(await admin('!help')).toContain('schedule_followup')
+    expect(await test.rows('select from scheduled_jobs')).toEqual([])
+  })
+
+  it('schedule, show and find a follow-up', async () => {
+    test = await createTestApp('PGlite')
+    await test.say('Ada', 'I play the cello')
+    const answer = (await test.say('Olga', '!schedule_followup @Ada 24', { admin: true })).text
+    const [, jobId = ''] =
+      answer.match(/Follow-up message scheduled for Ada, in 1 day .*\nJob ID: `([0-9a-f-]{36})`/) ?? []
+    expect(jobId).not.toBe('')
+    const status = (await test.say('Olga', `!job_status ${jobId.slice(0, 13)}`, { admin: true })).text
+    expect(status).toMatch(new RegExp(`Job Status: \`${jobId}\`\\nType: follow_up_message · Status: pending`))
+    const overall = (await test.say('Olga', '!job_status', { admin: true })).text
+    expect(overall).toMatch(/Job Scheduler Status: 🔴 Stopped[\s\S]*pending 1[\s\S]*24h Success Rate: n\/a/)
+  })
+
+  it('say so when the person has follow-ups off, and keep it', async () => {
+    test = await createTestApp('PGlite')
+    await test.say('Ada', 'I play the cello')
+    await test.say('Ada', '!followup_settings off')
+    const answer = (await test.say('Olga', '!schedule_followup @Ada 1', { admin: true })).text
+    expect(answer).toContain('this person has follow-ups off. It is kept, but not sent')
+    await test.pass('3h')
+    expect(await test.followUps()).toEqual([])
+  })
+})

@@ -1,0 +1,76 @@
+import { silentLogger } from 'belfry'
+import { fromPglite, fromPool, type Database } from 'belfry/database'
+import { TestClock } from 'belfry/testing'
+import { PGlite } from '@electric-sql/pglite'
+import { createTestDatabase } from '../../../../test-support/test-database.ts'
+import { createApp, type App } from '../../src/app.ts'
+import type { Handled } from '../../src/chat/handle-message.ts'
+import { readConfig } from '../../src/config.ts'
+
+/** The whole bot on a virtual clock, and people who talk to it. */
+export interface TestApp {
+  readonly app: App
+  readonly clock: TestClock
+  readonly database: Database
+  /** Somebody says something; half a minute passes. */
+  say(who: string, text: string, more?: { admin?: boolean; messageId?: string }): Promise<Handled & { text: string }>
+  /** Runs what is due now, then what is due at each later point, until `span` has passed. */
+  pass(span: string): Promise<void>
+  rows<Row>(sql: string): Promise<Row[]>
+  followUps(): Promise<{ user_id: string; text: string }[]>
+  close(): Promise<void>
+}
+
+/** Noon on a Monday, UTC. */
+const BEGIN = '2027-03-01T12:00:00Z'
+
+export async function createTestApp(
+  engine: 'PGlite' | 'PostgreSQL',
+  settings: Readonly<Record<string, string>> = {},
+): Promise<TestApp> {
+  const clock = new TestClock(BEGIN)
+  const { database, close } = await open(engine)
+  const config = readConfig({ FOLLOW_UP_TIME_ZONE: 'UTC', ...settings })
+  const app = createApp({ config, database, clock, logger: silentLogger })
+  await app.prepare()
+  const rows = async <Row>(sql: string) => (await database.query<Row>(sql)).rows
+  let messages = 0
+  return {
+    app,
+    clock,
+    database,
+    rows,
+    close,
+    async say(who, text, { admin = false, messageId } = {}) {
+      messages += 1
+      const id = `web:${who.toLowerCase()}`
+      const message = { platform: 'web', conversationId: id, userId: id, displayName: who, isAdmin: admin, text } as const
+      const handled = await app.chat.handle({ ...message, messageId: messageId ?? `message-${messages}` })
+      clock.advance('30s')
+      return { ...handled, text: handled.reply?.text ?? '' }
+    },
+    async pass(span) {
+      const end = new Date(clock.now())
+      const probe = new TestClock(end)
+      probe.advance(span)
+      for (;;) {
+        await app.scheduler?.runDueJobs()
+        const stats = await app.scheduler?.getStats()
+        const nextAt = stats?.nextDueMs == null ? undefined : clock.now().getTime() + stats.nextDueMs
+        if (nextAt === undefined || nextAt > probe.now().getTime()) break
+        clock.moveTo(new Date(nextAt))
+      }
+      clock.moveTo(probe.now())
+    },
+    followUps: () => rows("select user_id, text from conversation_turns where kind = 'follow_up' order by turn_id"),
+  }
+}
+
+async function open(engine: 'PGlite' | 'PostgreSQL'): Promise<{ database: Database; close(): Promise<void> }> {
+  if (engine === 'PGlite') {
+    const pglite = await PGlite.create()
+    return { database: fromPglite(pglite), close: () => pglite.close() }
+  }
+  const test = await createTestDatabase()
+  return { database: fromPool(test.pool), close: () => test.drop() }
+}
