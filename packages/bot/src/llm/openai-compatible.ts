@@ -31,12 +31,13 @@ const answerShape = z.object({
 /** A client for any OpenAI-compatible endpoint: OpenAI, OpenRouter, Ollama, LM Studio, llama.cpp, vLLM. */
 export function createOpenAiCompatibleClient(options: OpenAiCompatibleOptions): LlmClient {
   const url = `${options.baseUrl.replace(/\/+$/, '')}/chat/completions`
+  const learned: Learned = { limitName: 'max_tokens' }
   return {
     label: `${options.model} at ${new URL(url).host}`,
     async complete(request) {
       for (let left = TRIES - 1; ; left -= 1) {
         try {
-          return await ask(url, request, options)
+          return await ask(url, request, { ...options, learned })
         } catch (error) {
           if (left === 0 || !(error instanceof RetryableError) || request.signal?.aborted) throw plain(error)
           await sleep(options.clock, error.waitMs, request.signal)
@@ -44,6 +45,11 @@ export function createOpenAiCompatibleClient(options: OpenAiCompatibleOptions): 
       }
     },
   }
+}
+
+/** What an endpoint has taught: newer OpenAI models refuse `max_tokens`, Ollama ignores `max_completion_tokens`. */
+interface Learned {
+  limitName: 'max_tokens' | 'max_completion_tokens'
 }
 
 /** Worth a second try, after a pause. */
@@ -60,7 +66,13 @@ function plain(error: unknown): unknown {
   return error instanceof RetryableError ? new LlmError(error.failure, error.message, { cause: error.cause }) : error
 }
 
-async function ask(url: string, request: CompletionRequest, options: OpenAiCompatibleOptions): Promise<Completion> {
+async function ask(
+  url: string,
+  request: CompletionRequest,
+  options: OpenAiCompatibleOptions & { readonly learned: Learned },
+): Promise<Completion> {
+  const { learned } = options
+  const { limitName } = learned
   const timeout = new AbortController()
   const timer = options.clock.setTimer(options.timeoutMs ?? DEFAULT_TIMEOUT_MS, () => timeout.abort())
   const signal = request.signal ? AbortSignal.any([timeout.signal, request.signal]) : timeout.signal
@@ -72,10 +84,14 @@ async function ask(url: string, request: CompletionRequest, options: OpenAiCompa
         'content-type': 'application/json',
         ...(options.apiKey && { authorization: `Bearer ${options.apiKey}` }),
       },
-      body: JSON.stringify({ model: options.model, messages: request.messages, max_tokens: request.maxTokens }),
+      body: JSON.stringify({ model: options.model, messages: request.messages, [limitName]: request.maxTokens }),
     })
     const text = await readBounded(response)
-    if (!response.ok) throw refusal(response)
+    if (response.status === 400 && limitName === 'max_tokens' && text.includes('max_completion_tokens')) {
+      learned.limitName = 'max_completion_tokens'
+      throw new RetryableError(new LlmError('bad_request', 'the language model wants its limit under another name'), 0)
+    }
+    if (!response.ok) throw refusal(response, options.clock)
     return completionOf(text)
   } catch (error) {
     if (error instanceof LlmError) throw error
@@ -105,13 +121,12 @@ async function readBounded(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-function refusal(response: Response): LlmError {
+function refusal(response: Response, clock: Clock): LlmError {
   const { status } = response
   if (status === 401 || status === 403)
     return new LlmError('unauthorized', `the language model refused the key (${status})`)
   if (status === 429) {
-    const seconds = Number(response.headers.get('retry-after') ?? PAUSE_MS / 1_000)
-    const waitMs = Number.isFinite(seconds) ? seconds * 1_000 : PAUSE_MS
+    const waitMs = retryAfterMs(response.headers.get('retry-after') ?? '', clock)
     const error = new LlmError('rate_limited', 'the language model is busy (429)')
     return waitMs <= LONGEST_WAIT_MS ? new RetryableError(error, waitMs) : error
   }
@@ -121,14 +136,20 @@ function refusal(response: Response): LlmError {
   return new LlmError('bad_request', `the language model refused the request (${status})`)
 }
 
+/** Seconds or a date, as HTTP allows; anything else is no help. */
+function retryAfterMs(header: string, clock: Clock): number {
+  if (/^\d{1,9}(\.\d{1,9})?$/.test(header)) return Number(header) * 1_000
+  const date = Date.parse(header)
+  return /[a-z]{3}/i.test(header) && !Number.isNaN(date) ? Math.max(0, date - clock.now().getTime()) : PAUSE_MS
+}
+
 function completionOf(text: string): Completion {
   let parsed: z.infer<typeof answerShape>
   try {
     parsed = answerShape.parse(JSON.parse(text))
-  } catch (error) {
-    throw new LlmError('bad_answer', 'the language model answered something that is no chat completion', {
-      cause: error,
-    })
+  } catch {
+    // The parser's own error quotes what came, and what came may quote our headers.
+    throw new LlmError('bad_answer', 'the language model answered something that is no chat completion')
   }
   const [choice] = parsed.choices
   const answer = withoutReasoning(choice?.message.content ?? '')
@@ -143,7 +164,15 @@ function completionOf(text: string): Completion {
   }
 }
 
-/** Reasoning models think aloud between tags, sometimes without closing them; none of it is for the person. */
+/**
+ * Reasoning models think aloud between tags, sometimes without closing them, sometimes without opening them; none of it
+ * is for the person. Nor are NUL characters and halves of characters, which no database takes.
+ */
 function withoutReasoning(text: string): string {
-  return text.replace(/<think>[\s\S]*?(<\/think>|$)/gi, '').trim()
+  return text
+    .replace(/<think(?:ing)?>[\s\S]*?(?:<\/think(?:ing)?>|$)/gi, '')
+    .replace(/^[\s\S]*<\/think(?:ing)?>/i, '')
+    .replaceAll('\0', '')
+    .toWellFormed()
+    .trim()
 }

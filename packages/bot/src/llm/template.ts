@@ -23,7 +23,7 @@ const CONNECT =
   'I am running without a language model, so I can listen and follow up, but not answer that. ' +
   'Set LLM_BASE_URL and LLM_MODEL (Ollama, LM Studio, OpenAI, …) and I can.'
 const CONNECT_IN_PASSING =
-  'I am a program, for now without a language model: set LLM_BASE_URL and LLM_MODEL and I have more to say.'
+  '(I am a program, for now without a language model: set LLM_BASE_URL and LLM_MODEL and I have more to say.)'
 
 /**
  * A reply without any language model: takes up what the person said, asks one thing at most, says plainly that it is a
@@ -40,8 +40,7 @@ export function templateReply(input: { botName: string; displayName: string; lin
   const fixed = fixedAnswer(plain, { botName, name: givenName(lines), pick })
   if (fixed === undefined && isQuestion(plain) && !told) return CONNECT
   const reply = fixed ?? (isQuestion(plain) ? answerQuestion(plain, pick) : takeUpOrAsk(lines, said, pick))
-  // A question comes last: what follows it reads as if no answer was wanted.
-  return told || ours.length > 0 ? reply : beforeQuestion(reply, CONNECT_IN_PASSING)
+  return told || ours.length > 0 ? reply : `${reply}\n${CONNECT_IN_PASSING}`
 }
 
 type Pick = (options: readonly string[]) => string
@@ -58,12 +57,6 @@ function chooser(seed: string, ours: readonly string[]): Pick {
 
 function lastSentence(text: string): string {
   return text.split(/(?<=[.!?]) /).at(-1) ?? text
-}
-
-function beforeQuestion(reply: string, insertion: string): string {
-  const last = lastSentence(reply)
-  if (!last.endsWith('?')) return `${reply} ${insertion}`
-  return `${reply.slice(0, reply.length - last.length)}${insertion} ${last}`
 }
 
 const THANKS = /^(?:ok(?:ay)?[\s,]+)?(?:thanks?|thank you|thx|cheers)\b/i
@@ -126,6 +119,9 @@ function takeUpOrAsk(lines: readonly Line[], said: string, pick: Pick): string {
   const topic = topicOf(said)
   if (topic) return (introduced ? `Nice to meet you, ${introduced}. ` : '') + takeUp(topic, said, pick)
   if (introduced) return hello({ name: undefined, introduced, pick })
+  if (substance(said) !== '' && (HARD.test(said) || GLAD.test(said))) {
+    return takeUp({ said: undefined, thing: undefined }, said, pick)
+  }
   const before = lastTopic(lines.slice(0, -1))
   return pick([
     'I see. Tell me more?',
@@ -179,7 +175,7 @@ function takeUp({ said: words, thing }: Topic, said: string, pick: Pick): string
     ...(thing ? [`${echo} What is that like?`, `${echo} What matters most to you about ${thing}?`] : []),
     `${echo} How long has that been so?`,
     `${echo} How do you feel about that?`,
-    `${echo} What made you think of it?`,
+    `${echo} What is behind it?`,
   ])
 }
 

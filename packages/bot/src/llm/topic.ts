@@ -173,7 +173,7 @@ const AFTER =
 const OWN = new RegExp(`\\b(your(?: (?!own\\b)\\p{L}[\\p{L}'-]*){1,2}?)${AFTER}`, 'iu')
 const OBJECT = new RegExp(
   '\\byou (?:play|love|like|enjoy|study|learn|make|build|write|read|want|need|bought|have|watch|teach|practi[cs]e|started|finished) ' +
-    `((?:the |a |an |some |your )?(?!(?:to|it|that|this|them|him|her|you|when|how|what|not|been|no)\\b)\\p{L}[\\p{L}'-]*(?: \\p{L}[\\p{L}'-]*)?)${AFTER}`,
+    `((?:the |a |an |some |your )?(?!(?:to|it|that|this|them|him|her|you|when|how|what|not|been|no)\\b)\\p{L}[\\p{L}'-]*(?: \\p{L}[\\p{L}'-]*)??)${AFTER}`,
   'iu',
 )
 

@@ -44,7 +44,14 @@ export async function createTestApp(
     async say(who, text, { admin = false, messageId } = {}) {
       messages += 1
       const id = `web:${who.toLowerCase()}`
-      const message = { platform: 'web', conversationId: id, userId: id, displayName: who, isAdmin: admin, text } as const
+      const message = {
+        platform: 'web',
+        conversationId: id,
+        userId: id,
+        displayName: who,
+        isAdmin: admin,
+        text,
+      } as const
       const handled = await app.chat.handle({ ...message, messageId: messageId ?? `message-${messages}` })
       clock.advance('30s')
       return { ...handled, text: handled.reply?.text ?? '' }
