@@ -13,6 +13,25 @@ export class UsageError extends Error {
 /** The longest a polite stop may take before the process ends anyway. */
 const STOP_WITHIN_MS = 10_000
 
+/** Given by `npm start`: stop cleanly when the shell that started this program is gone. */
+const STOP_WITH_PARENT = '--stop-with-parent'
+/** How often a program that stops with its parent looks whether it still has one. */
+const PARENT_CHECK_MS = 500
+
+/**
+ * Calls `onGone` when this process's parent ends. `npm start` passes SIGTERM to a shell that dies of it without a word to
+ * the program inside; losing that parent is then the signal.
+ */
+function watchParent(onGone: () => void): void {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    onGone()
+  }, PARENT_CHECK_MS)
+  timer.unref()
+}
+
 /**
  * Runs a program to its exit code. Errors become one plain message; their stack is for `LOG_LEVEL=debug`.
  * @param main gets a signal that aborts on the first Ctrl-C or SIGTERM; a second one ends the process at once
@@ -26,6 +45,7 @@ export async function runProgram(main: (stop: AbortSignal) => Promise<number>): 
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
+  if (process.argv.includes(STOP_WITH_PARENT)) watchParent(onSignal)
   // Whoever reads our output may go away first (`| head`); that is no fault.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
   try {
