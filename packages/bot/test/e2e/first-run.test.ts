@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process'
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startProgram, type Program, type ProgramOptions } from '../../../../test-support/child-process.ts'
 import { createTestDatabase } from '../../../../test-support/test-database.ts'
@@ -260,5 +262,25 @@ describe('wrong settings end with a plain message and a code, before anything st
     const bot = start('main')
     expect((await bot.exited).code).toBe(2)
     expect(bot.stderr()).toContain('PORT: expected a whole number')
+  })
+})
+
+describe('npm start', () => {
+  it('stops the bot cleanly when the shell around it is told to go', async () => {
+    await beginWithData()
+    const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+    const shell = spawn('sh', ['-c', `"${process.execPath}" "${main}" --stop-with-parent; true`], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, PORT: '0' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let printed = ''
+    const closed = new Promise(resolve => shell.stdout.once('close', resolve))
+    shell.stdout.setEncoding('utf8').on('data', text => (printed += String(text)))
+    await until('the bot is up', () => Promise.resolve(printed.includes('open  ')))
+    shell.kill('SIGTERM')
+    // Its output closes when the bot itself has ended.
+    await closed
+    expect(printed).toContain('Belfry is stopping.')
   })
 })
