@@ -6,7 +6,7 @@ import { streamSSE, type SSEStreamingApi } from 'hono/streaming'
 import { z } from 'zod'
 import type { Turn } from '../messaging/message.ts'
 import { RateLimit } from './rate-limit.ts'
-import { fault, isFromOperator, personOf, refuseForeignPages } from './security.ts'
+import { fault, isFromOperator, personOf, refuseForeignLinks, refuseForeignPages } from './security.ts'
 import type { WebChat } from './web-chat.ts'
 
 export interface ChatRouteParts {
@@ -30,6 +30,7 @@ const HEARTBEAT_MS = 15_000
 export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts): Hono<{ Bindings: HttpBindings }> {
   const routes = new Hono<{ Bindings: HttpBindings }>()
   const limit = new RateLimit(clock)
+  routes.use(refuseForeignLinks)
 
   routes.get('/turns', async context => {
     const turns = await webChat.turnsAfter(personOf(context), turnIdOf(context.req.query('after')))
@@ -42,7 +43,13 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
     const userId = personOf(context)
     const after = turnIdOf(context.req.header('last-event-id') ?? context.req.query('after'))
     context.header('X-Accel-Buffering', 'no')
-    return streamSSE(context, stream => sendTurns({ stream, userId, after, webChat, clock, closing }))
+    return streamSSE(context, stream =>
+      sendTurns({ stream, userId, after, webChat, clock, closing }).catch((error: unknown) => {
+        // The stream ends, and the page comes back by itself.
+        const reason = error instanceof Error ? error.message : String(error)
+        logger.warn({ event: 'turn_stream_failed', reason }, 'a stream of turns broke off')
+      }),
+    )
   })
 
   const tooLarge = bodyLimit({

@@ -33,6 +33,18 @@ export function refuseForeignHosts(isLoopbackOnly: boolean): MiddlewareHandler {
   }
 }
 
+/**
+ * A link on a page elsewhere must not lead to the API: such a visit carries no Strict cookie, and would be given a new
+ * one in place of the one that is there.
+ */
+export const refuseForeignLinks: MiddlewareHandler = async (context, next) => {
+  const site = context.req.header('sec-fetch-site')
+  if (site === 'cross-site' || site === 'same-site') {
+    return context.json(fault('FOREIGN_PAGE', 'This is for the chat page itself only. The chat is at /.'), 403)
+  }
+  return next()
+}
+
 /** A change must come from our own page: browsers say where a request comes from, and only a page can send JSON. */
 export const refuseForeignPages: MiddlewareHandler = async (context, next) => {
   const site = context.req.header('sec-fetch-site')
@@ -54,8 +66,7 @@ function hostOf(origin: string): string | undefined {
 /**
  * The person behind a request of the page: a random secret in a cookie that scripts cannot read, made at the first call.
  * Their id is a hash of it, since ids are shown to others and whoever knows the cookie is that person.
- * Only for the page's own calls: a visit that follows a link from elsewhere carries no Strict cookie, and must not
- * overwrite it.
+ * Only behind `refuseForeignLinks`.
  */
 export function personOf(context: Context): string {
   const known = getCookie(context, COOKIE)

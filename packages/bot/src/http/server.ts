@@ -80,9 +80,12 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     close: () =>
       new Promise(resolve => {
         closing.abort()
-        server.close(() => resolve())
+        const impatience = parts.clock.setTimer(500, () => server.closeAllConnections())
+        server.close(() => {
+          impatience.cancel()
+          resolve()
+        })
         server.closeIdleConnections()
-        parts.clock.setTimer(500, () => server.closeAllConnections())
       }),
   }
 }
@@ -93,7 +96,7 @@ function listen(server: Server, { host, port }: HttpServerParts): Promise<{ url:
       if (error.code !== 'EADDRINUSE') return reject(error)
       reject(
         new PortInUseError(
-          `port ${port} on ${host} is in use. Choose another one: PORT=${port + 1} npm start (0 takes a free one).`,
+          `port ${port} on ${host} is in use. Choose another one: PORT=${port < 65_535 ? port + 1 : 0} npm start (0 takes a free one).`,
         ),
       )
     })

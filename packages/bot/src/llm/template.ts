@@ -3,6 +3,7 @@ import { quotable } from './clean-text.ts'
 import {
   givenName,
   isAhead,
+  isDistress,
   isQuestion,
   lastTopic,
   substance,
@@ -37,6 +38,7 @@ export function templateReply(input: { botName: string; displayName: string; lin
   const told = ours.some(text => text.includes('LLM_BASE_URL'))
   const pick = chooser(`${said}${lines.length}`, ours)
   const plain = quotable(said, 300)
+  if (isDistress(said)) return HELP
   const fixed = fixedAnswer(plain, { botName, name: givenName(lines), pick })
   if (fixed === undefined && isQuestion(plain) && !told) return CONNECT
   const reply = fixed ?? (isQuestion(plain) ? answerQuestion(plain, pick) : takeUpOrAsk(lines, said, pick))
@@ -59,6 +61,11 @@ function lastSentence(text: string): string {
   return text.split(/(?<=[.!?]) /).at(-1) ?? text
 }
 
+/** No question, no wit, no wordplay: where help is, and what we are. */
+const HELP =
+  'That sounds very serious, and I am only a program. Please talk to somebody now: a person you trust, a doctor, ' +
+  'a crisis line, or your local emergency number if you are in danger. You do not have to be alone with this.'
+
 const THANKS = /^(?:ok(?:ay)?[\s,]+)?(?:thanks?|thank you|thx|cheers)\b/i
 const FAREWELL =
   /\b(?:bye|goodbye|good ?night|see (?:you|ya)|gotta go|talk (?:to you )?later)\b[\s\p{L},]{0,20}[.!\s]*$/iu
@@ -74,6 +81,9 @@ function fixedAnswer(
     )
   )
     return `I am a program called ${botName}. Nobody types these words, and I say so whenever asked.`
+  if (/\b(?:remember|know|what(?:'s| is)) my name\b/i.test(plain)) {
+    return name ? `You are ${name}, if I got that right.` : 'You have not told me yet. What shall I call you?'
+  }
   if (/\b(?:who|what) are you\b(?! \p{L}+ing)|\byour name\b/iu.test(plain))
     return `I am ${botName}, a chat program. I remember what we talk about here, and if you go quiet I may follow up once. \`!help\` shows what else I can do.`
   if (substance(plain) === '' || plain.length < 40) {
@@ -137,6 +147,7 @@ const HARD =
 const GLAD =
   /\b(?:happy|glad|excited|won|passed|great|finally|finished|proud|wonderful|amazing|fun)\b|\bi (?:really )?(?:love|enjoy)\b/i
 const PAST = /\b(?:was|were|had|went|did|yesterday|ago|last (?:week|month|year|night))\b/i
+const WISH = /\b(?:want|would like|i'd like|hope|hoping|plan|planning|wish|thinking (?:about|of)|should)\b/i
 const PEOPLE =
   /\b(?:sister|brother|mother|father|mum|mom|dad|parents?|wife|husband|partner|boyfriend|girlfriend|friends?|son|daughter|kids?|child(?:ren)?|boss|teacher|colleagues?|neighbou?rs?|cats?|dogs?|grand(?:ma|pa|mother|father)|aunt|uncle|cousin)\b/i
 
@@ -160,6 +171,13 @@ function takeUp({ said: words, thing }: Topic, said: string, pick: Pick): string
       `${echo} What comes first?`,
     ])
   }
+  if (WISH.test(said)) {
+    return pick([
+      `${echo} What draws you to it?`,
+      `${echo} What would be the first step?`,
+      `${echo} What is holding you back?`,
+    ])
+  }
   if (GLAD.test(said)) {
     return pick([
       'That is good to hear. What was the best part?',
@@ -170,42 +188,46 @@ function takeUp({ said: words, thing }: Topic, said: string, pick: Pick): string
   if (someone)
     return pick([`${echo} What is the story there?`, `${echo} Tell me more about ${thing}?`, `${echo} And you?`])
   if (PAST.test(said))
-    return pick([`${echo} How was that?`, `${echo} What happened then?`, `${echo} What do you remember best?`])
+    return pick([`${echo} How was that?`, `${echo} What happened then?`, `${echo} What has changed since?`])
   return pick([
     ...(thing ? [`${echo} What is that like?`, `${echo} What matters most to you about ${thing}?`] : []),
     `${echo} How long has that been so?`,
     `${echo} How do you feel about that?`,
-    `${echo} What is behind it?`,
+    `${echo} What is that like for you?`,
   ])
 }
 
-type FollowUpTemplate = {
-  id: string
-  write: (words: { hello: string; topic: Topic | undefined }) => string | undefined
+interface FollowUpWords {
+  readonly hi: string
+  readonly topic: Topic | undefined
+  /** What they last talked about weighs on them: nobody asks for news of that. */
+  readonly heavy: boolean
 }
 
 /** Worded to fit before and after whatever was announced, since nobody knows how much time has passed. */
-const FOLLOW_UPS: readonly FollowUpTemplate[] = [
+const FOLLOW_UPS: readonly { id: string; write: (words: FollowUpWords) => string | undefined }[] = [
   {
     id: 'how-are-things',
-    write: ({ hello: hi, topic }) => topic?.said && `${hi}, last time you said ${topic.said}. How is that going?`,
+    write: ({ hi, topic, heavy }) =>
+      topic?.said && `${hi}, last time you said ${topic.said}. ${heavy ? 'How are you now?' : 'How is that going?'}`,
   },
   {
     id: 'any-news',
-    write: ({ hello: hi, topic }) => topic?.thing && `${hi}, we talked a while ago about ${topic.thing}. Any news?`,
+    write: ({ hi, topic, heavy }) =>
+      topic?.thing && !heavy ? `${hi}, we talked a while ago about ${topic.thing}. Any news?` : undefined,
   },
   {
     id: 'how-does-it-look',
-    write: ({ hello: hi, topic }) =>
-      topic?.said && `${hi}, you mentioned that ${topic.said}. How do things look by now?`,
+    write: ({ hi, topic, heavy }) =>
+      topic?.said && !heavy ? `${hi}, you mentioned that ${topic.said}. How do things look by now?` : undefined,
   },
   {
     id: 'what-became-of-it',
-    write: ({ hello: hi, topic }) =>
+    write: ({ hi, topic }) =>
       topic?.thing && `${hi}, I have kept ${topic.thing} in mind. Would you like to tell me more?`,
   },
-  { id: 'general', write: ({ hello: hi }) => `${hi}, we have not talked for a while. What has been on your mind?` },
-  { id: 'general-again', write: ({ hello: hi }) => `${hi}, how have things been since our last chat?` },
+  { id: 'general', write: ({ hi }) => `${hi}, we have not talked for a while. What has been on your mind?` },
+  { id: 'general-again', write: ({ hi }) => `${hi}, how have things been since our last chat?` },
 ]
 
 /**
@@ -222,15 +244,18 @@ export function templateFollowUp(input: {
 }): TemplateFollowUp {
   const name = givenName(input.lines) ?? addressOf(input.displayName)
   const hint = input.hint === undefined ? '' : turnAround(quotable(input.hint, 80).replace(/[?？؟¿]/g, '')).trim()
-  const topic = hint === '' ? lastTopic(input.lines) : { said: undefined, thing: hint }
-  const words = { hello: name === '' ? 'Hello' : `Hi ${name}`, topic }
+  const inDistress = input.lines.some(line => line.author === 'user' && isDistress(line.text))
+  const handedIn = hint === '' ? undefined : { said: undefined, thing: hint }
+  const topic = handedIn ?? (inDistress ? undefined : lastTopic(input.lines))
+  const heavy = HARD.test(topic?.said ?? '')
+  const words = { hi: name === '' ? 'Hello' : `Hi ${name}`, topic, heavy }
   const fitting = FOLLOW_UPS.flatMap(({ id, write }) => {
     const text = write(words)
     return text ? [{ text, template: id }] : []
   })
   const fresh = fitting.find(each => !input.previous.includes(each.template))
   const found = fresh ?? fitting.find(each => each.template !== input.previous[0])
-  return found ?? { text: `${words.hello}, how have things been since our last chat?`, template: 'general-again' }
+  return found ?? { text: `${words.hi}, how have things been since our last chat?`, template: 'general-again' }
 }
 
 /** A display name as one would call somebody; empty for what is no name. Platforms let people call themselves anything. */

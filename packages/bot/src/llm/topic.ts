@@ -78,6 +78,17 @@ export function isQuestion(text: string): boolean {
   return QUESTION.test(text.trim())
 }
 
+/**
+ * Whether somebody may be in danger. Errs on the side of yes: a needless pointer to help costs little. English and German,
+ * the two a built-in writer is most often met in; a language model knows more.
+ */
+export function isDistress(text: string): boolean {
+  return DISTRESS.test(text.replace(/[’‘`´ʼ′]/g, "'"))
+}
+
+const DISTRESS =
+  /\b(?:kill(?:ing)? myself|suicid\p{L}*|end (?:my life|it all)|(?:want|wish|going) to die|wish i (?:was|were) dead|(?:cut|cutting|hurt|hurting|harm|harming) myself|self[- ]?harm|(?:don't|do not) want to (?:live|be alive|be here any ?more)|no reason to live|better off without me|umbringen|selbstmord|nicht mehr leben|will sterben)\b/iu
+
 /** Whether a line announces something that is yet to come. */
 export function isAhead(text: string): boolean {
   return AHEAD.test(text)
@@ -104,7 +115,7 @@ export function lastTopic(lines: readonly Line[]): Topic | undefined {
 /** A line as a topic; undefined when there is nothing in it that can be said back. */
 export function topicOf(text: string): Topic | undefined {
   const plain = statementOf(substance(text))
-  if (plain === '' || !ENGLISH.test(plain)) return undefined
+  if (plain === '' || isDistress(text) || !ENGLISH.test(plain)) return undefined
   const turned = turnAround(plain)
   const thing = heart(turned)
   // What they said to us does not turn around: whose "you" would it be?
@@ -169,10 +180,10 @@ const STARTERS =
 
 /** What may follow the name of a thing. */
 const AFTER =
-  "(?=(?: (?:is|are|was|were|has|have|had|will|can|does|says?|said|thinks?|wants?|likes?|starts?|begins?|ends?|goes|went|yell(?:s|ed)|died|left|got|keeps?|on|in|at|this|next|tomorrow|tonight|today|soon|and|or|but|with|for|to|of|from|about|because|since|again|a lot|so|very|lol)\\b|'s|n't|[,;.:!]|$))"
+  "(?=(?: (?:is|are|was|were|has|have|had|will|can|does|says?|said|thinks?|wants?|likes?|starts?|begins?|ends?|goes|went|yells|died|\\p{L}+ed|left|got|keeps?|on|in|at|this|next|tomorrow|tonight|today|soon|and|or|but|with|for|to|of|from|about|because|since|again|a lot|so|very|lol)\\b|'s|n't|[,;.:!]|$))"
 const OWN = new RegExp(`\\b(your(?: (?!own\\b)\\p{L}[\\p{L}'-]*){1,2}?)${AFTER}`, 'iu')
 const OBJECT = new RegExp(
-  '\\byou (?:play|love|like|enjoy|study|learn|make|build|write|read|want|need|bought|have|watch|teach|practi[cs]e|started|finished) ' +
+  "\\byou(?:'ve)? (?:play|love|like|enjoy|study|learn|make|build|write|read|want|need|bought|got|have|watch|teach|practi[cs]e|started|finished) " +
     `((?:the |a |an |some |your )?(?!(?:to|it|that|this|them|him|her|you|when|how|what|not|been|no)\\b)\\p{L}[\\p{L}'-]*(?: \\p{L}[\\p{L}'-]*)??)${AFTER}`,
   'iu',
 )

@@ -86,6 +86,9 @@ describe('a reply of the built-in writer', () => {
     ['are you a human?', /I am a program called Belfry/],
     ['r u real', /I am a program called Belfry/],
     ['who are you', /I am Belfry, a chat program/],
+    ['do you remember my name?', /You have not told me yet/],
+    ['what is my name', /You have not told me yet/],
+    ['I want to learn Rust', /draws you|first step|holding you back/],
   ])('to %j matches %s', (said, expected) => {
     expect(answerTo('hello', said)).toMatch(expected)
   })
@@ -93,6 +96,7 @@ describe('a reply of the built-in writer', () => {
   it('calls people by the name they gave, and by nothing else', () => {
     expect(answerTo('hi, I am Ada')).toContain('Ada')
     expect(answerTo('my name is bo')).toContain('Bo')
+    expect(answerTo('hi, I am Ada', 'do you remember my name?')).toContain('Ada')
     expect(answerTo('hello', "I'm nervous")).not.toContain('Nervous')
     expect(answerTo('hello', 'I am German')).not.toMatch(/meet you, German|Hello German|Hi German/)
   })
@@ -109,7 +113,7 @@ describe('a reply of the built-in writer', () => {
       )
         .filter(line => line.author === 'bot')
         .filter(line => line.text.includes('LLM_BASE_URL') && line.text.includes('LLM_MODEL'))
-      expect(told, first).toHaveLength(1)
+      expect(told, `after ${first}`).toHaveLength(1)
     }
   })
 
@@ -122,6 +126,29 @@ describe('a reply of the built-in writer', () => {
 
   it('is always the same for the same conversation', () => {
     expect(talk('hi, I am Ada', 'I play the cello')).toEqual(talk('hi, I am Ada', 'I play the cello'))
+  })
+})
+
+describe('somebody in distress', () => {
+  it.each([
+    'I want to kill myself',
+    'i don’t want to live any more',
+    'thinking about suicide?',
+    'my name is Bo and I cut myself',
+  ])('who says %j is told where help is, and is not asked about it', said => {
+    const answer = answerTo('hello', said)
+    expect(answer).toMatch(/crisis line/)
+    expect(answer).toMatch(/I am only a program/)
+    expect(questionsIn(answer)).toBe(0)
+    const { text } = followUp(talk('my recital is on Friday', said))
+    expect(text).toMatch(/what has been on your mind|we have not talked for a while/i)
+  })
+
+  it('or grief is not asked for news of it', () => {
+    const lines = talk('hello', 'my dog died')
+    const texts = [[], ['how-are-things']].map(previous => followUp(lines, { previous }).text)
+    expect(texts[0]).toContain('your dog died. How are you now?')
+    expect(texts.join(' ')).not.toMatch(/news|going\?/)
   })
 })
 
@@ -145,6 +172,8 @@ describe('turning words around', () => {
     ['I play the cello', 'the cello'],
     ['I have an interview tomorrow at the library', 'the interview'],
     ['my boss yelled at me', 'your boss'],
+    ["my dad's workshop burned down", "your dad's workshop"],
+    ["I've got a new job and I start tomorrow", 'the new job'],
     ['I want to visit Vienna', undefined],
     ['it is the Brahms double', undefined],
   ])('the heart of %j is %j', (text, thing) => {

@@ -1,0 +1,199 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ConfigError, readConfig, variables, type Config } from '../src/config.ts'
+
+/** What an environment leads to: a configuration, or the error. */
+function attempt(environment: Record<string, string>): unknown {
+  try {
+    return readConfig(environment)
+  } catch (error) {
+    return error
+  }
+}
+
+/** What a refusal says; fails when there is none. */
+function refusalOf(environment: Record<string, string>): string {
+  const error = attempt(environment)
+  expect(error).toBeInstanceOf(ConfigError)
+  expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
+  return (error as ConfigError).message
+}
+
+describe('a configuration of nothing', () => {
+  it('is the documented one', () => {
+    expect(readConfig({})).toEqual({
+      databaseUrl: undefined,
+      dataDir: './data',
+      host: '127.0.0.1',
+      port: 3000,
+      botName: 'Belfry',
+      logLevel: 'warn',
+      adminUserIds: [],
+      commandPrefix: '!',
+      llm: undefined,
+      scheduler: { enabled: true, checkIntervalSeconds: 30 },
+      followUps: {
+        enabled: true,
+        consent: 'auto',
+        defaultDelayHours: 48,
+        maxPerUserPerWeek: 2,
+        minHoursBetween: 24,
+        quietHours: '22:00-08:00',
+        timeZone: undefined,
+        minMessages: 3,
+        maxUnanswered: 2,
+        maxAgeDays: 14,
+        replyWindowHours: 72,
+        maxLateHours: 12,
+        perMinute: 10,
+        holdoutPercent: 0,
+      },
+    })
+  })
+
+  it('is the same as one of empty lines, as in a copied example', () => {
+    for (const blank of ['', '  ', '\t']) {
+      expect(readConfig(Object.fromEntries(variables.map(({ name }) => [name, blank])))).toEqual(readConfig({}))
+    }
+  })
+
+  it('is the same as one of its own defaults, and each of them is allowed', () => {
+    const defaults = variables.flatMap(({ name, fallback }) => (fallback === undefined ? [] : [[name, fallback]]))
+    expect(readConfig(Object.fromEntries(defaults) as Record<string, string>)).toEqual(readConfig({}))
+  })
+
+  it('does not mind what belongs to others', () => {
+    expect(readConfig({ PATH: '/bin', FOLLOW_UP: 'x', follow_up_enabled: 'x' })).toEqual(readConfig({}))
+  })
+})
+
+const NUMBERS = ['abc', '-1', '1e3', '0x10', 'Infinity', 'NaN', '1,5', '1.', '1_000', '٣', '9'.repeat(400)]
+
+/** Values each variable refuses. Those of secrets are secrets too. */
+const REFUSED: Readonly<Record<string, readonly string[]>> = {
+  DATABASE_URL: ['mysql://ada:s3cret@localhost/x', 's3cret', 'postgres://', 'localhost:5432/s3cret'],
+  HOST: ['http://localhost', 'a b', 'a/b', 'a'.repeat(256)],
+  PORT: [...NUMBERS, '65536', '80.5', '3000;'],
+  BOT_NAME: ['a'.repeat(41), 'Bel\nfry', 'Bel\u0007fry'],
+  LOG_LEVEL: ['verbose', 'WARN', 'true', 'constructor'],
+  DISCORD_COMMAND_PREFIX: ['a b', '!!!!!!'],
+  LLM_BASE_URL: ['localhost:11434', 'ftp://localhost/v1', 'ollama', 'javascript:alert(1)', 'file:///etc/passwd'],
+  JOB_SCHEDULER_ENABLED: ['maybe', '2', 'truee', 'null'],
+  JOB_SCHEDULER_CHECK_INTERVAL_SECONDS: [...NUMBERS, '0', '3601'],
+  FOLLOW_UP_ENABLED: ['maybe', '2', 'enabled'],
+  FOLLOW_UP_CONSENT: ['opt-in', 'yes', 'OPT_IN'],
+  FOLLOW_UP_DEFAULT_DELAY_HOURS: [...NUMBERS, '0', '720.1', '48h'],
+  FOLLOW_UP_MAX_PER_USER_PER_WEEK: [...NUMBERS, '51', '1.5'],
+  FOLLOW_UP_MIN_HOURS_BETWEEN: [...NUMBERS, '8761'],
+  FOLLOW_UP_QUIET_HOURS: ['22-8', '22:00', '24:00-08:00', '22:60-08:00', '22:00–08:00', 'OFF', '22:00 - 08:00', 'none'],
+  FOLLOW_UP_TIME_ZONE: ['Mars/Olympus', 'Berlin', '../etc', 'Europe/Berlin;'],
+  FOLLOW_UP_MIN_MESSAGES: [...NUMBERS, '1001', '2.5'],
+  FOLLOW_UP_MAX_UNANSWERED: [...NUMBERS, '0', '101'],
+  FOLLOW_UP_MAX_AGE_DAYS: [...NUMBERS, '0', '3651'],
+  FOLLOW_UP_REPLY_WINDOW_HOURS: [...NUMBERS, '0', '8761'],
+  FOLLOW_UP_MAX_LATE_HOURS: [...NUMBERS, '0', '721'],
+  FOLLOW_UP_PER_MINUTE: [...NUMBERS, '0', '10001', '1.5'],
+  FOLLOW_UP_HOLDOUT_PERCENT: [...NUMBERS, '51'],
+}
+/** Free text: there is nothing to refuse in them. */
+const ANYTHING_GOES = ['BELFRY_DATA_DIR', 'ADMIN_USER_IDS', 'LLM_MODEL', 'LLM_API_KEY']
+
+describe('a wrong setting', () => {
+  it('is known for every variable', () => {
+    expect([...Object.keys(REFUSED), ...ANYTHING_GOES].toSorted()).toEqual(variables.map(({ name }) => name).toSorted())
+  })
+
+  it.each(variables.filter(({ name }) => name in REFUSED))(
+    'of $name is refused with its value and what is expected',
+    variable => {
+      for (const value of REFUSED[variable.name] ?? []) {
+        const environment = { LLM_BASE_URL: 'http://localhost/v1', LLM_MODEL: 'thinker', [variable.name]: value }
+        const shown = variable.secret ? 'something else' : JSON.stringify(value)
+        expect(refusalOf(environment)).toBe(`${variable.name}: expected ${variable.expects}, got ${shown}`)
+      }
+    },
+  )
+
+  it('never shows a secret', () => {
+    for (const value of REFUSED['DATABASE_URL'] ?? [])
+      expect(refusalOf({ DATABASE_URL: value })).not.toContain('s3cret')
+    expect(refusalOf({ LLM_API_KEY: 'sk-s3cret', LLM_MODEL: 'thinker', PORT: 'x' })).not.toContain('s3cret')
+  })
+
+  it('is told together with all the others', () => {
+    const told = refusalOf({ PORT: 'x', LOG_LEVEL: 'y', FOLLOW_UP_QUIET_HOURS: 'z', LLM_MODEL: 'thinker' }).split('\n')
+    expect(told.map(line => line.split(':')[0])).toEqual(['PORT', 'LOG_LEVEL', 'FOLLOW_UP_QUIET_HOURS', 'LLM_BASE_URL'])
+  })
+
+  it('is half a language model', () => {
+    expect(refusalOf({ LLM_BASE_URL: 'http://localhost/v1' })).toBe(
+      'LLM_MODEL: expected a model name beside LLM_BASE_URL, got nothing',
+    )
+    expect(refusalOf({ LLM_MODEL: 'thinker' })).toBe(
+      'LLM_BASE_URL: expected an http or https URL beside LLM_MODEL, got nothing',
+    )
+  })
+
+  it('is either refused or what it says, whatever it is', () => {
+    const pair = fc.tuple(
+      fc.constantFrom(...variables.map(({ name }) => name)),
+      fc.string({ unit: 'binary', maxLength: 50 }),
+    )
+    fc.assert(
+      fc.property(pair, ([name, value]) => {
+        const outcome = attempt({ [name]: value })
+        if (outcome instanceof ConfigError) return true
+        const { port, followUps, scheduler } = outcome as Config
+        const numbers = [port, scheduler.checkIntervalSeconds, ...Object.values(followUps)]
+        return numbers.every(each => typeof each !== 'number' || (Number.isFinite(each) && each >= 0))
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+})
+
+describe('a right setting', () => {
+  it.each(['true', 'TRUE', '1', 'yes', 'on', ' on '])('%j is on', value => {
+    expect(readConfig({ FOLLOW_UP_ENABLED: value, JOB_SCHEDULER_ENABLED: value })).toMatchObject({
+      followUps: { enabled: true },
+      scheduler: { enabled: true },
+    })
+  })
+
+  it.each(['false', 'False', '0', 'no', 'off'])('%j is off', value => {
+    expect(readConfig({ FOLLOW_UP_ENABLED: value, JOB_SCHEDULER_ENABLED: value })).toMatchObject({
+      followUps: { enabled: false },
+      scheduler: { enabled: false },
+    })
+  })
+
+  it('reads a language model, with and without a key', () => {
+    const llm = { LLM_BASE_URL: 'http://localhost:11434/v1', LLM_MODEL: 'thinker' }
+    expect(readConfig(llm).llm).toEqual({ baseUrl: 'http://localhost:11434/v1', model: 'thinker', apiKey: undefined })
+    expect(readConfig({ ...llm, LLM_API_KEY: 'sk-x' }).llm?.apiKey).toBe('sk-x')
+  })
+
+  it('reads ids separated by commas, with spaces and gaps', () => {
+    expect(readConfig({ ADMIN_USER_IDS: ' web:3f2a , ,terminal:ada,' }).adminUserIds).toEqual([
+      'web:3f2a',
+      'terminal:ada',
+    ])
+  })
+
+  it.each([
+    ['PORT', '0'],
+    ['PORT', '65535'],
+    ['FOLLOW_UP_DEFAULT_DELAY_HOURS', '0.0001'],
+    ['FOLLOW_UP_DEFAULT_DELAY_HOURS', '720'],
+    ['FOLLOW_UP_HOLDOUT_PERCENT', '50'],
+    ['FOLLOW_UP_QUIET_HOURS', 'off'],
+    ['FOLLOW_UP_QUIET_HOURS', '00:00-23:59'],
+    ['FOLLOW_UP_TIME_ZONE', 'America/Argentina/Buenos_Aires'],
+    ['DATABASE_URL', 'postgresql://ada:pass%40word@db.example.test:5432/belfry?sslmode=require'],
+    ['HOST', '::1'],
+    ['HOST', '[::1]'],
+    ['HOST', '0.0.0.0'],
+  ])('%s may be %j', (name, value) => {
+    expect(() => readConfig({ [name]: value })).not.toThrow()
+  })
+})
