@@ -119,7 +119,7 @@ export const variables: readonly Variable[] = [
     fallback: 'Belfry',
     about: 'What the bot calls itself.',
     expects: '1 to 40 printable characters',
-    accepts: value => value.length <= 40 && !/\p{Cc}/u.test(value),
+    accepts: value => value.length <= 40 && !/\p{Cc}/u.test(value) && /[\p{L}\p{N}]/u.test(value),
   }),
   choice({
     name: 'LOG_LEVEL',
@@ -142,7 +142,7 @@ export const variables: readonly Variable[] = [
   text({
     name: 'LLM_BASE_URL',
     about: 'An OpenAI-compatible endpoint, e.g. http://localhost:11434/v1 (Ollama). Unset: the built-in writer.',
-    expects: 'an http or https URL',
+    expects: 'an http or https URL without a name and password in it',
     accepts: isHttpUrl,
   }),
   text({ name: 'LLM_MODEL', about: 'Model at that endpoint.', expects: 'a model name' }),
@@ -267,7 +267,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const given = environment[variable.name]?.trim()
     if (!given || variable.accepts(given)) return []
     return [
-      `${variable.name}: expected ${variable.expects}, got ${variable.secret ? 'something else' : JSON.stringify(given)}`,
+      `${variable.name}: expected ${variable.expects}, got ${variable.secret || given.includes('@') ? 'something else' : JSON.stringify(given)}`,
     ]
   })
   const value = (name: string) => environment[name]?.trim() || variables.find(each => each.name === name)?.fallback
@@ -339,7 +339,9 @@ function isPostgresUrl(value: string): boolean {
 }
 
 function isHttpUrl(value: string): boolean {
-  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)
+  if (!URL.canParse(value)) return false
+  const { protocol, username, password } = new URL(value)
+  return /^https?:$/.test(protocol) && username === '' && password === ''
 }
 
 function isTimeZone(value: string): boolean {

@@ -88,7 +88,7 @@ describeOnBothEngines('what scheduling takes and refuses', engine => {
         type: 'greet',
         payloadVersion: 2,
         payload: z.object({ first: z.string() }),
-        upcast: { 1: old => ({ first: String((old as { name: string }).name).split(' ')[0] }) },
+        upcast: { 1: old => ({ first: (old as { name: string }).name.split(' ')[0] }) },
       }),
       payload => {
         seen.push(payload)

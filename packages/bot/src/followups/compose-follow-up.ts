@@ -5,6 +5,7 @@ import type { FollowUpPayload } from '../job-catalog.ts'
 import type { LlmClient } from '../llm/llm-client.ts'
 import { followUpPrompt } from '../llm/prompts.ts'
 import { templateFollowUp } from '../llm/template.ts'
+import { isDistress } from '../llm/topic.ts'
 import { recentTalk } from '../memory/conversation-store.ts'
 import type { PlatformName, Turn } from '../messaging/message.ts'
 import { findProfile } from '../users/profile-store.ts'
@@ -47,6 +48,9 @@ export class FollowUpComposer {
     if (!profile?.lastConversationId || !profile.platform) return 'unsafe'
     const place = { platform: profile.platform, conversationId: profile.lastConversationId }
     const turns = await recentTalk(database, { conversationId: place.conversationId, limit: RECALLED_TURNS })
+    // Somebody who may be in danger needs people, not a cheerful note from a program at a planned hour.
+    if (request.payload.automatic && turns.some(turn => turn.author === 'user' && isDistress(turn.text)))
+      return 'unsafe'
     const previous = await lastFollowUps(database, { userId, limit: REMEMBERED_FOLLOW_UPS })
     const isSafe = (text: string) =>
       checkFollowUpText(text, {

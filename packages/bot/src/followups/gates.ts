@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { cooldownMs, type FollowUpPolicy } from './policy.ts'
-import { awakeAgainAt, quietUntil } from './quiet-hours.ts'
+import { awakeAgainAt, awakeMs, quietUntil } from './quiet-hours.ts'
 
 /** What the gates look at. A fact that could not be read is not guessed: the whole of `person` is then `unreadable`. */
 export interface GateFacts {
@@ -91,7 +91,7 @@ const PACING_PAUSE_MS = 60_000
  */
 export function evaluateGates(facts: GateFacts): GateReport {
   const { person } = facts
-  const gates = person === 'unreadable' ? [UNREADABLE] : checkAll(facts, person)
+  const gates = person === 'unreadable' || !hasValidDates(facts, person) ? [UNREADABLE] : checkAll(facts, person)
   const decided = gates.find(each => each.outcome === 'deny') ?? latest(gates.filter(each => each.outcome === 'defer'))
   if (!decided) return { verdict: 'allow', gates }
   const { outcome, reason, rule, until } = decided
@@ -102,6 +102,13 @@ export function evaluateGates(facts: GateFacts): GateReport {
     rule,
     ...(until && { until }),
   }
+}
+
+/** A date that is none (PostgreSQL's `infinity` reads so) compares as false everywhere, which would let a gate pass. */
+function hasValidDates({ now, job }: GateFacts, person: PersonFacts): boolean {
+  const { snoozedUntil, lastMessageAt, lastSentAt, sentThisWeek } = person
+  const dates = [now, job.plannedAt, job.dueAt, snoozedUntil, lastMessageAt, lastSentAt, ...sentThisWeek]
+  return dates.every(date => date === undefined || !Number.isNaN(date.getTime()))
 }
 
 /** Fails closed: who cannot be read is not written to. */
@@ -194,9 +201,13 @@ function quietFault({ now, policy, job }: GateFacts, person: PersonFacts): Fault
   const zone = person.timeZone ?? policy.timeZone
   if (zone !== undefined) {
     const end = quietUntil(now, policy.quietHours, zone)
-    return end && { defer: 'quiet_hours', until: after(end, share(job.seed) * LONGEST_JITTER_MS) }
+    // Well inside the waking hours, however few they are: a jitter beyond them would meet the next quiet hours for ever.
+    const jitterMs = Math.min(LONGEST_JITTER_MS, awakeMs(policy.quietHours) / 2)
+    return end && { defer: 'quiet_hours', until: after(end, share(job.seed) * jitterMs) }
   }
-  const awake = person.lastMessageAt && awakeAgainAt(now, person.lastMessageAt)
+  // Neither a zone nor an hour at which they were awake: nobody knows whether it is night.
+  if (!person.lastMessageAt) return { deny: 'gate_error' }
+  const awake = awakeAgainAt(now, person.lastMessageAt)
   return awake && { defer: 'quiet_hours', until: awake }
 }
 

@@ -13,11 +13,23 @@ export function parseQuietHours(text: string): QuietHours {
   return start === end ? 'off' : { start, end }
 }
 
-/** Minute of the day that a wall clock shows in a zone at an instant, by the zone's rules of that day. */
-export function minuteOfDay(instant: Date, timeZone: string): number {
+/**
+ * Reads a zone's wall clock, by the zone's rules of the day asked for: minutes since midnight. Making one costs about
+ * 0.1 ms, so whoever asks for many instants keeps it.
+ */
+export function wallClock(timeZone: string): (instant: Date) => number {
   const shown = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
-  const [hour = 0, minute = 0] = shown.format(instant).split(':').map(Number)
-  return hour * 60 + minute
+  return instant => {
+    const [hour = 0, minute = 0] = shown.format(instant).split(':').map(Number)
+    return hour * 60 + minute
+  }
+}
+
+/** Milliseconds of a day that are not quiet. */
+export function awakeMs(quiet: QuietHours): number {
+  if (quiet === 'off') return DAY_MINUTES * MINUTE_MS
+  const quietMinutes = (quiet.end - quiet.start + DAY_MINUTES) % DAY_MINUTES
+  return (DAY_MINUTES - quietMinutes) * MINUTE_MS
 }
 
 function isQuietMinute(minute: number, quiet: { start: number; end: number }): boolean {
@@ -30,11 +42,13 @@ function isQuietMinute(minute: number, quiet: { start: number; end: number }): b
  * of the clocks inside the window needs no case of its own: a day has at most 25 hours of them.
  */
 export function quietUntil(instant: Date, quiet: QuietHours, timeZone: string): Date | undefined {
-  if (quiet === 'off' || !isQuietMinute(minuteOfDay(instant, timeZone), quiet)) return undefined
+  if (quiet === 'off') return undefined
+  const minuteOfDay = wallClock(timeZone)
+  if (!isQuietMinute(minuteOfDay(instant), quiet)) return undefined
   const fullMinute = Math.floor(instant.getTime() / MINUTE_MS) * MINUTE_MS
   for (let minutes = 1; minutes <= DAY_MINUTES + 120; minutes += 1) {
     const later = new Date(fullMinute + minutes * MINUTE_MS)
-    if (!isQuietMinute(minuteOfDay(later, timeZone), quiet)) return later
+    if (!isQuietMinute(minuteOfDay(later), quiet)) return later
   }
   return undefined
 }

@@ -25,25 +25,31 @@ const SAME_AGAIN = 0.6
 const MENTION = /@(everyone|here)\b|<(@[!&]?|#|a?:\w+:)\d+>|discord(\.gg|(app)?\.com\/invite)\//i
 const LINK = /https?:\/\/\S+|\bwww\.\S+/gi
 const CODE = /```|<\|.*\|>|\bsystem prompt\b/i
-const PERSONAL = [/[\w.+-]+@[\w-]+\.[\w.]+/, /(?:\+?\d[\s().-]?){9,}\d/, /\b(?:sk|pk|ghp|xox[abp])[-_][\w-]{10,}/i]
+const PERSONAL = [/[\w.+-]+@[\w-]+\.[\w.]+/, /(?:\+?\d[\s().-]{0,3}){9,}\d/, /\b(?:sk|pk|ghp|xox[abp])[-_][\w-]{10,}/i]
 const HUMAN =
-  /\bI(?:'m| am) (?:a |just a |only )?(?:human|real person|person|man|woman)\b|\bI(?:'m| am) not (?:a |an )?(?:bot|AI|program|machine)\b/i
+  /\bI(?:'m| am)(?: (?!not\b|no\b|a program\b)[\w-]+){0,3} (?:human|person|man|woman)\b|\bI(?:'m| am) not (?:a |an )?(?:bot|AI|program|machine)\b/i
 /** Guilt, neediness and pressure: they raise clicks and cost trust (arXiv 2508.19258). */
 const TONE =
   /\b(miss(?:ed|ing)? you|lonely|without you|wait(?:ed|ing)? for you|why did you (?:leave|go|stop)|last chance|don'?t leave|abandon|ignor(?:e|ed|ing) me|sad (?:that|because) you)\b/i
 
 /** The safety gate in code, in a fixed order: whoever wrote the text, model or template. Undefined: it may go. */
-export function checkFollowUpText(text: string, context: SafetyContext): SafetyFault | undefined {
+export function checkFollowUpText(written: string, context: SafetyContext): SafetyFault | undefined {
+  const text = plain(written)
   if (text.trim() === '') return 'empty'
-  if (text.length > LONGEST) return 'too_long'
+  if (written.length > LONGEST) return 'too_long'
   if (MENTION.test(text)) return 'mention'
-  const theirs = context.theirTexts.join('\n')
-  if ((text.match(LINK) ?? []).some(link => !theirs.includes(link))) return 'link'
+  const theirs = new Set(context.theirTexts.flatMap(each => plain(each).match(LINK) ?? []))
+  if ((text.match(LINK) ?? []).some(link => !theirs.has(link))) return 'link'
   if (CODE.test(text)) return 'code'
   if (PERSONAL.some(pattern => pattern.test(text))) return 'personal_data'
   if (HUMAN.test(text)) return 'claims_to_be_human'
   if (TONE.test(text)) return 'tone'
   return context.previousFollowUps.some(previous => likeness(previous, text) >= SAME_AGAIN) ? 'repetition' : undefined
+}
+
+/** As a reader sees it: no invisible characters, one kind of apostrophe. */
+function plain(text: string): string {
+  return text.replace(/\p{Cf}/gu, '').replace(/[’‘]/g, "'")
 }
 
 /** Jaccard likeness of two texts' word triples, 0 to 1; texts of fewer words compare as they are. */

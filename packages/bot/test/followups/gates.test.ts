@@ -289,3 +289,28 @@ describe('when it may go', () => {
     expect(held.length).toBeLessThan(267)
   })
 })
+
+describe('what nobody can know fails closed', () => {
+  const never = new Date('infinity')
+  it.each([
+    ['snoozed until a date that is none', { person: { snoozedUntil: never } }],
+    ['last written to at a date that is none', { person: { lastSentAt: never } }],
+    ['written to this week at a date that is none', { person: { sentThisWeek: [never] } }],
+    ['now is no date', { now: never }],
+    [
+      'an admin asks for somebody who never wrote, in an unknown zone',
+      { manual: true, person: { lastMessageAt: undefined, timeZone: undefined } },
+    ],
+  ] satisfies [string, Changes][])('%s', (_story, changes) => {
+    expect(inShort(ask(changes))).toBe('deny gate_error')
+  })
+
+  it('a day of nearly nothing but quiet hours still has its moment', () => {
+    const policy = { quietHours: { start: 0, end: 23 * 60 + 55 } }
+    for (const seed of ['job-1', 'job-5', 'job-9']) {
+      const waits = ask({ policy, job: { seed } })
+      expect(inShort(waits)).toBe('defer quiet_hours')
+      expect(inShort(ask({ policy, now: waits.until ?? NOW, job: { seed, dueAt: waits.until ?? NOW } }))).toBe('allow')
+    }
+  })
+})

@@ -117,3 +117,24 @@ describe('likeness', () => {
     expect(likeness('one two three', 'four five six')).toBe(0)
   })
 })
+
+describe('what hides behind look-alikes', () => {
+  const verdict = (text: string) =>
+    checkFollowUpText(text, { theirTexts: ['see https://example.com.evil.test/x'], previousFollowUps: [] })
+  it.each([
+    ['I’m human, you know', 'claims_to_be_human'],
+    ['I am a real human', 'claims_to_be_human'],
+    ['I am actually a person', 'claims_to_be_human'],
+    ['Please don’t leave', 'tone'],
+    ['Call +49 (30) 1234 5678', 'personal_data'],
+    ['\u200b\u200b', 'empty'],
+    ['Look: https://example.com', 'link'],
+  ])('%s', (text, fault) => {
+    expect(verdict(text)).toBe(fault)
+  })
+
+  it('what is true may be said', () => {
+    expect(verdict('I am a program, not a person. How is the cello?')).toBeUndefined()
+    expect(verdict('You said https://example.com.evil.test/x was down. Is it back?')).toBeUndefined()
+  })
+})

@@ -29,7 +29,8 @@ export async function createTestApp(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<TestApp> {
   const clock = new TestClock(BEGIN)
-  const { database, close } = await open(engine)
+  const engineUnderTest = await open(engine)
+  const { database } = engineUnderTest
   const config = readConfig({ FOLLOW_UP_TIME_ZONE: 'UTC', ...settings })
   const app = createApp({ config, database, clock, logger: silentLogger })
   await app.prepare()
@@ -40,7 +41,7 @@ export async function createTestApp(
     clock,
     database,
     rows,
-    close,
+    close: () => engineUnderTest.close(),
     async say(who, text, { admin = false, messageId } = {}) {
       messages += 1
       const id = `web:${who.toLowerCase()}`

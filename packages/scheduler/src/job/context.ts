@@ -16,7 +16,7 @@ export interface JobContext {
   /** Writes to the scheduler's log with the job's fields. */
   readonly logger: Logger
   /** Keeps a line with this attempt's history row (at most 100 lines of 1,000 characters). */
-  log(line: string): void
+  readonly log: (line: string) => void
   /** Stores how far the job is (JSON, at most 8 KiB); read it with `getJob`. Resolves when it is stored. */
-  progress(value: unknown): Promise<void>
+  readonly progress: (value: unknown) => Promise<void>
 }
