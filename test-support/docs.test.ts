@@ -23,7 +23,9 @@ describe('the documentation keeps up with the code', () => {
 
   it('docs/configuration.md has a row for each', async () => {
     const page = await read('docs/configuration.md')
-    const rows = [...page.matchAll(/^\| (`[A-Z_]+` \| \S+ \| .* \| .*) \|$/gm)].map(([, row = '']) => row.replace(/ +/g, ' '))
+    const rows = [...page.matchAll(/^\| (`[A-Z_]+` \| \S+ \| .* \| .*) \|$/gm)].map(([, row = '']) =>
+      row.replace(/ +/g, ' '),
+    )
     const wanted = variables.map(({ name, fallback, expects, about }) => {
       return `\`${name}\` | ${fallback === undefined ? '–' : `\`${fallback}\``} | ${expects} | ${about}`
     })
