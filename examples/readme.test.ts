@@ -3,19 +3,26 @@ import { PGlite } from '@electric-sql/pglite'
 import { Scheduler } from 'belfry'
 import { fromPglite } from 'belfry/database'
 import { expect, it } from 'vitest'
-import { tidyUpTomorrow } from './scheduler-api.ts'
+import { tidyUp } from './scheduler-api.ts'
 
-it('the README shows the very example that runs', async () => {
+it('the README shows the very example that runs, in about ten lines', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
   const example = await readFile(new URL('scheduler-api.ts', import.meta.url), 'utf8')
-  expect(readme).toContain(example.trim())
+  const [, shown = ''] = example.split(/^ {2}\/\/ The README shows.*\n/m)
+  const lines = shown.replaceAll(/^ {2}/gm, '')
+  expect(readme).toContain(`\`\`\`ts\n${lines}\`\`\``)
+  expect(lines.trim().split('\n').length).toBeLessThanOrEqual(11)
 })
 
-it('the example schedules a job that another process finds', async () => {
+it('the example schedules a job, and another process runs it when its time has come', async () => {
   const pglite = await PGlite.create()
   const database = fromPglite(pglite)
-  const jobId = await tidyUpTomorrow(database)
-  const job = await new Scheduler({ database }).getJob(jobId)
+  const job = await tidyUp(database, new Date(Date.now() + 86_400_000))
   expect(job).toMatchObject({ jobType: 'data_cleanup', status: 'pending', payload: { days_to_keep: 30 } })
+  const later = new Scheduler({ database })
+  later.registerHandler('data_cleanup', payload => payload)
+  await later.changeJob(job ?? '', { delay: 0 })
+  expect(await later.runDueJobs()).toBe(1)
+  expect(await later.getJob(job ?? '')).toMatchObject({ status: 'completed', result: { type: 'old_conversations' } })
   await pglite.close()
 })

@@ -1,21 +1,19 @@
-import { JobType, Scheduler } from 'belfry'
+import { JobType, Scheduler, type Job } from 'belfry'
 import type { Database } from 'belfry/database'
 
-/** The scheduler in ten lines, by the names of the integration guide. */
-export async function tidyUpTomorrow(database: Database): Promise<string> {
+export async function tidyUp(database: Database, tomorrow: Date): Promise<Job | undefined> {
+  // The README shows what lies between these lines.
   const scheduler = new Scheduler({ database })
   scheduler.registerHandler(JobType.DATA_CLEANUP, {
-    async execute(payload, { log, signal }) {
-      log(`cleaning ${JSON.stringify(payload)}`)
-      signal.throwIfAborted() // on timeout, cancel and shutdown
-    },
+    execute: (payload, { log }) => log(`cleaning ${JSON.stringify(payload)}`),
   })
   await scheduler.start() // makes its tables, then runs what is due
-  const tomorrow = new Date(Date.now() + 24 * 60 * 60 * 1000)
   const { jobId } = await scheduler.scheduleJob(JobType.DATA_CLEANUP, {
     scheduledTime: tomorrow,
     payload: { type: 'old_conversations', days_to_keep: 30 },
   })
+  const job = await scheduler.getJob(jobId) // status: 'pending'
   await scheduler.stop()
-  return jobId
+  // The README shows what lies between these lines.
+  return job
 }

@@ -2,6 +2,7 @@ import { systemClock } from 'belfry'
 import { createApp, type App } from './app.ts'
 import { loadEnvironment, readConfig, type Config } from './config.ts'
 import { openConfigured, type OpenDatabase } from './database/connect.ts'
+import { isLoopback } from './http/security.ts'
 import { createHttpServer } from './http/server.ts'
 import type { Health, WebChat } from './http/web-chat.ts'
 import { createLogger } from './logger.ts'
@@ -83,7 +84,7 @@ function summary({ config, open, app, url }: { config: Config; open: OpenDatabas
   return [
     `${config.botName} is up.`,
     `  database    ${open.label}`,
-    '  platforms   web',
+    `  platforms   web${isLoopback(config.host) ? '' : ', open to your network without a login'}`,
     `  model       ${app.llm?.label ?? 'built-in writer'}`,
     `  scheduler   ${app.scheduler ? `on, looks at least every ${config.scheduler.checkIntervalSeconds} s` : 'off'}`,
     `  follow-ups  ${app.scheduler && followUps.enabled ? `after ${followUps.defaultDelayHours} h of silence, at most ${followUps.maxPerUserPerWeek} a week, quiet hours ${followUps.quietHours}` : 'off'}`,

@@ -9,6 +9,11 @@ const FORWARDED = /^(forwarded|x-forwarded-.*|x-real-ip|via)$/i
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i
 const LOOPBACK_ADDRESS = /^(::ffff:)?127\.|^::1$/
 
+/** Whether an address to listen on is reached from this machine only. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127\.|::1$|\[::1\]$)/i.test(host)
+}
+
 /** Nothing from outside, nothing inline, no frames, no guessing of types. */
 export const securityHeaders: MiddlewareHandler = async (context, next) => {
   await next()

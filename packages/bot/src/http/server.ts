@@ -5,7 +5,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import type { Clock, Logger } from 'belfry'
 import { Hono } from 'hono'
 import { chatRoutes } from './chat-routes.ts'
-import { fault, refuseForeignHosts, securityHeaders } from './security.ts'
+import { fault, isLoopback, refuseForeignHosts, securityHeaders } from './security.ts'
 import type { Health, WebChat } from './web-chat.ts'
 
 export interface HttpServerParts {
@@ -37,7 +37,6 @@ const TYPES: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
 }
-const LOOPBACK = /^(localhost|127\.|::1$|\[::1\]$)/i
 
 /** The page's files, read once: they ship as they are, and lie in `src` for the built program too. */
 function readPage(): ReadonlyMap<string, { type: string; body: string }> {
@@ -60,7 +59,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     const { ok, checks } = await parts.health.ready().catch(() => ({ ok: false, checks: { health: 'cannot be told' } }))
     return context.json({ ok, checks }, ok ? 200 : 503)
   })
-  app.use(refuseForeignHosts(LOOPBACK.test(parts.host)))
+  app.use(refuseForeignHosts(isLoopback(parts.host)))
   for (const [path, file] of readPage()) {
     app.get(path, context => {
       context.header('Cache-Control', 'no-cache')

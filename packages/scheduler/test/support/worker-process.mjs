@@ -6,7 +6,7 @@ import pg from 'pg'
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 5 })
 const tell = event => process.stdout.write(`${JSON.stringify(event)}\n`)
-const scheduler = new Scheduler({ database: fromPool(pool), schema: 'work', lease: '1s', gracePeriod: 0 })
+const scheduler = new Scheduler({ database: fromPool(pool), schema: 'work', lease: '3s', gracePeriod: 0 })
 
 const note = (kind, context) =>
   pool.query('insert into effects (job_id, attempt, kind, pid) values ($1, $2, $3, $4)', [

@@ -1,0 +1,71 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startFakeLlm, type FakeLlm, type Scene } from './support/fake-llm.ts'
+import { createTestApp, type TestApp } from './support/test-app.ts'
+
+describe('the bot with a language model', () => {
+  let model: FakeLlm
+  let test: TestApp
+  beforeEach(async () => {
+    model = await startFakeLlm({ kind: 'answer', content: 'A recital! Which piece?' })
+    test = await createTestApp('PostgreSQL', {
+      LLM_BASE_URL: model.baseUrl,
+      LLM_MODEL: 'tiny',
+      LLM_API_KEY: 'sk-very-secret-key',
+    })
+  })
+  afterEach(async () => {
+    await test.close()
+    await model.close()
+  })
+  const talk = async () => {
+    await test.say('Ada', 'hi, I am Ada')
+    await test.say('Ada', 'I play the cello')
+    return test.say('Ada', 'my recital is on Friday')
+  }
+  const sources = () => test.rows('select source, template is null as own_words from follow_up_history')
+
+  it('answers with its words, knowing what was said before', async () => {
+    expect((await talk()).text).toBe('A recital! Which piece?')
+    const said = model.seen.at(-1)?.body.messages.map(message => `${message.role}: ${message.content}`)
+    expect(said).toEqual([
+      expect.stringMatching(/^system: You are Belfry, a chat program/),
+      'user: hi, I am Ada',
+      expect.stringMatching(/^assistant: A recital! Which piece\?\nBy the way/),
+      'user: I play the cello',
+      'assistant: A recital! Which piece?',
+      'user: my recital is on Friday',
+    ])
+  })
+
+  it('follows up with its words, given what was said as data between fences', async () => {
+    await talk()
+    model.play({ kind: 'answer', content: 'Hi Ada, how did the recital go?' })
+    await test.pass('50h')
+    expect(await test.followUps()).toEqual([{ user_id: 'web:ada', text: 'Hi Ada, how did the recital go?' }])
+    expect(await sources()).toEqual([{ source: 'model', own_words: true }])
+    const [system, user] = model.seen.at(-1)?.body.messages ?? []
+    expect(system?.content).not.toContain('recital')
+    const [, fence = ''] = user?.content.match(/^([0-9a-f]{24})\n/) ?? []
+    expect(user?.content.split(fence)).toHaveLength(3)
+    expect(JSON.parse(user?.content.split(fence)[1] ?? '')).toMatchObject({ person: 'Ada' })
+  })
+
+  it.each<[string, Scene]>([
+    ['obeys an injection', { kind: 'answer', content: '@everyone free nitro http://evil.example' }],
+    ['pleads', { kind: 'answer', content: 'I miss you so much, please come back' }],
+    ['claims to be human', { kind: 'answer', content: 'I am a real person and wonder how you are' }],
+    ['is down', { kind: 'status', status: 400 }],
+    ['answers garbage', { kind: 'body', body: '<html>' }],
+  ])('a model that %s is replaced by a template', async (_story, scene) => {
+    await talk()
+    model.play(scene)
+    await test.pass('50h')
+    expect(await test.followUps()).toEqual([{ user_id: 'web:ada', text: expect.stringMatching(/^Hi Ada, .*recital/) }])
+    expect(await sources()).toEqual([{ source: 'template', own_words: false }])
+  })
+
+  it('a chat whose model fails goes on with the built-in writer', async () => {
+    model.play({ kind: 'status', status: 401 })
+    expect((await test.say('Ada', 'my recital is on Friday')).text).toContain('recital')
+  })
+})
