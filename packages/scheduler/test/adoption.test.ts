@@ -1,6 +1,8 @@
 import { Scheduler, type BelfryError } from 'belfry'
-import { migrate } from 'belfry/database'
+import { fromPool, migrate } from 'belfry/database'
+import { Pool } from 'pg'
 import { expect, it } from 'vitest'
+import { createTestDatabase } from '../../../test-support/test-database.ts'
 import { describeOnBothEngines } from './support/engines.ts'
 
 /** The integration guide's own SQL, with a schema's name in front. */
@@ -133,4 +135,19 @@ describeOnBothEngines('a database that is there already', engine => {
     expect(await scheduler.getJob(jobId)).toMatchObject({ status: 'completed' })
     expect(await scheduler.getJob(fromSql.rows[0]?.id ?? '')).toMatchObject({ status: 'completed', payload: { a: 1 } })
   })
+})
+
+it('schedulers that start at the same moment on an empty server migrate it once', async () => {
+  const database = await createTestDatabase()
+  // The race is one of milliseconds; it took some of these rounds to lose it.
+  for (let round = 0; round < 15; round += 1) {
+    const pools = Array.from({ length: 4 }, () => new Pool({ connectionString: database.url, max: 2 }))
+    const results = await Promise.all(
+      pools.map(pool => new Scheduler({ database: fromPool(pool), schema: `race_${round}` }).migrate()),
+    )
+    expect(new Set(results.map(result => result.version)).size).toBe(1)
+    expect(results.flatMap(result => result.applied).toSorted((a, b) => a - b)).toEqual([1, 2, 3])
+    await Promise.all(pools.map(pool => pool.end()))
+  }
+  await database.drop()
 })

@@ -84,8 +84,14 @@ async function ensureSchema(transaction: Queryable, schema: string): Promise<voi
 /** How many steps have run, after checking that they are ours. */
 async function checkedVersion(database: Queryable, plan: MigrationPlan): Promise<number> {
   const name = `${quoteIdentifier(plan.schema, 'schema')}.${quoteIdentifier(plan.table, 'migrations table')}`
-  const exists = await database.query<{ found: boolean }>('select to_regclass($1::text) is not null as found', [name])
-  if (!exists.rows[0]?.found) return 0
+  // Not to_regclass: it answers from the connection's catalog cache, which after waiting for the lock may still say that
+  // the table another process has just made is not there.
+  const exists = await database.query(
+    `select 1 from pg_class table_class join pg_namespace schema on schema.oid = table_class.relnamespace
+     where schema.nspname = $1::text and table_class.relname = $2::text`,
+    [plan.schema, plan.table],
+  )
+  if (exists.rows.length === 0) return 0
   const notes = await database.query<{ version: number; name: string; checksum: string }>(
     `select version, name, checksum from ${name} order by version`,
   )
