@@ -8,6 +8,9 @@ const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 5 })
 const tell = event => process.stdout.write(`${JSON.stringify(event)}\n`)
 const scheduler = new Scheduler({ database: fromPool(pool), schema: 'work', lease: '3s', gracePeriod: 0 })
 
+// Listened for from the start: the story may send it before the handler gets to wait for it.
+const thawed = new Promise(resolve => process.once('SIGUSR2', resolve))
+
 const note = (kind, context) =>
   pool.query('insert into effects (job_id, attempt, kind, pid) values ($1, $2, $3, $4)', [
     context.jobId,
@@ -29,7 +32,7 @@ scheduler.registerHandler('frozen', async (_payload, context) => {
   tell({ event: 'begun', attempt: context.attempt })
   if (context.attempt === 1) {
     // Frozen from outside in the middle of this; it goes on later as if nothing had happened.
-    await new Promise(resolve => process.once('SIGUSR2', resolve))
+    await thawed
   }
   return `attempt ${context.attempt}`
 })
