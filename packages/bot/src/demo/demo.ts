@@ -110,7 +110,7 @@ async function answer(stage: Stage): Promise<void> {
   const { app, clock, timeline } = stage
   clock.advance('2h 10m')
   timeline.heading('Ada answers')
-  const { credited } = await say(stage, 'Ada', 'it went really well, thank you for asking')
+  const { credited } = await say(stage, 'Ada', 'it went really well, I am so happy!')
   const kept = await app.database.query<{ latency_ms: number }>(
     `select (extract(epoch from response_time - sent_at) * 1000)::float8 as latency_ms from follow_up_history
      where id = $1::bigint and response_received`,

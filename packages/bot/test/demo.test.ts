@@ -1,0 +1,27 @@
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { expect, it } from 'vitest'
+import { runDemo } from '../src/demo/demo.ts'
+
+it('the demo tells the whole story, the same every time', async () => {
+  const output = new PassThrough()
+  const story = text(output)
+  expect(await runDemo(output)).toBe(0)
+  output.end()
+  const told = await story
+  const inOrder = [
+    'Mon 22:40  Ada:    hi, I am Ada',
+    'Bo:     !followup_settings off',
+    'planned for Ada: a follow-up, due Wed 22:41',
+    '… 12 outside quiet hours  quiet_hours until Thu 08:',
+    'decision: defer (quiet_hours) until Thu 08:',
+    'decision: allow',
+    'Belfry: 🔔 Hi Ada, last time you said your recital is on Friday.',
+    'written to Bo: 0 messages',
+    'credited: response_received = true, after 2.2 hours',
+  ]
+  const places = inOrder.map(part => told.indexOf(part))
+  expect(places.every(place => place >= 0)).toBe(true)
+  expect(places).toEqual(places.toSorted((a, b) => a - b))
+  expect(told.match(/^ +✓ +\d+ /gm)).toHaveLength(27)
+})
