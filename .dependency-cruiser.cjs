@@ -23,7 +23,7 @@ const botRooms = [
   ['followups'],
   ['users', 'memory'],
   ['database', 'llm', 'messaging', 'job-catalog'],
-  ['config', 'logger', 'metrics', 'clock'],
+  ['config', 'settings', 'logger', 'clock'],
 ]
 
 const room = (src, name) => `^${src}/${name}(/|\\.ts$)`

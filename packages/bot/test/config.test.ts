@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, readConfig, variables, type Config } from '../src/config.ts'
+import { ConfigError, readConfig, type Config } from '../src/config.ts'
+import { variables } from '../src/settings.ts'
 
 /** What an environment leads to: a configuration, or the error. */
 function attempt(environment: Record<string, string>): unknown {
