@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { until } from '../../../test-support/until.ts'
+import { findProfile, lockPerson } from '../src/users/profile-store.ts'
 import { createTestApp, type TestApp } from './support/test-app.ts'
 
 describe.each(['PGlite', 'PostgreSQL'] as const)('the story of a follow-up on %s', engine => {
@@ -169,6 +171,35 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('the story of a follow-up on %s
     expect(await test.app.scheduler?.getJob('abc-123-def')).toMatchObject({ status: 'completed' })
   })
 
+  it("a follow-up scheduled with the guide's own payload is taken, goes through the gates, and is cancelled by an off", async () => {
+    await begin()
+    await talk()
+    const schedule = (hours: number) =>
+      test.app.scheduler?.scheduleJob('follow_up_message', {
+        delay: `${hours}h`,
+        payload: { user_id: 'web:ada', context: { last_topic: 'chess' } },
+      })
+    await schedule(49)
+    await test.pass('50h')
+    expect((await test.followUps()).map(each => each.user_id)).toEqual(['web:ada'])
+    const second = await schedule(200)
+    await test.say('Ada', '!followup_settings off')
+    expect(await test.app.scheduler?.getJob(second ?? '')).toMatchObject({ status: 'cancelled' })
+    await expect(test.app.scheduler?.scheduleJob('follow_up_message', { payload: { user_id: 7 } })).rejects.toThrow(
+      /userId/,
+    )
+  })
+
+  it('a command handed in twice acts once', async () => {
+    await begin()
+    await talk()
+    for (let time = 0; time < 2; time += 1)
+      await test.say('Ada', '!schedule_followup me 30', { admin: true, messageId: 'again' })
+    expect(
+      await test.rows("select count(*)::int as n from scheduled_jobs where payload->>'automatic' = 'false'"),
+    ).toEqual([{ n: 1 }])
+  })
+
   it('a message handed in twice is recorded and answered once', async () => {
     await begin()
     const first = await test.say('Ada', 'I play the cello', { messageId: 'the-same' })
@@ -177,6 +208,26 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('the story of a follow-up on %s
     expect(second.reply).toBeUndefined()
     expect(await test.rows('select count(*)::int as n from conversation_turns')).toEqual([{ n: 2 }])
   })
+})
+
+it('an off that comes while a follow-up is being sent waits for it, and one that came first wins', async () => {
+  const test = await createTestApp('PostgreSQL')
+  await test.say('Ada', 'I play the cello')
+  let off: Promise<unknown> = Promise.resolve()
+  // As sending does: the person's lock is held while it decides and writes.
+  const decidedOn = await test.database.transaction(async transaction => {
+    await lockPerson(transaction, 'web:ada')
+    off = test.say('Ada', '!followup_settings off')
+    await until('the off waits', async () => {
+      const waiting = await transaction.query("select 1 from pg_locks where locktype = 'advisory' and not granted")
+      return waiting.rows.length > 0
+    })
+    return findProfile(transaction, 'web:ada')
+  })
+  await off
+  expect(decidedOn?.followUpsEnabled).toBe(true)
+  expect((await findProfile(test.database, 'web:ada'))?.followUpsEnabled).toBe(false)
+  await test.close()
 })
 
 describe('commands', () => {

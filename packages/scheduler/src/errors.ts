@@ -37,8 +37,17 @@ export class BelfryError extends Error {
   }
 }
 
-/** Shows a rejected value in an error message: short, quoted, never the whole of something large. */
+/** Shows a rejected value in an error message: short, quoted, never the whole of something large. Never throws. */
 export function show(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  const text = typeof value === 'string' ? JSON.stringify(value) : plainText(value)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+/** An object may have no working `toString` (`Object.create(null)`). */
+function plainText(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return Object.prototype.toString.call(value)
+  }
 }

@@ -11,7 +11,7 @@ export interface JobEvent {
 export interface SchedulerEvents {
   /** A job was stored by this process. */
   'job:scheduled': { readonly jobId: string; readonly jobType: string; readonly conflict: boolean }
-  /** A handler was called. `waitMs`: from due to called, by this process's reckoning. */
+  /** A handler is about to be called. */
   'job:started': JobEvent
   /** An attempt was settled in the database. `willRetry`: the job is pending again. */
   'job:settled': JobEvent & {

@@ -229,7 +229,10 @@ export class Scheduler {
     return this.#intake.change(idOf(job), changes)
   }
 
-  /** Gives a failed or cancelled job a new life, due now, with all its retries. False when it is neither. */
+  /**
+   * Gives a failed or cancelled job a new life, due now, with all its retries. False when it is neither, or when its
+   * unique key belongs to another unfinished job by now.
+   */
   async redriveJob(job: JobReference): Promise<boolean> {
     const request = { jobId: idOf(job), now: databaseNow(this.#core) }
     const redriven = await redriveJob(this.#core.database, this.#core.tables, request)
@@ -279,6 +282,12 @@ export class Scheduler {
    * For tests, scripts and simulations, on a scheduler that is not started.
    */
   async runDueJobs(): Promise<number> {
+    if (this.#state === 'started') {
+      throw new BelfryError(
+        'BELFRY_INVALID_OPTION',
+        'runDueJobs is for a scheduler that is not started; a started one runs them by itself',
+      )
+    }
     let attempts = 0
     for (;;) {
       const fired = await this.#enqueuer.fireDue()

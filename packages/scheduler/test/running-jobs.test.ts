@@ -1,8 +1,17 @@
-import { defineJob, JobType, NonRetryableError, Scheduler, SnoozeError, type SchedulerOptions } from 'belfry'
+import {
+  defineJob,
+  JobType,
+  NonRetryableError,
+  Scheduler,
+  SnoozeError,
+  systemClock,
+  type SchedulerOptions,
+} from 'belfry'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { describeOnBothEngines } from './support/engines.ts'
+import { gate } from './support/settled.ts'
 
 describeOnBothEngines('running jobs', engine => {
   const make = (options: Partial<SchedulerOptions> = {}) => {
@@ -182,5 +191,43 @@ describeOnBothEngines('running jobs', engine => {
       result: null,
       errorMessage: expect.stringContaining('result was not stored'),
     })
+  })
+
+  it('does not bring back a job whose unique key has gone to another', async () => {
+    const { scheduler } = make()
+    scheduler.registerHandler('once', () => {
+      throw new NonRetryableError('no')
+    })
+    await scheduler.migrate()
+    const first = await scheduler.scheduleJob('once', { payload: {}, uniqueKey: 'k' })
+    await scheduler.runDueJobs()
+    const second = await scheduler.scheduleJob('once', { payload: {}, uniqueKey: 'k', delay: '1h' })
+    expect(await scheduler.redriveJob(first)).toBe(false)
+    expect(await scheduler.getJob(first)).toMatchObject({ status: 'failed' })
+    await scheduler.cancelJob(second)
+    expect(await scheduler.redriveJob(first)).toBe(true)
+  })
+
+  it('a started scheduler is not drained by hand, and a handler that outlives a stop writes nothing', async () => {
+    const { scheduler } = make({ clock: systemClock, gracePeriod: 0 })
+    const release = gate()
+    const begun = gate()
+    scheduler.registerHandler('deaf', () => {
+      begun.open()
+      return release.promise
+    })
+    await scheduler.start()
+    await expect(scheduler.runDueJobs()).rejects.toMatchObject({ code: 'BELFRY_INVALID_OPTION' })
+    const job = await scheduler.scheduleJob('deaf', { payload: {} })
+    await begun.promise
+    await scheduler.stop()
+    expect(await scheduler.getJob(job)).toMatchObject({ status: 'pending', retryCount: 0, lastOutcome: 'interrupted' })
+    const news: string[] = []
+    scheduler.on('job:settled', () => news.push('settled'))
+    scheduler.on('job:lease-lost', () => news.push('lost'))
+    release.open()
+    await new Promise(resolve => setImmediate(resolve))
+    expect(news).toEqual([])
+    expect(await scheduler.getStats()).toMatchObject({ runners: [] })
   })
 })

@@ -91,9 +91,8 @@ export class Chat {
       return { turn, credited, planned }
     })
     if (recorded) return recorded
-    // Handed in before: a process may have died between recording and answering.
-    const known = await findInbound(database, { conversationId, messageId })
-    return known && !known.answered ? { turn: known.turn, credited: undefined, planned: undefined } : undefined
+    const turn = await this.#unanswered(message)
+    return turn && { turn, credited: undefined, planned: undefined }
   }
 
   async #reply(message: InboundMessage, turn: Turn): Promise<Turn | undefined> {
@@ -117,46 +116,37 @@ export class Chat {
     })
   }
 
-  async #handleCommand(message: InboundMessage): Promise<Handled> {
-    const answer = await this.#parts.commands.dispatch(message)
-    return this.#storeExchange(message, answer)
+  #handleCommand(message: InboundMessage): Promise<Handled> {
+    return this.#exchange(message, () => this.#parts.commands.dispatch(message))
   }
 
-  async #handleStop(message: InboundMessage): Promise<Handled> {
+  #handleStop(message: InboundMessage): Promise<Handled> {
     const { database, planner, clock } = this.#parts
-    const cancelled = await turnOff(
-      { database, scheduler: planner?.scheduler, clock },
-      { userId: message.userId, source: 'word' },
+    const parts = { database, scheduler: planner?.scheduler, clock }
+    return this.#exchange(message, async () =>
+      stopAnswer(await turnOff(parts, { userId: message.userId, source: 'word' })),
     )
-    return this.#storeExchange(message, stopAnswer(cancelled))
   }
 
-  /** Commands and their answers are kept apart from talk: they are no activity and no answer to a follow-up. */
-  async #storeExchange(message: InboundMessage, answer: string): Promise<Handled> {
+  /**
+   * Commands and their answers are kept apart from talk: they are no activity and no answer to a follow-up. Recorded
+   * before it is run: a command that is handed in again, because its answer was lost on the way, does not act again.
+   */
+  async #exchange(message: InboundMessage, run: () => Promise<string>): Promise<Handled> {
     const { database, clock } = this.#parts
     const now = databaseNow(clock)
     const { conversationId, userId, messageId, text } = message
-    const reply = await database.transaction(async transaction => {
-      const asked = await addTurn(transaction, {
-        conversationId,
-        userId,
-        messageId,
-        author: 'user',
-        kind: 'command',
-        text,
-        now,
-      })
-      if (!asked) return undefined
-      return addTurn(transaction, {
-        conversationId,
-        userId,
-        author: 'bot',
-        kind: 'command',
-        text: answer,
-        answers: asked.turnId,
-        now,
-      })
-    })
+    const common = { conversationId, userId, kind: 'command', now } as const
+    const fresh = await addTurn(database, { ...common, messageId, author: 'user', text })
+    const asked = fresh ?? (await this.#unanswered(message))
+    if (!asked) return { reply: undefined, planned: undefined, credited: undefined }
+    const reply = await addTurn(database, { ...common, author: 'bot', text: await run(), answers: asked.turnId })
     return { reply, planned: undefined, credited: undefined }
+  }
+
+  /** A message that was handed in before and has no answer: a process may have died between recording and answering. */
+  async #unanswered({ conversationId, messageId }: InboundMessage): Promise<Turn | undefined> {
+    const known = await findInbound(this.#parts.database, { conversationId, messageId })
+    return known && !known.answered ? known.turn : undefined
   }
 }

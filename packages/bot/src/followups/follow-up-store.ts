@@ -183,7 +183,7 @@ export async function pendingFollowUps(
        (extract(epoch from scheduled_time - coalesce($2::text::timestamptz, clock_timestamp())) * 1000)::float8
          as due_in_ms
      from scheduled_jobs
-     where status in ('pending', 'running') and job_type = 'follow_up_message' and payload->>'userId' = $1::text
+     where status in ('pending', 'running') and job_type = 'follow_up_message' and coalesce(payload->>'userId', payload->>'user_id') = $1::text
      order by scheduled_time`,
     [userId, now],
   )

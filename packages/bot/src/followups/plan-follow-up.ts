@@ -3,8 +3,8 @@ import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import { followUpJob } from '../job-catalog.ts'
 import { storeDecision } from './decision-store.ts'
-import { readFacts } from './facts-store.ts'
-import { evaluateGates, type GateReport } from './gates.ts'
+import { readFacts, type ReadFacts } from './facts-store.ts'
+import { evaluateGates, type GateFacts, type GateReport } from './gates.ts'
 import type { FollowUpPolicy } from './policy.ts'
 
 export interface PlannerParts {
@@ -33,8 +33,6 @@ export interface FollowUpRequest {
 }
 
 const HOUR_MS = 3_600_000
-/** Reasons that silence alone can mend by the time the follow-up is due. */
-const MENDED_BY_TIME = new Set(['recently_active', 'quiet_hours', 'pacing', 'cooldown', 'snoozed'])
 
 /**
  * Plans a follow-up for somebody who has just spoken, in the transaction that recorded what they said. One is planned per
@@ -52,9 +50,8 @@ export async function planAfterMessage(
   const facts = await readFacts(transaction, userId, now)
   const plannedAt = facts.now
   const dueAt = new Date(plannedAt.getTime() + policy.delayMs)
-  const job = { automatic: true, plannedAt, dueAt, seed: uniqueKey }
-  const advice = evaluateGates({ ...facts, policy, job })
-  if (advice.verdict === 'deny' && !MENDED_BY_TIME.has(advice.reason ?? '')) return undefined
+  const advice = foresee(facts, { policy, job: { automatic: true, plannedAt, dueAt, seed: uniqueKey } })
+  if (advice.verdict === 'deny') return undefined
   const planned = await scheduler.scheduleJob(
     followUpJob,
     { userId, automatic: true, plannedAt: plannedAt.toISOString() },
@@ -77,9 +74,7 @@ export async function scheduleFollowUpMessage(parts: PlannerParts, request: Foll
     const facts = await readFacts(transaction, request.userId, now)
     const plannedAt = facts.now
     const dueAt = new Date(plannedAt.getTime() + delayMs)
-    // What the gates will see when it is due, if nothing happens until then.
-    const job = { automatic: false, plannedAt, dueAt, seed: request.userId }
-    const advice = evaluateGates({ ...facts, now: dueAt, sentInLastMinute: 0, policy, job })
+    const advice = foresee(facts, { policy, job: { automatic: false, plannedAt, dueAt, seed: request.userId } })
     const planned = await scheduler.scheduleJob(
       followUpJob,
       {
@@ -94,6 +89,11 @@ export async function scheduleFollowUpMessage(parts: PlannerParts, request: Foll
     await storeAdvice(transaction, { userId: request.userId, jobId: planned.jobId, advice, now })
     return { jobId: planned.jobId, dueAt, advice }
   })
+}
+
+/** What the gates will say when it is due, if nothing happens until then. */
+function foresee(facts: ReadFacts, plan: Pick<GateFacts, 'policy' | 'job'>): GateReport {
+  return evaluateGates({ ...plan, person: facts.person, now: plan.job.dueAt, sentInLastMinute: 0 })
 }
 
 function storeAdvice(

@@ -1,7 +1,7 @@
 import type { Clock, Scheduler } from 'belfry'
 import type { Database } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
-import { setFollowUpsEnabled } from '../users/profile-store.ts'
+import { lockPerson, setFollowUpsEnabled } from '../users/profile-store.ts'
 import { pendingFollowUps } from './follow-up-store.ts'
 
 /** Raise it when the wording that people say yes or no to changes: consent is to a sentence. */
@@ -31,6 +31,8 @@ export async function turnOff(
   choice: { userId: string; source: 'command' | 'word' },
 ): Promise<number> {
   return database.transaction(async transaction => {
+    // Either the follow-up that is being sent this moment sees this "no", or it went out before it.
+    await lockPerson(transaction, choice.userId)
     const now = databaseNow(clock)
     await setFollowUpsEnabled(transaction, { ...choice, enabled: false, textVersion: CONSENT_TEXT_VERSION, now })
     const planned = await pendingFollowUps(transaction, choice.userId, now)

@@ -39,7 +39,6 @@ export type LlmFailure =
   | 'bad_request'
   | 'bad_answer'
   | 'empty_answer'
-  | 'breaker_open'
 
 export class LlmError extends Error {
   override readonly name = 'LlmError'

@@ -55,11 +55,10 @@ export class LeaseKeeper {
     this.#loop = this.#run()
   }
 
-  /** Stops renewing and leaves the registry. Call it when nothing is held any more. */
+  /** Stops renewing. Whoever holds nothing any more leaves the registry too; otherwise the lease runs out. */
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#loop
-    await this.unregister()
   }
 
   /** Renews now instead of at the next third of the lease. */

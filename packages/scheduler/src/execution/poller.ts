@@ -65,7 +65,7 @@ export class Poller {
     await this.#loop
   }
 
-  /** Look for due jobs now, or in some milliseconds if that is sooner than planned. */
+  /** Look for due jobs now. */
   wake(): void {
     this.#woken = true
     this.#endSleep()

@@ -58,6 +58,7 @@ export class Runner {
   }
 
   async start(): Promise<void> {
+    this.#settler.open()
     await this.#leaseKeeper.start()
     await this.#listener.start()
     this.#poller.start()
@@ -70,9 +71,11 @@ export class Runner {
   async stop(gracePeriodMs: number): Promise<void> {
     await this.#poller.stop()
     await this.#finishOrGiveUp(gracePeriodMs)
-    await this.#settler.drain(SETTLE_PATIENCE_MS)
+    const holdsNothing = await this.#settler.drain(SETTLE_PATIENCE_MS)
+    this.#settler.close()
     await this.#listener.stop()
-    await this.#leaveQuietly()
+    await this.#leaseKeeper.stop()
+    if (holdsNothing) await this.#leave()
   }
 
   /** Look for due jobs now. */
@@ -101,11 +104,14 @@ export class Runner {
         })
         if (jobs.length === 0) return attempts
         await Promise.all(jobs.map(job => this.#executor.run(job, leaseToken)))
-        await this.#settler.drain(SETTLE_PATIENCE_MS)
         attempts += jobs.length
+        // Unsettled jobs stay with this runner until its lease runs out, and are rescued then.
+        if (!(await this.#settler.drain(SETTLE_PATIENCE_MS))) {
+          throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'the outcome of jobs could not be stored in time')
+        }
       }
     } finally {
-      await this.#leaseKeeper.unregister()
+      if (this.#settler.backlog === 0) await this.#leave()
     }
   }
 
@@ -118,10 +124,10 @@ export class Runner {
     for (const running of this.#running.all()) this.#executor.giveBack(running)
   }
 
-  /** A database that is gone must not keep the process: the lease then simply runs out. */
-  async #leaveQuietly(): Promise<void> {
+  /** Leaves the registry. A database that is gone must not keep the process: the lease then simply runs out. */
+  async #leave(): Promise<void> {
     try {
-      await this.#leaseKeeper.stop()
+      await this.#leaseKeeper.unregister()
     } catch (error) {
       this.#core.events.emit('database:error', { during: 'stop', error })
     }

@@ -24,6 +24,7 @@ export class Settler {
   readonly #core: Core
   #waiting: Settlement[] = []
   #flushing: Promise<void> | undefined
+  #closed = false
   /** Ends the pause after a failed flush, so that a stop need not wait for it. */
   #pause = new AbortController()
 
@@ -36,19 +37,31 @@ export class Settler {
     return this.#waiting.length
   }
 
+  /** After a stop nothing is written any more: a deaf handler may end long after its pool was closed. */
+  close(): void {
+    this.#closed = true
+  }
+
+  open(): void {
+    this.#closed = false
+  }
+
   add(settlement: Settlement): void {
+    if (this.#closed) return
     this.#waiting.push(settlement)
     this.#flushing ??= this.#flush().finally(() => (this.#flushing = undefined))
   }
 
-  /** Resolves when everything handed in so far is settled, or after `timeoutMs`: the database may be gone for good. */
-  async drain(timeoutMs: number): Promise<void> {
+  /** True when everything handed in so far is settled; false after `timeoutMs`: the database may be gone for good. */
+  async drain(timeoutMs: number): Promise<boolean> {
     const drained = (async () => {
       while (this.#flushing) await this.#flushing
     })()
     await endedWithin(this.#core.clock, drained, timeoutMs)
+    const isDrained = this.#flushing === undefined && this.#waiting.length === 0
     this.#pause.abort()
     this.#pause = new AbortController()
+    return isDrained
   }
 
   async #flush(): Promise<void> {

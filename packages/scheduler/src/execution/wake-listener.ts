@@ -29,7 +29,12 @@ export class WakeListener {
     this.#targets = targets
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#stopped = false
+    return this.#listen()
+  }
+
+  async #listen(): Promise<void> {
     const { database, tables, options } = this.#core
     try {
       const hint = (payload: string) => this.#hear(payload)
@@ -40,7 +45,7 @@ export class WakeListener {
       this.#core.events.emit('database:error', { during: 'listen', error })
       if (this.#stopped) return
       options.logger.warn({ event: 'listen_failed' }, 'LISTEN failed; due jobs are found by polling until it works')
-      this.#retry = this.#core.clock.setTimer(RETRY_MS, () => void this.start())
+      this.#retry = this.#core.clock.setTimer(RETRY_MS, () => void this.#listen())
     }
   }
 

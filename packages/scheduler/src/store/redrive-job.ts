@@ -3,7 +3,7 @@ import { KEPT_COLUMNS, type Tables } from './tables.ts'
 
 /**
  * Gives a failed or cancelled job a new life: pending, due now, with all its retries. Its history stays and its attempts
- * go on counting. False when no such job is failed or cancelled.
+ * go on counting. False when no such job is failed or cancelled, or when its unique key is another unfinished job's.
  */
 export async function redriveJob(
   database: Queryable,
@@ -14,7 +14,11 @@ export async function redriveJob(
   const again = columns.replace('scheduled_time', 'coalesce($2::text::timestamptz, now())')
   const redriven = await database.query<{ job_id: string }>(
     `with gone as (
-       delete from ${tables.finished} where job_id = $1::text and status in ('failed', 'cancelled') returning *
+       delete from ${tables.finished} finished
+       where job_id = $1::text and status in ('failed', 'cancelled') and not exists (
+         select from ${tables.live} live where live.job_id = finished.job_id
+           or (live.job_type = finished.job_type and live.unique_key = finished.unique_key))
+       returning *
      ), back as (
        insert into ${tables.live} (${KEPT_COLUMNS}, last_outcome, error_message)
        select ${again}, last_outcome, error_message from gone returning job_id
