@@ -275,17 +275,15 @@ describe('in a scheduler', () => {
     const marker = join(folder, 'timed-out')
     const handler = handlerOf<{ marker: string }>('busyLoop', { maxWorkers: 1, grace: 0 })
     const loop = defineJob({ type: 'loop', timeout: '300ms', maxRetries: 0, handler })
-    const scheduler = new Scheduler({ database, jobs: [loop] })
+    const clock = new TestClock()
+    const scheduler = new Scheduler({ database, schema: 'loop', jobs: [loop], clock })
     await scheduler.start()
-    let turns = 0
-    const beat = setInterval(() => (turns += 1), 5)
     const settled = nextSettled(scheduler)
     const { jobId } = await scheduler.scheduleJob(loop, { marker })
+    // Were the loop in this thread, neither this look nor the timeout would ever get their turn.
+    await until('the loop has begun', () => Promise.resolve(existsSync(marker)))
+    clock.advance('300ms')
     expect(await settled).toMatchObject({ outcome: 'failed', willRetry: false, error: { code: 'BELFRY_JOB_TIMEOUT' } })
-    clearInterval(beat)
-    expect(existsSync(marker)).toBe(true)
-    // A handler that looped in this thread would have let no timer through before its end, which never comes.
-    expect(turns).toBeGreaterThan(5)
     expect(await scheduler.getJob(jobId)).toMatchObject({ status: 'failed' })
     await scheduler.stop()
     await handler.close()
