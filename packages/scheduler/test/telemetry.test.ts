@@ -162,9 +162,10 @@ describe('a traced job', () => {
       throw new Error('exporter down')
     }
     const api = new StrictTelemetry()
-    const half = { ...new StrictTelemetry(), trace: { ...api.trace, setSpan: broken } }
+    const { context, SpanKind, SpanStatusCode } = api
+    const half = { context, SpanKind, SpanStatusCode, trace: { ...api.trace, setSpan: broken } }
     const tracer = { startSpan: broken }
-    const none = { ...new StrictTelemetry(), trace: { ...api.trace, getTracer: () => tracer } }
+    const none = { context, SpanKind, SpanStatusCode, trace: { ...api.trace, getTracer: () => tracer } }
     for (const faulty of [half, none]) {
       const { scheduling, execution } = openTelemetry({ api: faulty })
       const job = jobNamed('1')

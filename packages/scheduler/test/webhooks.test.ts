@@ -30,12 +30,14 @@ class Receiver {
   readonly received: Received[] = []
   answer: (response: ServerResponse) => void = response => response.writeHead(204).end()
   arrived = gate()
-  readonly #server: Server = createServer(async (request, response) => {
+  readonly #server: Server = createServer((request, response) => {
     const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    this.received.push({ path: request.url, headers: request.headers, body: Buffer.concat(chunks).toString() })
-    this.arrived.open()
-    this.answer(response)
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      this.received.push({ path: request.url, headers: request.headers, body: Buffer.concat(chunks).toString() })
+      this.arrived.open()
+      this.answer(response)
+    })
   })
 
   async start(): Promise<void> {
@@ -135,7 +137,7 @@ describe('when a job has failed for good', () => {
     expect(await scheduler.getJob(delivery)).toMatchObject({ status: 'completed', result: { status: 204 } })
   })
 
-  it('it may carry what you describe; a description that fails costs only itself', async () => {
+  it('the report may carry what you describe; a description that fails costs only itself', async () => {
     await begin({ describe: failed => ({ dashboard: `https://ops.example.com/jobs/${failed.job.id}` }) })
     await fail()
     await scheduler.runDueJobs()
@@ -315,7 +317,7 @@ describe('options', () => {
       expect(refusal({ url, allowHttp: true })).toBe('taken')
     }
     for (const url of ['', 'hooks.example.com', 'ftp://example.com', 'file:///etc/passwd', undefined]) {
-      expect(refusal({ url: url as string })).toMatch(/url: expected an address/)
+      expect(refusal({ url })).toMatch(/url: expected an address/)
     }
     expect(refusal({ url: 'https://ada:hunter2@example.com' })).toMatch(/^(?!.*hunter2).*no user or password/)
     expect(refusal({ secret: 'short' })).toMatch(/^(?!.*short).*secret: expected 16 characters or more/)

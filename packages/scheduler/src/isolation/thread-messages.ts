@@ -1,7 +1,7 @@
 import type { JobContext } from '../job/context.ts'
 
 /** Plain values of an error's own fields (`status`, `code`, …): what a backoff function may want to look at. */
-export type PlainField = readonly [name: string, value: string | number | boolean | null]
+type PlainField = readonly [name: string, value: string | number | boolean | null]
 
 /** Something that was thrown, as it travels between threads: a structured clone keeps neither class nor fields. */
 export type SentThrown =
@@ -19,6 +19,13 @@ export type SentThrown =
       readonly cause: SentThrown | undefined
     }
 
+/** An error on its way to a worker. */
+export interface SentReason {
+  readonly name: string
+  readonly message: string
+  readonly code: string | undefined
+}
+
 /** The facts of a job that a handler in a worker is told. */
 export type JobFacts = Pick<
   JobContext,
@@ -35,13 +42,13 @@ export type HostMessage =
       readonly payload: unknown
       readonly facts: JobFacts
     }
-  | { readonly kind: 'abort'; readonly run: number; readonly reason: SentThrown }
-  | { readonly kind: 'stored'; readonly run: number; readonly id: number; readonly refused: SentThrown | undefined }
+  | { readonly kind: 'abort'; readonly run: number; readonly reason: SentReason }
+  | { readonly kind: 'stored'; readonly run: number; readonly id: number; readonly refused: SentReason | undefined }
 
 /** What a worker tells the host. */
 export type WorkerMessage =
   | { readonly kind: 'returned'; readonly run: number; readonly value: unknown }
   | { readonly kind: 'threw'; readonly run: number; readonly thrown: SentThrown }
-  | { readonly kind: 'unusable'; readonly run: number; readonly found: string; readonly thrown: SentThrown | undefined }
+  | { readonly kind: 'unusable'; readonly run: number; readonly found: string; readonly thrown?: SentThrown }
   | { readonly kind: 'log'; readonly run: number; readonly line: string }
   | { readonly kind: 'progress'; readonly run: number; readonly id: number; readonly value: unknown }

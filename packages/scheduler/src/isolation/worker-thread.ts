@@ -2,9 +2,9 @@ import { Worker } from 'node:worker_threads'
 import { BelfryError, show } from '../errors.ts'
 import type { JobContext } from '../job/context.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
-import { reviveThrown } from './revive-thrown.ts'
 import type { HostMessage, WorkerMessage } from './thread-messages.ts'
-import { describeThrown, WORKER_PROGRAM } from './worker-program.ts'
+import { describeReason, reviveThrown } from './thrown-errors.ts'
+import { WORKER_PROGRAM } from './worker-program.ts'
 
 /** One job for a worker. */
 export interface ThreadTask {
@@ -103,7 +103,7 @@ export class WorkerThread {
     if (!this.#current) return
     const { run, task } = this.#current
     const { reason } = task.context.signal
-    this.#send({ kind: 'abort', run, reason: describeThrown(reason) })
+    this.#send({ kind: 'abort', run, reason: describeReason(reason) })
     this.#grace = this.#options.timers.setTimer(this.#options.graceMs, () => this.#kill(reason))
   }
 
@@ -128,7 +128,7 @@ export class WorkerThread {
   async #storeProgress({ run, task }: Current, asked: { id: number; value: unknown }): Promise<void> {
     const refused = await task.context.progress(asked.value).then(
       () => undefined,
-      (error: unknown) => describeThrown(error),
+      (error: unknown) => describeReason(error),
     )
     this.#send({ kind: 'stored', run, id: asked.id, refused })
   }
@@ -149,7 +149,7 @@ export class WorkerThread {
   }
 
   #send(message: HostMessage): void {
-    this.#worker.postMessage(message)
+    this.#worker.postMessage(message, [])
   }
 }
 

@@ -91,7 +91,7 @@ export function throwsOutside() {
 
 export function hoards() {
   const kept = []
-  for (;;) kept.push(new Array(100_000).fill(kept.length))
+  for (;;) kept.push(Array.from({ length: 100_000 }).fill(kept.length))
 }
 
 let earlierLog
