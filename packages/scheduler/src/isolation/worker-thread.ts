@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { BelfryError, show } from '../errors.ts'
 import type { JobContext } from '../job/context.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
-import type { HostMessage, WorkerMessage } from './thread-messages.ts'
+import type { HostMessage, SentReason, WorkerMessage } from './thread-messages.ts'
 import { describeReason, reviveThrown } from './thrown-errors.ts'
 import { WORKER_PROGRAM } from './worker-program.ts'
 
@@ -126,10 +126,12 @@ export class WorkerThread {
   }
 
   async #storeProgress({ run, task }: Current, asked: { id: number; value: unknown }): Promise<void> {
-    const refused = await task.context.progress(asked.value).then(
-      () => undefined,
-      (error: unknown) => describeReason(error),
-    )
+    let refused: SentReason | undefined
+    try {
+      await task.context.progress(asked.value)
+    } catch (error) {
+      refused = describeReason(error)
+    }
     this.#send({ kind: 'stored', run, id: asked.id, refused })
   }
 

@@ -64,7 +64,7 @@ export function payloadCipher(options: PayloadCipherOptions): PayloadCipher {
     },
 
     decrypt(value: unknown, jobType: string): string {
-      if (!isEncrypted(value)) throw unreadable(jobType, 'it is no encrypted payload')
+      if (!isEncryptedPayload(value)) throw unreadable(jobType, 'it is no encrypted payload')
       const key = keys.get(value.key)
       if (!key) {
         throw new BelfryError(
@@ -76,8 +76,8 @@ export function payloadCipher(options: PayloadCipherOptions): PayloadCipher {
       return open(value, key, jobType)
     },
 
-    isEncrypted,
-    needsRotation: (value: unknown) => !isEncrypted(value) || value.key !== current,
+    isEncrypted: isEncryptedPayload,
+    needsRotation: (value: unknown) => !isEncryptedPayload(value) || value.key !== current,
   })
 }
 
@@ -99,8 +99,11 @@ function open(envelope: PayloadEnvelope, key: KeyObject, jobType: string): strin
   }
 }
 
-/** An envelope to the letter: these five fields, each of its form. Anything else is somebody's own data. */
-function isEncrypted(value: unknown): value is PayloadEnvelope {
+/**
+ * Whether a value is an envelope to the letter: these five fields, each of its form. Anything else is somebody's own
+ * data. For whoever has no cipher and must not take an envelope for a payload.
+ */
+export function isEncryptedPayload(value: unknown): value is PayloadEnvelope {
   if (typeof value !== 'object' || value === null || Object.keys(value).length !== 5) return false
   const { $belfry, key, iv, tag, data } = value as Partial<Record<keyof PayloadEnvelope, unknown>>
   return (
