@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { startProgram } from '../../../test-support/child-process.ts'
 import { until } from '../../../test-support/until.ts'
 import { fromPglite, type Database } from '../src/database/index.ts'
 import {
@@ -236,6 +237,12 @@ describe('worker threads', () => {
     expect(await handler({}, contextWith())).toBe(first)
     clock.advance('30s')
     expect(await handler({}, contextWith())).not.toBe(first)
+  })
+
+  it('keep the process only while they work: one that has nothing else to do ends by itself', async () => {
+    const program = startProgram('packages/scheduler/test/support/isolated-process.mjs', { cwd: folder })
+    expect(await program.exited).toEqual({ code: 0, signal: null })
+    expect(program.stdout()).toBe('42\n')
   })
 
   it('ignore what an earlier job of theirs still says', async () => {
