@@ -18,7 +18,7 @@ export interface IsolatedOptions {
   memoryLimitMb?: number
   /** Threads at the same time; further jobs wait inside their own timeout. Default: one per CPU core. */
   maxWorkers?: number
-  /** How long an aborted job (timeout, cancel, shutdown) may take to end before its thread is terminated. Default 1 s. */
+  /** How long an aborted job (timeout, cancel, shutdown) may take to end before its thread is terminated. Default 500 ms. */
   grace?: Duration
   /** How long a thread without work is kept for the next job. Default 30 s. */
   idleTimeout?: Duration
@@ -65,7 +65,8 @@ export function isolated<Payload = unknown>(module: URL, options: IsolatedOption
   const pool = new WorkerPool({
     memoryLimitMb: requireWhole(options.memoryLimitMb, { name: 'memoryLimitMb', least: 1 }),
     maxWorkers: requireWhole(options.maxWorkers, { name: 'maxWorkers', least: 1 }) ?? availableParallelism(),
-    graceMs: parseDuration(options.grace ?? '1s', 'grace'),
+    // Half of the second that a stopping scheduler waits for handlers it has aborted.
+    graceMs: parseDuration(options.grace ?? '500ms', 'grace'),
     idleMs: parseDuration(options.idleTimeout ?? '30s', 'idleTimeout'),
     timers: options.clock ?? backgroundTimers,
   })
