@@ -18,7 +18,7 @@ export interface IsolatedOptions {
   memoryLimitMb?: number
   /** Threads at the same time; further jobs wait inside their own timeout. Default: one per CPU core. */
   maxWorkers?: number
-  /** How long an aborted job (timeout, cancel, shutdown) may take to end before its thread is terminated. Default 500 ms. */
+  /** How long a job may take to end after its abort, before its thread is terminated. Default 500 ms. */
   grace?: Duration
   /** How long a thread without work is kept for the next job. Default 30 s. */
   idleTimeout?: Duration
