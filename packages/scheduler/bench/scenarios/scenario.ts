@@ -1,0 +1,37 @@
+import type { Figures } from '../measurement.ts'
+import type { BenchOptions } from '../options.ts'
+import type { Settings } from '../peers/peer.ts'
+import type { Stage } from '../stage/stage.ts'
+
+/** One way a scenario is run. */
+export interface Variant {
+  readonly name: string
+  readonly settings: Settings
+  /** Processes that run jobs. */
+  readonly processes: number
+  /** Jobs are scheduled in the process that runs them. */
+  readonly together: boolean
+}
+
+/** One run to be made. */
+export interface Assignment {
+  readonly stage: Stage
+  readonly peer: string
+  readonly variant: Variant
+  readonly options: BenchOptions
+}
+
+export interface Scenario {
+  readonly name: string
+  /** What is measured, in a sentence. */
+  readonly about: string
+  readonly variants: readonly Variant[]
+  /** `peers`: ours and each peer in turns. `ours`: ours alone, held against a baseline of its own if at all. */
+  readonly who: 'peers' | 'ours'
+  /** Figures by who they belong to. */
+  measure(assignment: Assignment): Promise<Readonly<Record<string, Figures>>>
+}
+
+export function variant(name: string, changes: Partial<Omit<Variant, 'name'>> = {}): Variant {
+  return { name, settings: 'default', processes: 1, together: true, ...changes }
+}
