@@ -3,7 +3,7 @@ import { BenchError } from './bench-error.ts'
 import { describeMachine } from './machine.ts'
 import { writeIntoPages } from './markdown.ts'
 import { readOptions, usage, type BenchOptions } from './options.ts'
-import { OURS } from './peers/all.ts'
+import { OURS } from './peers/catalog.ts'
 import { reportText } from './report.ts'
 import type { Results } from './results.ts'
 import { runRounds } from './rounds.ts'
@@ -12,13 +12,14 @@ import { startRedis } from './stage/redis.ts'
 import { Stage } from './stage/stage.ts'
 
 const stopping = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    if (stopping.signal.aborted) return
-    say(`${signal}: stopping the servers and deleting their folders`)
-    stopping.abort(new BenchError(`stopped by ${signal}`))
-  })
+const stop = (why: string) => {
+  if (stopping.signal.aborted) return
+  say(`${why}: stopping the servers and deleting their folders`)
+  stopping.abort(new BenchError(`stopped by ${why}`))
 }
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(signal))
+process.on('disconnect', () => stop('the end of the launcher'))
+process.channel?.unref()
 
 try {
   const options = readOptions(process.argv.slice(2))

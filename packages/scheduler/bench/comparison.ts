@@ -1,5 +1,5 @@
 import { median, type MetricName, type Run } from './measurement.ts'
-import { OURS } from './peers/all.ts'
+import { OURS } from './peers/catalog.ts'
 
 /** One figure over the rounds. */
 export interface Spread {

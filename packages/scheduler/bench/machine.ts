@@ -7,7 +7,9 @@ export async function describeMachine(servers: readonly string[]): Promise<strin
   const { dependencies } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8')) as {
     dependencies: Record<string, string>
   }
-  const peers = Object.entries(dependencies).filter(([name]) => !['pg', 'ioredis'].includes(name) && !name.includes('-backend'))
+  const peers = Object.entries(dependencies).filter(
+    ([name]) => !['pg', 'ioredis'].includes(name) && !name.includes('-backend'),
+  )
   return [
     `${cpus().length} × ${processor?.model.trim() ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GB`,
     ...servers,

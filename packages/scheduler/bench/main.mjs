@@ -14,21 +14,24 @@ if (process.platform !== 'linux') stop('the bench reads processor time and memor
 if (!existsSync(join(folder, '../dist/index.js'))) stop('belfry is not built: run "npm run build" first')
 if (!existsSync(join(folder, 'node_modules/pg'))) {
   process.stderr.write('fetching the peers, once (npm ci in packages/scheduler/bench)\n')
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: folder,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  if (status !== 0) stop(`npm ci in ${folder} ended with ${status}; nothing was measured`)
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 }
+const tsc = join(createRequire(import.meta.url).resolve('typescript/package.json'), '../bin/tsc')
+run(process.execPath, [tsc, '-p', join(folder, 'tsconfig.actor.json')])
 
-const bench = spawn(nodeFromNpm(), [join(folder, 'bench.ts'), ...process.argv.slice(2)], { stdio: 'inherit' })
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  // A terminal's Ctrl-C reaches the bench by itself; this keeps the launcher alive until it has cleaned up.
-  process.on(signal, () => signal === 'SIGINT' || bench.kill(signal))
-}
-bench.on('exit', (code, signal) => {
-  process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1)
+// The channel tells the bench when this process is gone, however it went: its servers must not stay behind.
+const bench = spawn(nodeFromNpm(), [join(folder, 'bench.ts'), ...process.argv.slice(2)], {
+  stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
 })
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => bench.kill(signal))
+bench.on('exit', code => {
+  process.exitCode = code ?? 1
+})
+
+function run(/** @type {string} */ program, /** @type {string[]} */ args) {
+  const { status, error } = spawnSync(program, args, { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] })
+  if (status !== 0) stop(`"${program} ${args.join(' ')}" ended with ${error?.message ?? status}; nothing was measured`)
+}
 
 function nodeFromNpm() {
   const name = `node-linux-${process.arch}`

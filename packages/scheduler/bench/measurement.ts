@@ -13,6 +13,7 @@ export const metrics = {
   p50: { title: 'p50 ms', better: 'less' },
   p99: { title: 'p99 ms', better: 'less' },
   earliest: { title: 'earliest ms', better: 'more' },
+  again: { title: 'run again', better: 'less' },
   missing: { title: 'never begun', better: 'less' },
   startP99: { title: 'p99 ms, first tenth', better: 'less' },
   endP99: { title: 'p99 ms, last tenth', better: 'less' },

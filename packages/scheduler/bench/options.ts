@@ -1,23 +1,12 @@
 import { parseArgs } from 'node:util'
 import { BenchError } from './bench-error.ts'
-import { peerNames } from './peers/all.ts'
+import { peerNames } from './peers/catalog.ts'
 import { scenarioNames } from './scenarios/all.ts'
+import type { Sizes } from './scenarios/scenario.ts'
 
 /** What to measure, and how long. */
-export interface BenchOptions {
+export interface BenchOptions extends Sizes {
   readonly rounds: number
-  /** Jobs of one drain. */
-  readonly jobs: number
-  /** Future rows, and finished rows, of the big table. */
-  readonly backlog: number
-  /** Length of the steady load; 0 leaves it out. */
-  readonly steadyMinutes: number
-  /** Jobs per second of the steady load. */
-  readonly steadyRate: number
-  /** Length of one run that is measured by time, in seconds. */
-  readonly seconds: number
-  /** Jobs of one latency run. */
-  readonly samples: number
   readonly scenarios: readonly string[]
   readonly peers: readonly string[]
   /** `npm`, `debian`, or a folder with `initdb` and `postgres`. */

@@ -1,6 +1,6 @@
 import { ratioOf, spreadOf, whoIn, type Of, type Spread } from './comparison.ts'
 import { metrics, type Figures, type MetricName, type Run } from './measurement.ts'
-import { OURS } from './peers/all.ts'
+import { OURS } from './peers/catalog.ts'
 import type { Results } from './results.ts'
 import { scenarios } from './scenarios/all.ts'
 import { judge, type Target, type Verdict } from './targets.ts'
@@ -117,6 +117,7 @@ function number(value: number): string {
   return String(Number(value.toPrecision(3)))
 }
 
-function firstLine(text = ''): string {
+/** Of an error's text, which may go on with its stack. */
+export function firstLine(text = ''): string {
   return text.split('\n')[0] ?? ''
 }

@@ -1,7 +1,7 @@
 import type { Figures, Run } from './measurement.ts'
 import type { BenchOptions } from './options.ts'
-import { OURS } from './peers/all.ts'
-import { figuresText } from './report.ts'
+import { OURS, whyNoDefault } from './peers/catalog.ts'
+import { figuresText, firstLine } from './report.ts'
 import type { Results } from './results.ts'
 import { scenarios } from './scenarios/all.ts'
 import type { Scenario, Variant } from './scenarios/scenario.ts'
@@ -25,16 +25,18 @@ export async function runRounds(rounds: Rounds): Promise<void> {
   const { stage, options, results, say } = rounds
   for (const peer of options.peers) {
     const reason = stage.cannotRun(peer)
-    if (!reason) continue
-    results.notRun[peer] = reason
-    say(`${peer}: not run: ${reason}`)
+    const noDefault = whyNoDefault(peer)
+    if (reason) results.notRun[peer] = reason
+    else if (noDefault) results.notRun[`${peer} with its defaults`] = noDefault
   }
+  for (const [peer, reason] of Object.entries(results.notRun)) say(`${peer}: not run: ${reason}`)
   const peers = options.peers.filter(peer => !results.notRun[peer])
   let pair = 0
   for (let round = 1; round <= options.rounds; round += 1) {
     for (const scenario of scenarios.filter(({ name }) => options.scenarios.includes(name))) {
       for (const variant of scenario.variants) {
-        for (const turn of turnsOf(scenario, peers, round)) {
+        const able = peers.filter(peer => variant.settings !== 'default' || !whyNoDefault(peer))
+        for (const turn of turnsOf(scenario, able, round)) {
           pair += 1
           for (const peer of turn) await runOnce(rounds, { scenario, variant, peer, round, pair })
         }
@@ -63,12 +65,12 @@ async function runOnce({ stage, options, results, say, stopped }: Rounds, turn: 
   const about = { scenario: scenario.name, variant: variant.name, round, pair }
   const keep = (run: Pick<Run, 'who' | 'figures' | 'error'>) => {
     results.runs.push({ ...about, ...run })
-    const outcome = run.figures ? figuresText(run.figures) : `FAILED: ${run.error}`
+    const outcome = run.figures ? figuresText(run.figures) : `FAILED: ${firstLine(run.error)}`
     say(`round ${round}/${options.rounds} ${scenario.name}, ${variant.name}, ${run.who}: ${outcome}`)
   }
   let measured: Readonly<Record<string, Figures>>
   try {
-    measured = await scenario.measure({ stage, peer, variant, options })
+    measured = await scenario.measure({ stage, peer, variant, sizes: options })
   } catch (error) {
     stopped.throwIfAborted()
     keep({ who: peer, error: error instanceof Error ? error.message : String(error) })

@@ -1,6 +1,6 @@
 import { ratioOf, spreadOf, whoIn, type Of } from './comparison.ts'
 import { metrics, type MetricName, type Run } from './measurement.ts'
-import { OURS } from './peers/all.ts'
+import { OURS } from './peers/catalog.ts'
 
 /** What must hold: a ratio of ours to another's, or a figure of ours alone. */
 export interface Target extends Of {

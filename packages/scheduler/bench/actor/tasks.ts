@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { loadPeer } from '../peers/all.ts'
-import { payload, wallClock, type Payload, type Peer, type Place, type Session, type Settings } from '../peers/peer.ts'
+import { loadPeer } from '../peers/load.ts'
+import { payload, wallClock, type Payload, type Place, type Session, type Settings } from '../peers/peer.ts'
 import { openLoop, preload, scheduleInFlight, sustained } from './load.ts'
 
 /** What the bench asks of an actor's process. */
@@ -17,9 +17,7 @@ export type Answer =
 
 const REPORT_EVERY_MS = 20
 
-let peer: Peer | undefined
 let session: Session | undefined
-let chosen: Settings = 'default'
 
 function opened(): Session {
   if (!session) throw new Error('nothing is open in this process')
@@ -33,6 +31,15 @@ function note({ sentAt, dueAt }: Payload): void {
   delays.push(wallClock() - (dueAt ?? sentAt))
 }
 
+function reportBegun(count: () => number): void {
+  let reported = 0
+  setInterval(() => {
+    const begun = count()
+    if (begun !== reported) process.send?.({ begun })
+    reported = begun
+  }, REPORT_EVERY_MS)
+}
+
 async function until(done: () => boolean, limitMs: number): Promise<boolean> {
   const deadline = performance.now() + limitMs
   while (!done()) {
@@ -44,8 +51,7 @@ async function until(done: () => boolean, limitMs: number): Promise<boolean> {
 
 export const tasks = {
   async open(input: { peer: string; place: Place; settings: Settings }): Promise<void> {
-    peer = await loadPeer(input.peer)
-    chosen = input.settings
+    const peer = await loadPeer(input.peer)
     session = await peer.open(input.place, input.settings)
   },
 
@@ -59,19 +65,21 @@ export const tasks = {
   /** Runs jobs and counts them. */
   async workAndCount(): Promise<void> {
     let begun = 0
-    let reported = 0
     await opened().work(() => {
       begun += 1
     })
-    setInterval(() => {
-      if (begun === reported) return
-      reported = begun
-      process.send?.({ begun })
-    }, REPORT_EVERY_MS)
+    reportBegun(() => begun)
   },
 
-  /** Runs jobs and notes their delays. */
-  workAndNote: () => opened().work(note),
+  /** Runs jobs, counts them and notes their delays. */
+  async workAndNote(): Promise<void> {
+    let begun = 0
+    await opened().work(each => {
+      note(each)
+      begun += 1
+    })
+    reportBegun(() => begun)
+  },
 
   /** The delays noted since the last call, in ms. */
   async delays(): Promise<number[]> {
@@ -80,28 +88,15 @@ export const tasks = {
     return taken
   },
 
-  /**
-   * Schedules one job, waits until its handler begins (`here`: in this process; otherwise a while), pauses, and again.
-   * Arrival is spread over one poll interval for a library that polls slowly.
-   */
-  async sendOneByOne(input: { count: number; here: boolean; limitMs: number }): Promise<number> {
-    const spread = peer?.pollMs?.[chosen] ?? 25
-    const deadline = performance.now() + input.limitMs
-    let sent = 0
-    while (sent < input.count && performance.now() < deadline) {
-      const seen = delays.length
-      await opened().schedule(payload())
-      sent += 1
-      if (input.here) await until(() => delays.length > seen, deadline - performance.now())
-      await pause(15 + Math.random() * spread)
-    }
-    return sent
-  },
+  scheduleOne: async (): Promise<void> => void (await opened().schedule(payload())),
 
   /** Schedules jobs for random instants between two distances, then waits until the last must have begun. */
   async sendAhead(input: { count: number; fromMs: number; toMs: number; waitMs: number }): Promise<void> {
     const start = wallClock()
-    const dues = Array.from({ length: input.count }, () => start + input.fromMs + Math.random() * (input.toMs - input.fromMs))
+    const dues = Array.from(
+      { length: input.count },
+      () => start + input.fromMs + Math.random() * (input.toMs - input.fromMs),
+    )
     for (let at = 0; at < dues.length; at += 20) {
       await Promise.all(dues.slice(at, at + 20).map(due => opened().schedule(payload(Math.round(due)))))
     }

@@ -12,7 +12,7 @@ const TABLE = 'bare_insert'
 export const bareInsert: Peer = {
   async open(place, settings) {
     const pool = new pg.Pool({ connectionString: place.postgresUrl, max: 1 })
-    let statement: { text: string; values: (string | null)[]; id: number } | undefined
+    let statement: Awaited<ReturnType<typeof rowAsInsert>> | undefined
     return {
       async install() {
         const ours = await belfry.open(place, settings)
@@ -25,8 +25,10 @@ export const bareInsert: Peer = {
       },
       schedule(each) {
         if (!statement) throw new Error('install first')
-        const values = statement.values.with(statement.id, uuidv7())
-        return pool.query({ name: 'bare', text: statement.text, values: values.with(-1, JSON.stringify(each)) })
+        const values = statement.values.slice()
+        values[statement.id] = uuidv7()
+        values[statement.payload] = JSON.stringify(each)
+        return pool.query({ name: 'bare', text: statement.text, values })
       },
       pending: async () => 0,
       work: async () => {},
@@ -45,14 +47,14 @@ async function liveTable(pool: pg.Pool): Promise<string> {
   return row.name
 }
 
-/** An INSERT of the columns that the stored row fills with something else than the column's default; payload last. */
+/** An INSERT of the columns that the stored row fills with something else than the column's default. */
 async function rowAsInsert(pool: pg.Pool, table: string) {
   const { rows: columns } = await pool.query<{ name: string; type: string; isDefault: boolean }>(
     `select a.attname as name, format_type(a.atttypid, a.atttypmod) as type,
       coalesce(pg_get_expr(d.adbin, d.adrelid), '') <> '' as "isDefault"
     from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attrelid = $1::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
-    order by a.attname = 'payload', a.attnum`,
+    order by a.attnum`,
     [table],
   )
   const { rows } = await pool.query<Record<string, string | null>>(
@@ -65,6 +67,7 @@ async function rowAsInsert(pool: pg.Pool, table: string) {
       values (${filled.map(({ type }, index) => `$${index + 1}::${type}`).join(', ')})`,
     values: filled.map(({ name }) => stored[name] ?? null),
     id: filled.findIndex(({ name }) => name === 'job_id'),
+    payload: filled.findIndex(({ name }) => name === 'payload'),
   }
 }
 
@@ -72,5 +75,7 @@ async function rowAsInsert(pool: pg.Pool, table: string) {
 function uuidv7(): string {
   const time = Math.floor(wallClock()).toString(16).padStart(12, '0')
   const random = randomBytes(10).toString('hex')
-  return [time.slice(0, 8), time.slice(8), `7${random.slice(1, 4)}`, `8${random.slice(5, 8)}`, random.slice(8)].join('-')
+  return [time.slice(0, 8), time.slice(8), `7${random.slice(1, 4)}`, `8${random.slice(5, 8)}`, random.slice(8)].join(
+    '-',
+  )
 }

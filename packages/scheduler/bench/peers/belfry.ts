@@ -10,8 +10,7 @@ export const belfry: Peer = {
     let onJob: (payload: Payload) => void = () => {}
     const job = defineJob<Payload>({ type: JOB_TYPE, handler: async payload => onJob(payload) })
     const scheduler = new Scheduler({ database: fromPool(pool), jobs: [job] })
-    const timed = (payload: Payload) =>
-      payload.dueAt === undefined ? {} : { scheduledTime: new Date(payload.dueAt) }
+    const timed = (payload: Payload) => (payload.dueAt === undefined ? {} : { scheduledTime: new Date(payload.dueAt) })
     return {
       install: async () => void (await scheduler.migrate()),
       schedule: payload => scheduler.scheduleJob(job, payload, timed(payload)),

@@ -9,8 +9,9 @@ export const bullmq: Peer = {
   async open({ redisPort }, settings) {
     if (redisPort === undefined) throw new BenchError('bullmq keeps its jobs in Redis, and none is running')
     const connection = { host: '127.0.0.1', port: redisPort, maxRetriesPerRequest: null }
-    return session(new Queue(JOB_TYPE, { connection }), work =>
-      new Worker(JOB_TYPE, work, { connection, concurrency: concurrency[settings] }),
+    return session(
+      new Queue(JOB_TYPE, { connection }),
+      work => new Worker(JOB_TYPE, work, { connection, concurrency: concurrency[settings] }),
     )
   },
 }
@@ -19,8 +20,9 @@ export const bullmqPostgres: Peer = {
   async open({ postgresUrl }, settings) {
     const backend = withBackend(createPostgresBackend)
     const connection = { connectionString: postgresUrl, schema: 'bullmq', migrate: true, max: 20 }
-    return session(new backend.Queue(JOB_TYPE, { connection }), work =>
-      new backend.Worker(JOB_TYPE, work, { connection, concurrency: concurrency[settings] }),
+    return session(
+      new backend.Queue(JOB_TYPE, { connection }),
+      work => new backend.Worker(JOB_TYPE, work, { connection, concurrency: concurrency[settings] }),
     )
   },
 }

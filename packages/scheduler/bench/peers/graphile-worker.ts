@@ -1,4 +1,4 @@
-import { Logger, makeWorkerUtils, run, type Runner } from 'graphile-worker'
+import { Logger, makeWorkerUtils, run } from 'graphile-worker'
 import pg from 'pg'
 import { JOB_TYPE, type Payload, type Peer, type Settings } from './peer.ts'
 
@@ -24,7 +24,7 @@ export const graphileWorker: Peer = {
       preset: { worker: { connectionString: postgresUrl, maxPoolSize: 10, logger: quiet } },
     })
     const when = ({ dueAt }: Payload) => (dueAt === undefined ? {} : { runAt: new Date(dueAt) })
-    let runner: Runner | undefined
+    let runner: { stop(): Promise<void> } | undefined
     return {
       install: () => utils.migrate(),
       schedule: payload => utils.addJob(JOB_TYPE, payload, when(payload)),

@@ -33,8 +33,6 @@ export interface Session {
 
 /** One library under measurement. */
 export interface Peer {
-  /** Longest pause between its looks for due jobs, in ms, where arrival must be spread over it to be fair. */
-  readonly pollMs?: Partial<Record<Settings, number>>
   open(place: Place, settings: Settings): Promise<Session>
 }
 

@@ -1,6 +1,6 @@
-import { OURS } from '../peers/all.ts'
+import { OURS } from '../peers/catalog.ts'
 import { median } from '../measurement.ts'
-import { variant, type Scenario } from './scenario.ts'
+import { variantOf, type Scenario } from './scenario.ts'
 
 /** Short turns, so that both meet the same moods of the disk. */
 const TURNS = 10
@@ -10,8 +10,8 @@ export const bareInsert: Scenario = {
   name: 'bare-insert',
   about: 'Awaited one by one: our call, and a prepared INSERT of the same row into an equal table, in short turns.',
   who: 'ours',
-  variants: [variant('one by one')],
-  async measure({ stage, options }) {
+  variants: [variantOf('one by one')],
+  async measure({ stage, sizes }) {
     const rates: Record<string, number[]> = { [OURS]: [], 'bare INSERT': [] }
     await stage.withPlace(async place => {
       const ours = await stage.actor(OURS, place)
@@ -26,7 +26,7 @@ export const bareInsert: Scenario = {
       await stage.settle(place)
       for (let turn = 0; turn < TURNS; turn += 1) {
         for (const { who, actor } of turn % 2 === 0 ? turns : turns.toReversed()) {
-          const rate = await actor.ask('scheduleInFlight', { callers: 1, seconds: (2 * options.seconds) / TURNS })
+          const rate = await actor.ask('scheduleInFlight', { callers: 1, seconds: (2 * sizes.seconds) / TURNS })
           rates[who]?.push(rate)
         }
       }

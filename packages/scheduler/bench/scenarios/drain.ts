@@ -1,11 +1,11 @@
 import type { Actor } from '../actor/actor.ts'
 import { BenchError } from '../bench-error.ts'
 import type { Figures } from '../measurement.ts'
-import { isSlow } from '../peers/all.ts'
+import { isSlow } from '../peers/catalog.ts'
 import type { Place } from '../peers/peer.ts'
 import { residentMb } from '../stage/process-figures.ts'
 import type { Stage } from '../stage/stage.ts'
-import { variant, type Assignment, type Scenario, type Variant } from './scenario.ts'
+import { variantOf, type Assignment, type Scenario, type Variant } from './scenario.ts'
 
 /** A library that needs longer is measured by what it has done until then. */
 const LONGEST_MS = 20_000
@@ -17,16 +17,16 @@ export const drain: Scenario = {
   about: 'A table of due jobs, emptied by handlers that do nothing.',
   who: 'peers',
   variants: [
-    variant('default, 1 process', { processes: 1 }),
-    variant('default, 2 processes', { processes: 2 }),
-    variant('tuned, 1 process', { settings: 'throughput', processes: 1 }),
-    variant('tuned, 2 processes', { settings: 'throughput', processes: 2 }),
+    variantOf('default, 1 process', { processes: 1 }),
+    variantOf('default, 2 processes', { processes: 2 }),
+    variantOf('tuned, 1 process', { settings: 'throughput', processes: 1 }),
+    variantOf('tuned, 2 processes', { settings: 'throughput', processes: 2 }),
   ],
-  async measure({ stage, peer, variant, options }: Assignment) {
+  async measure({ stage, peer, variant, sizes }: Assignment) {
     const few = isSlow(peer) || (peer !== 'belfry' && variant.settings === 'default')
-    const jobs = few ? Math.ceil(options.jobs / 10) : options.jobs
+    const jobs = few ? Math.ceil(sizes.jobs / 10) : sizes.jobs
     const figures = await stage.withPlace(async place => {
-      const keeper = await stage.actor(peer, place)
+      const keeper = await stage.actor(peer, place, variant.settings)
       await keeper.ask('install', undefined)
       return emptyTable({ stage, peer, variant, place, keeper, jobs })
     })
@@ -80,5 +80,6 @@ export async function emptyTable(emptying: Emptying): Promise<Figures> {
     cpuUs: perJob(store + node),
     foreignShare: (foreign * 100_000) / ms,
     peakMb,
+    ...(begun() > jobs ? { again: begun() - jobs } : {}),
   }
 }

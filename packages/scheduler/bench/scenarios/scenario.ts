@@ -1,7 +1,22 @@
 import type { Figures } from '../measurement.ts'
-import type { BenchOptions } from '../options.ts'
 import type { Settings } from '../peers/peer.ts'
 import type { Stage } from '../stage/stage.ts'
+
+/** How much and how long. */
+export interface Sizes {
+  /** Jobs of one drain. */
+  readonly jobs: number
+  /** Future rows, and finished rows, of the big table. */
+  readonly backlog: number
+  /** Length of the steady load; 0 leaves it out. */
+  readonly steadyMinutes: number
+  /** Jobs per second of the steady load. */
+  readonly steadyRate: number
+  /** Length of one run that is measured by time, in seconds. */
+  readonly seconds: number
+  /** Jobs of one latency run. */
+  readonly samples: number
+}
 
 /** One way a scenario is run. */
 export interface Variant {
@@ -18,7 +33,7 @@ export interface Assignment {
   readonly stage: Stage
   readonly peer: string
   readonly variant: Variant
-  readonly options: BenchOptions
+  readonly sizes: Sizes
 }
 
 export interface Scenario {
@@ -32,6 +47,6 @@ export interface Scenario {
   measure(assignment: Assignment): Promise<Readonly<Record<string, Figures>>>
 }
 
-export function variant(name: string, changes: Partial<Omit<Variant, 'name'>> = {}): Variant {
+export function variantOf(name: string, changes: Partial<Omit<Variant, 'name'>> = {}): Variant {
   return { name, settings: 'default', processes: 1, together: true, ...changes }
 }

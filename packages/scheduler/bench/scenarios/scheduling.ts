@@ -1,5 +1,5 @@
 import type { Figures } from '../measurement.ts'
-import { variant, type Scenario, type Variant } from './scenario.ts'
+import { variantOf, type Scenario, type Variant } from './scenario.ts'
 
 const BULK = 1000
 const CALLERS: Readonly<Record<string, number>> = { 'one by one': 1, '50 in flight': 50 }
@@ -9,8 +9,8 @@ export const scheduling: Scenario = {
   name: 'scheduling',
   about: 'Jobs stored per second: each call awaited before the next, 50 calls in flight, 1000 jobs per call.',
   who: 'peers',
-  variants: [variant('one by one'), variant('50 in flight'), variant('bulk of 1000')],
-  async measure({ stage, peer, variant, options }) {
+  variants: [variantOf('one by one'), variantOf('50 in flight'), variantOf('bulk of 1000')],
+  async measure({ stage, peer, variant, sizes }) {
     const figures = await stage.withPlace(async place => {
       const caller = await stage.actor(peer, place, 'throughput')
       await caller.ask('install', undefined)
@@ -24,7 +24,7 @@ export const scheduling: Scenario = {
       await stage.settle(place)
       const spent = await stage.meter(peer, [caller])
       const start = performance.now()
-      const rate = await call(options.seconds)
+      const rate = await call(sizes.seconds)
       if (rate === undefined) return undefined
       const jobs = (rate * (performance.now() - start)) / 1000
       const { store, node } = await spent()

@@ -1,5 +1,5 @@
 import { percentile } from '../measurement.ts'
-import { variant, type Scenario } from './scenario.ts'
+import { variantOf, type Scenario } from './scenario.ts'
 
 const SAMPLE_EVERY_MS = 2000
 
@@ -8,9 +8,9 @@ export const steady: Scenario = {
   name: 'steady',
   about: 'A load at a fixed rate over minutes: size of the tables, dead rows, delays at its start and at its end.',
   who: 'ours',
-  variants: [variant('fixed rate')],
-  async measure({ stage, peer, options }) {
-    const seconds = options.steadyMinutes * 60
+  variants: [variantOf('fixed rate')],
+  async measure({ stage, peer, sizes }) {
+    const seconds = sizes.steadyMinutes * 60
     if (seconds === 0) return {}
     const figures = await stage.withPlace(async place => {
       const actor = await stage.actor(peer, place)
@@ -25,7 +25,7 @@ export const steady: Scenario = {
         )
         return row ?? { mb: 0, dead: 0 }
       }
-      const load = actor.ask('openLoop', { rate: options.steadyRate, seconds }, seconds * 1000 + 60_000)
+      const load = actor.ask('openLoop', { rate: sizes.steadyRate, seconds }, seconds * 1000 + 60_000)
       const samples: { mb: number; dead: number }[] = []
       let over = false
       const ended = load.finally(() => (over = true))

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Actor } from '../actor/actor.ts'
-import { OURS, storeOf } from '../peers/all.ts'
+import { OURS, storeOf } from '../peers/catalog.ts'
 import type { Place, Settings } from '../peers/peer.ts'
 import type { Postgres } from './postgres.ts'
 import { familySeconds, machineSeconds, processorSeconds } from './process-figures.ts'
@@ -52,15 +52,15 @@ export class Stage {
     return actor
   }
 
-  /** Writes out what is dirty, brings statistics up to date and waits until the server has nothing to do. */
+  /** Writes out what is dirty, brings statistics up to date and waits until the server has nothing to do (or 3 s). */
   async settle({ postgresUrl }: Place): Promise<void> {
     const database = new URL(postgresUrl).pathname.slice(1)
     await this.postgres.query('vacuum (analyze)', database)
     await this.postgres.query('checkpoint')
-    for (let tries = 0; tries < 20; tries += 1) {
-      const before = await machineSeconds()
-      await this.pause(250)
-      if ((await machineSeconds()) - before < 0.05) return
+    for (let tries = 0; tries < 15; tries += 1) {
+      const before = await familySeconds(this.postgres.pid)
+      await this.pause(200)
+      if ((await familySeconds(this.postgres.pid)) - before < 0.02) return
     }
   }
 
@@ -89,7 +89,8 @@ export class Stage {
 
   /** Why a peer cannot be measured here; undefined when it can. */
   cannotRun(peer: string): string | undefined {
-    if (peer !== OURS && storeOf(peer) === 'redis' && !this.redis) return 'no redis-server (apt-get install redis-server)'
+    if (peer !== OURS && storeOf(peer) === 'redis' && !this.redis)
+      return 'no redis-server (apt-get install redis-server)'
     return undefined
   }
 
