@@ -55,6 +55,11 @@ export class EventHub {
     return () => listeners.delete(listener)
   }
 
+  /** Whether anybody listens: spares making events that nobody hears. */
+  has(name: SchedulerEventName): boolean {
+    return (this.#listeners.get(name)?.size ?? 0) > 0
+  }
+
   emit<Name extends SchedulerEventName>(name: Name, event: SchedulerEvents[Name]): void {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {

@@ -16,6 +16,7 @@ import { prune, type PruneCounts } from './maintenance/prune.ts'
 import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
 import { Schedules, type AppliedSchedule, type Schedule, type ScheduleDefinition } from './recurring/schedule.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
+import { silentLogger } from './runtime/logger.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
@@ -61,7 +62,8 @@ export class Scheduler {
         'a listener threw',
       ),
     )
-    logEvents(events, logger)
+    // Nobody reads what a silent logger is told: then no event needs to be made for it.
+    if (logger !== silentLogger) logEvents(events, logger)
     this.#core = {
       options: resolved,
       database: resolved.database,
@@ -74,7 +76,7 @@ export class Scheduler {
     this.#enqueuer = new RecurringEnqueuer(this.#core, () => this.#runner.wake())
     this.#schedules = new Schedules(this.#core, () => this.#enqueuer.wake())
     this.#declared = options.schedules ?? []
-    this.#intake = new JobIntake(this.#core, () => this.#runner.wake())
+    this.#intake = new JobIntake(this.#core, this.#runner)
     this.#maintainer = new Maintainer(this.#core)
   }
 

@@ -2,6 +2,7 @@ import { Scheduler, type BelfryError } from 'belfry'
 import { fromPool, migrate } from 'belfry/database'
 import { Pool } from 'pg'
 import { expect, it } from 'vitest'
+import { migrations } from '../src/store/migrations/all.ts'
 import { createTestDatabase } from '../../../test-support/test-database.ts'
 import { describeOnBothEngines } from './support/engines.ts'
 
@@ -146,7 +147,9 @@ it('schedulers that start at the same moment on an empty server migrate it once'
       pools.map(pool => new Scheduler({ database: fromPool(pool), schema: `race_${round}` }).migrate()),
     )
     expect(new Set(results.map(result => result.version)).size).toBe(1)
-    expect(results.flatMap(result => result.applied).toSorted((a, b) => a - b)).toEqual([1, 2, 3])
+    expect(results.flatMap(result => result.applied).toSorted((a, b) => a - b)).toEqual(
+      migrations.map(migration => migration.version),
+    )
     await Promise.all(pools.map(pool => pool.end()))
   }
   await database.drop()

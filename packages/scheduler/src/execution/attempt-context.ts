@@ -5,48 +5,49 @@ import { storable } from '../job/error-record.ts'
 import { serializePayload } from '../job/payload.ts'
 import type { LogFields, Logger } from '../runtime/logger.ts'
 import { setProgress } from '../store/set-progress.ts'
-import type { RunningJob } from './running-jobs.ts'
+import type { HeldJob } from './held-job.ts'
 
 const MOST_LOG_LINES = 100
 const LONGEST_LOG_LINE = 1_000
 const LARGEST_PROGRESS_BYTES = 8_192
+const NO_LINES: readonly string[] = []
 
 /** What one attempt's handler is given. A class with getters: most handlers ask for little of it. */
 export class AttemptContext implements JobContext {
   readonly #core: Core
-  readonly #running: RunningJob
-  readonly #lines: string[] = []
+  readonly #held: HeldJob
+  #lines: string[] | undefined
   #logger: Logger | undefined
 
-  constructor(core: Core, running: RunningJob) {
+  constructor(core: Core, held: HeldJob) {
     this.#core = core
-    this.#running = running
+    this.#held = held
   }
 
   get jobId(): string {
-    return this.#running.job.job_id
+    return this.#held.job.job_id
   }
   get jobType(): string {
-    return this.#running.job.job_type
+    return this.#held.job.job_type
   }
   get attempt(): number {
-    return this.#running.job.attempt
+    return this.#held.job.attempt
   }
   get retryCount(): number {
-    return this.#running.job.retry_count
+    return this.#held.job.retry_count
   }
   get maxRetries(): number {
-    return this.#running.job.max_retries
+    return this.#held.job.max_retries
   }
   get scheduledTime(): Date {
-    return new Date(this.#running.job.scheduled_ms)
+    return new Date(this.#held.job.scheduled_ms)
   }
   get occurrence(): Date | null {
-    const { occurrence_ms: ms } = this.#running.job
+    const ms = this.#held.job.uncommon?.occurrence_ms ?? null
     return ms === null ? null : new Date(ms)
   }
   get signal(): AbortSignal {
-    return this.#running.controller.signal
+    return this.#held.signal
   }
   get logger(): Logger {
     this.#logger ??= withFields(this.#core.options.logger, {
@@ -58,11 +59,12 @@ export class AttemptContext implements JobContext {
   }
   /** Lines kept so far. */
   get lines(): readonly string[] {
-    return this.#lines
+    return this.#lines ?? NO_LINES
   }
 
   // Fields, not methods: handlers take them out of the context, `(payload, { log }) => …`.
   readonly log = (line: string): void => {
+    this.#lines ??= []
     if (this.#lines.length < MOST_LOG_LINES) this.#lines.push(storable(line, LONGEST_LOG_LINE))
   }
 
@@ -71,7 +73,7 @@ export class AttemptContext implements JobContext {
     const { database, tables } = this.#core
     const stored = await setProgress(database, tables, {
       jobId: this.jobId,
-      leaseToken: this.#running.leaseToken,
+      leaseToken: this.#held.leaseToken,
       progress,
     })
     if (!stored) throw new BelfryError('BELFRY_LEASE_LOST', `job ${this.jobId} is held by another runner by now`)

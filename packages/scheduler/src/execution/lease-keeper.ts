@@ -9,7 +9,7 @@ import { rescueJobs, rescueOrphans, type RescuedJob } from '../store/rescue-jobs
 import { expireAllRunners, unregisterRunner } from '../store/unregister-runner.ts'
 import { watchRunning } from '../store/watch-running.ts'
 import { VERSION } from '../version.ts'
-import type { RunningJobs } from './running-jobs.ts'
+import type { HeldJobs } from './held-jobs.ts'
 
 /** Renewed at a third of the lease: two renewals may fail before anything is lost. */
 const RENEWALS_PER_LEASE = 3
@@ -24,7 +24,7 @@ const EXPIRY_SLACK_MS = 20
  */
 export class LeaseKeeper {
   readonly #core: Core
-  readonly #running: RunningJobs
+  readonly #held: HeldJobs
   readonly #onRescued: () => void
   #runnerId: string = randomUUID()
   #renewedAt = 0
@@ -32,9 +32,9 @@ export class LeaseKeeper {
   #pause = new AbortController()
   #loop: Promise<void> = Promise.resolve()
 
-  constructor(core: Core, parts: { running: RunningJobs; onRescued: () => void }) {
+  constructor(core: Core, parts: { held: HeldJobs; onRescued: () => void }) {
     this.#core = core
-    this.#running = parts.running
+    this.#held = parts.held
     this.#onRescued = parts.onRescued
   }
 
@@ -87,7 +87,7 @@ export class LeaseKeeper {
 
   /** Aborts the handlers of jobs that somebody cancelled or took away; called at each renewal and on a hint. */
   async checkRunning(): Promise<void> {
-    const held = this.#running.all()
+    const held = this.#held.all()
     if (held.length === 0) return
     const { database, tables } = this.#core
     const watched = await watchRunning(
@@ -96,11 +96,10 @@ export class LeaseKeeper {
       held.map(each => ({ jobId: each.job.job_id, leaseToken: each.leaseToken })),
     )
     const byId = new Map(watched.map(row => [row.job_id, row]))
-    for (const { job, controller } of held) {
-      const row = byId.get(job.job_id)
-      if (!row) controller.abort(new BelfryError('BELFRY_LEASE_LOST', `job ${job.job_id} was taken from this runner`))
-      else if (row.cancel_requested)
-        controller.abort(new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
+    for (const each of held) {
+      const row = byId.get(each.job.job_id)
+      if (!row) each.abort(new BelfryError('BELFRY_LEASE_LOST', `job ${each.job.job_id} was taken from this runner`))
+      else if (row.cancel_requested) each.abort(new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
     }
   }
 
@@ -129,7 +128,7 @@ export class LeaseKeeper {
     const renewal = await renewLease(database, tables, {
       runnerId: this.#runnerId,
       leaseMs: options.leaseMs,
-      running: this.#running.size,
+      running: this.#held.runningCount,
       jobTypes: registry.handledTypes(),
       now: databaseNow(this.#core),
     })
@@ -137,7 +136,7 @@ export class LeaseKeeper {
       this.#renewedAt = asked
       await this.checkRunning()
     } else {
-      this.#running.abortAll(new BelfryError('BELFRY_LEASE_LOST', 'this runner was silent for longer than its lease'))
+      this.#held.abortAll(new BelfryError('BELFRY_LEASE_LOST', 'this runner was silent for longer than its lease'))
       await this.register()
       events.emit('runner:revived', { runnerId: this.#runnerId })
       this.#onRescued()
@@ -152,7 +151,7 @@ export class LeaseKeeper {
   #abortWhenExpired(): void {
     const { clock, options } = this.#core
     if (clock.monotonic() - this.#renewedAt < options.leaseMs) return
-    this.#running.abortAll(new BelfryError('BELFRY_LEASE_LOST', 'the lease could not be renewed in time'))
+    this.#held.abortAll(new BelfryError('BELFRY_LEASE_LOST', 'the lease could not be renewed in time'))
   }
 
   async #rescue(): Promise<void> {

@@ -3,36 +3,37 @@ import { databaseNow, type Core } from '../core.ts'
 import type { Timer } from '../runtime/clock.ts'
 import { claimJobs } from '../store/claim-jobs.ts'
 import { nextDueInMs } from '../store/next-due.ts'
-import type { Executor } from './executor.ts'
+import { isRoomy, type ClaimPlan } from './claim-plan.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { HeldJobs } from './held-jobs.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
-import type { RunningJobs } from './running-jobs.ts'
 import type { Settler } from './settler.ts'
 
-/** Rows one claim takes at the most. */
-const LARGEST_CLAIM = 1_000
+/** Jobs due within this time are claimed already, and started by a timer at their instant instead of by a round trip. */
+const LOOK_AHEAD_MS = 100
 /** Unsettled outcomes above which nothing more is claimed: the database cannot keep up. */
-const LARGEST_BACKLOG = 2_000
+const LARGEST_BACKLOG = 4_000
 /** Due jobs that could not be claimed (another runner is just taking them) are looked for again after this, doubling. */
 const SHORTEST_PAUSE_MS = 10
 const LONGEST_FRUITLESS_PAUSE_MS = 1_000
 /** Looks in vain after which this runner asks whether it is still in the registry. */
 const DOUBTFUL_LOOKS = 3
+const FIRST_ERROR_PAUSE_MS = 200
 /** Longest pause between tries while the database is away. */
 const LONGEST_ERROR_PAUSE_MS = 5_000
 /** Freed slots are collected for this long before the next claim, so that one claim fills many. */
 const REFILL_PAUSE_MS = 2
-const FIRST_ERROR_PAUSE_MS = 200
 
 interface PollerParts {
-  readonly executor: Executor
+  readonly held: HeldJobs
+  readonly dispatcher: Dispatcher
   readonly settler: Settler
-  readonly running: RunningJobs
   readonly leaseKeeper: LeaseKeeper
 }
 
 /**
- * Fills free slots with due jobs, then sleeps until the next one is due, a hint comes, a slot is freed while more is
- * known to wait, or the poll interval ends.
+ * Claims due jobs as slots allow, then sleeps until shortly before the next one is due, a hint comes, a slot is freed
+ * while more is known to wait, or the poll interval ends.
  */
 export class Poller {
   readonly #core: Core
@@ -41,9 +42,16 @@ export class Poller {
   #loop: Promise<void> = Promise.resolve()
   #woken = false
   #timer: Timer | undefined
+  #refill: Timer | undefined
   #endSleep: () => void = () => {}
+  /** When the present sleep ends, by the monotonic clock. */
+  #sleepsUntil = 0
   /** Due jobs were left behind for want of a slot. */
   #moreWaiting = false
+  /** Types whose last claim was filled. */
+  #busy: ReadonlySet<string> = new Set()
+  /** Jobs that might be held when the last claim was planned. */
+  #capacity = 0
   #errorPauseMs = FIRST_ERROR_PAUSE_MS
   /** Looks in a row that saw due jobs and could claim none. */
   #fruitless = 0
@@ -53,14 +61,24 @@ export class Poller {
     this.#parts = parts
   }
 
+  get active(): boolean {
+    return !this.#stopped
+  }
+
+  /** Claims, and nothing due is known to be left behind: a new due job may be taken past the queue. */
+  get idle(): boolean {
+    return !this.#stopped && !this.#moreWaiting
+  }
+
   start(): void {
     this.#stopped = false
     this.#loop = this.#run()
   }
 
-  /** Claims no more; resolves when no claim is under way. Jobs that run go on. */
+  /** Claims no more; resolves when no claim is under way. Jobs that are held go on. */
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#refill?.cancel()
     this.wake()
     await this.#loop
   }
@@ -69,6 +87,26 @@ export class Poller {
   wake(): void {
     this.#woken = true
     this.#endSleep()
+  }
+
+  /** A job will be due in `ms` milliseconds: look no later than then. */
+  wakeIn(ms: number): void {
+    if (this.#core.clock.monotonic() + ms - LOOK_AHEAD_MS < this.#sleepsUntil) this.wake()
+  }
+
+  /** A slot is free. Called for every job, so it does next to nothing when nobody waits for it. */
+  slotFreed(): void {
+    if (!this.#moreWaiting || this.#refill || this.#stopped) return
+    if (this.#isRoomy()) return this.wake()
+    this.#refill = this.#core.clock.setTimer(REFILL_PAUSE_MS, () => {
+      this.#refill = undefined
+      this.wake()
+    })
+  }
+
+  #isRoomy(): boolean {
+    const { held } = this.#parts
+    return isRoomy(this.#capacity, held.waitingCount + held.runningCount)
   }
 
   async #run(): Promise<void> {
@@ -87,29 +125,26 @@ export class Poller {
     }
   }
 
-  /** Claims until the slots are full or nothing is due; answers how long to sleep. */
+  /** Claims until there is no room or nothing is due; answers how long to sleep. */
   async #fill(): Promise<number> {
     while (!this.#stopped) {
-      this.#moreWaiting = false
-      const groups = this.#freeSlots()
-      if (groups.length === 0) {
+      const plan = this.#parts.dispatcher.plan(this.#busy)
+      this.#capacity = plan.capacity
+      if (plan.limit === 0 || this.#parts.settler.backlog > LARGEST_BACKLOG) {
         this.#moreWaiting = true
         return Number.POSITIVE_INFINITY
       }
-      let full = false
-      let claimed = 0
-      for (const group of groups) {
-        const count = await this.#claim(group)
-        claimed += count
-        full ||= count === group.limit
+      const { claimed, filled } = await this.#claim(plan)
+      if (filled) {
+        if (this.#isRoomy()) continue
+        return Number.POSITIVE_INFINITY
       }
-      if (full) continue
-      const types = groups.flatMap(group => group.jobTypes)
       const { database, tables } = this.#core
-      const nextMs = await nextDueInMs(database, tables, { jobTypes: types, now: databaseNow(this.#core) })
+      const request = { jobTypes: plan.wanted.map(each => each.jobType), now: databaseNow(this.#core) }
+      const nextMs = await nextDueInMs(database, tables, request)
       this.#fruitless = nextMs !== null && nextMs <= 0 && claimed === 0 ? this.#fruitless + 1 : 0
       if (this.#fruitless > 0) return this.#pauseInVain()
-      return nextMs === null ? Number.POSITIVE_INFINITY : Math.max(nextMs, SHORTEST_PAUSE_MS)
+      return nextMs === null ? Number.POSITIVE_INFINITY : Math.max(nextMs - LOOK_AHEAD_MS, SHORTEST_PAUSE_MS)
     }
     return 0
   }
@@ -120,59 +155,36 @@ export class Poller {
     return Math.min(SHORTEST_PAUSE_MS * 2 ** (this.#fruitless - 1), LONGEST_FRUITLESS_PAUSE_MS)
   }
 
-  /** What may be claimed now: types without a limit of their own together, each limited type by itself. */
-  #freeSlots(): { jobTypes: string[]; limit: number }[] {
-    const { running, settler } = this.#parts
-    const { options, registry } = this.#core
-    const free = Math.min(options.concurrency - running.size, LARGEST_CLAIM)
-    if (free <= 0 || settler.backlog > LARGEST_BACKLOG) return []
-    const handled = registry.handledTypes().map(type => ({ type, most: registry.find(type)?.concurrency }))
-    const unlimited = handled.filter(each => each.most === undefined).map(each => each.type)
-    const limited = handled.flatMap(({ type, most }) => {
-      const limit = most === undefined ? 0 : Math.min(free, most - running.countOf(type))
-      if (most !== undefined && limit <= 0) this.#moreWaiting = true
-      return limit > 0 ? [{ jobTypes: [type], limit }] : []
-    })
-    return unlimited.length > 0 ? [{ jobTypes: unlimited, limit: free }, ...limited] : limited
-  }
-
-  async #claim(group: { jobTypes: readonly string[]; limit: number }): Promise<number> {
-    const { options, database, tables } = this.#core
-    // An earlier group of this round may have taken slots.
-    const limit = Math.min(group.limit, options.concurrency - this.#parts.running.size)
-    if (limit <= 0) {
-      this.#moreWaiting = true
-      return 0
-    }
+  /** Claims what was planned, hands it over, and notes which types have more. */
+  async #claim({ wanted, limit }: ClaimPlan): Promise<{ claimed: number; filled: boolean }> {
+    const { database, tables, clock, registry } = this.#core
     const leaseToken = randomUUID()
     const jobs = await claimJobs(database, tables, {
       runnerId: this.#parts.leaseKeeper.runnerId,
       leaseToken,
-      jobTypes: group.jobTypes,
+      wanted,
       limit,
+      lookAheadMs: LOOK_AHEAD_MS,
       now: databaseNow(this.#core),
     })
-    for (const job of jobs) {
-      void this.#parts.executor.run(job, leaseToken).then(() => this.#slotFreed())
-    }
-    return jobs.length
-  }
-
-  #slotFreed(): void {
-    if (!this.#moreWaiting || this.#stopped) return
-    const free = this.#core.options.concurrency - this.#parts.running.size
-    if (free * 2 >= this.#core.options.concurrency) return this.wake()
-    this.#timer?.cancel()
-    this.#timer = this.#core.clock.setTimer(REFILL_PAUSE_MS, () => this.wake())
+    const counts = new Map<string, number>()
+    for (const { job_type: type } of jobs) counts.set(type, (counts.get(type) ?? 0) + 1)
+    this.#busy = new Set(wanted.filter(each => (counts.get(each.jobType) ?? 0) >= each.most).map(each => each.jobType))
+    const filled = jobs.length >= limit || this.#busy.size > 0
+    // A type without room was not asked for and may have any number of due jobs.
+    this.#moreWaiting = filled || wanted.length < registry.handled().length
+    this.#parts.dispatcher.accept(jobs, { token: leaseToken, claimedAt: clock.monotonic() })
+    return { claimed: jobs.length, filled }
   }
 
   #sleep(ms: number): Promise<void> {
     if (this.#woken || this.#stopped) return Promise.resolve()
+    this.#sleepsUntil = this.#core.clock.monotonic() + ms
     return new Promise(resolve => {
-      this.#timer?.cancel()
       this.#timer = this.#core.clock.setTimer(ms, () => this.#endSleep())
       this.#endSleep = () => {
         this.#timer?.cancel()
+        this.#sleepsUntil = 0
         this.#endSleep = () => {}
         resolve()
       }

@@ -2,11 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { databaseNow, type Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
 import { endedWithin } from '../runtime/clock.ts'
-import { claimJobs } from '../store/claim-jobs.ts'
+import { claimJobs, type ClaimedJob } from '../store/claim-jobs.ts'
+import type { InsertingRunner } from '../store/insert-jobs.ts'
+import { Dispatcher } from './dispatcher.ts'
 import { Executor } from './executor.ts'
+import { HeldJob } from './held-job.ts'
+import { HeldJobs } from './held-jobs.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { Poller } from './poller.ts'
-import { RunningJobs } from './running-jobs.ts'
 import { Settler } from './settler.ts'
 import { WakeListener } from './wake-listener.ts'
 
@@ -19,42 +22,46 @@ const CLAIM_WHEN_DRAINING = 100
 /** The part of a scheduler that runs jobs: everything between a claimed row and a settled one. */
 export class Runner {
   readonly #core: Core
-  readonly #running = new RunningJobs()
+  readonly #held = new HeldJobs()
   readonly #settler: Settler
   readonly #executor: Executor
   readonly #leaseKeeper: LeaseKeeper
+  readonly #dispatcher: Dispatcher
   readonly #poller: Poller
   readonly #listener: WakeListener
+  /** Slots promised to jobs that are being stored. */
+  #reserved = 0
 
   constructor(core: Core, hooks: { onSchedules: () => void }) {
     this.#core = core
-    this.#settler = new Settler(core)
-    this.#executor = new Executor(core, { running: this.#running, settler: this.#settler })
-    this.#leaseKeeper = new LeaseKeeper(core, { running: this.#running, onRescued: () => this.wake() })
-    this.#poller = new Poller(core, {
+    this.#settler = new Settler(core, {
+      onAgain: () => this.wake(),
+      onWritten: () => this.#poller.slotFreed(),
+    })
+    const held = this.#held
+    this.#executor = new Executor(core, { held, settler: this.#settler })
+    this.#leaseKeeper = new LeaseKeeper(core, { held, onRescued: () => this.wake() })
+    this.#dispatcher = new Dispatcher(core, {
+      held,
       executor: this.#executor,
+      onFree: () => this.#poller.slotFreed(),
+    })
+    this.#poller = new Poller(core, {
+      held,
+      dispatcher: this.#dispatcher,
       settler: this.#settler,
-      running: this.#running,
       leaseKeeper: this.#leaseKeeper,
     })
     this.#listener = new WakeListener(core, {
-      running: this.#running,
+      held,
       onDue: () => this.wake(),
       onSchedules: hooks.onSchedules,
       onReconnect: () => this.#catchUpOnHints(),
-    })
-    // A job that went back to pending may be due before anything the poller waits for.
-    core.events.on('job:settled', ({ willRetry }) => {
-      if (willRetry) this.wake()
     })
   }
 
   get runnerId(): string {
     return this.#leaseKeeper.runnerId
-  }
-
-  get runningCount(): number {
-    return this.#running.size
   }
 
   async start(): Promise<void> {
@@ -70,12 +77,14 @@ export class Runner {
    */
   async stop(gracePeriodMs: number): Promise<void> {
     await this.#poller.stop()
+    const released = await this.#releaseWaiting()
     await this.#finishOrGiveUp(gracePeriodMs)
-    const holdsNothing = await this.#settler.drain(SETTLE_PATIENCE_MS)
+    const settled = await this.#settler.drain(SETTLE_PATIENCE_MS)
+    this.#executor.stop()
     this.#settler.close()
     await this.#listener.stop()
     await this.#leaseKeeper.stop()
-    if (holdsNothing) await this.#leave()
+    if (released && settled) await this.#leave()
   }
 
   /** Look for due jobs now. */
@@ -83,13 +92,49 @@ export class Runner {
     this.#poller.wake()
   }
 
+  /** A job will be due in `ms` milliseconds. */
+  wakeIn(ms: number): void {
+    this.#poller.wakeIn(ms)
+  }
+
+  get active(): boolean {
+    return this.#poller.active
+  }
+
+  /** Reserves a slot for a job of this type that is about to be stored as claimed by this runner. */
+  reserve(jobType: string): boolean {
+    if (!this.#poller.idle || !this.#dispatcher.hasSlotFor(jobType, this.#reserved)) return false
+    this.#reserved += 1
+    return true
+  }
+
+  unreserve(count: number): void {
+    this.#reserved -= count
+  }
+
+  /** A new lease under this runner. */
+  newLease(): InsertingRunner {
+    return { runnerId: this.#leaseKeeper.runnerId, leaseToken: randomUUID() }
+  }
+
+  /** Runs jobs that were stored as claimed under a lease of ours. */
+  take(jobs: readonly ClaimedJob[], { leaseToken }: InsertingRunner): void {
+    this.#dispatcher.accept(jobs, { token: leaseToken, claimedAt: this.#core.clock.monotonic() })
+  }
+
+  /** This runner's name is not in the registry any more: enter it anew. */
+  renewSoon(): void {
+    this.#leaseKeeper.renewSoon()
+  }
+
   abort(jobId: string): void {
-    this.#running.abort(jobId, new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
+    this.#held.abort(jobId, new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
   }
 
   /** Runs everything that is due, and what becomes due through it, without any loop; answers how many attempts ran. */
   async drain(): Promise<number> {
     const { database, tables, registry } = this.#core
+    this.#settler.open()
     await this.#leaseKeeper.register()
     let attempts = 0
     try {
@@ -98,12 +143,14 @@ export class Runner {
         const jobs = await claimJobs(database, tables, {
           runnerId: this.#leaseKeeper.runnerId,
           leaseToken,
-          jobTypes: registry.handledTypes(),
+          wanted: registry.handledTypes().map(jobType => ({ jobType, most: CLAIM_WHEN_DRAINING })),
           limit: CLAIM_WHEN_DRAINING,
+          lookAheadMs: 0,
           now: databaseNow(this.#core),
         })
         if (jobs.length === 0) return attempts
-        await Promise.all(jobs.map(job => this.#executor.run(job, leaseToken)))
+        const lease = { token: leaseToken, claimedAt: this.#core.clock.monotonic() }
+        await Promise.all(jobs.map(job => this.#runOne(new HeldJob(job, lease))))
         attempts += jobs.length
         // Unsettled jobs stay with this runner until its lease runs out, and are rescued then.
         if (!(await this.#settler.drain(SETTLE_PATIENCE_MS))) {
@@ -111,17 +158,33 @@ export class Runner {
         }
       }
     } finally {
+      this.#executor.stop()
       if (this.#settler.backlog === 0) await this.#leave()
+    }
+  }
+
+  #runOne(held: HeldJob): Promise<void> {
+    return new Promise(resolve => this.#executor.start(held, resolve))
+  }
+
+  /** False when the database could not be told: what was claimed and not started then stays ours until the lease ends. */
+  async #releaseWaiting(): Promise<boolean> {
+    try {
+      await this.#dispatcher.releaseWaiting()
+      return true
+    } catch (error) {
+      this.#core.events.emit('database:error', { during: 'stop', error })
+      return false
     }
   }
 
   async #finishOrGiveUp(gracePeriodMs: number): Promise<void> {
     const { clock } = this.#core
-    await endedWithin(clock, this.#running.whenIdle(), gracePeriodMs)
-    if (this.#running.size === 0) return
-    this.#running.abortAll(new BelfryError('BELFRY_SHUTDOWN', 'the process is stopping'))
-    await endedWithin(clock, this.#running.whenIdle(), ABORT_PATIENCE_MS)
-    for (const running of this.#running.all()) this.#executor.giveBack(running)
+    await endedWithin(clock, this.#held.whenIdle(), gracePeriodMs)
+    if (this.#held.runningCount === 0) return
+    this.#held.abortAll(new BelfryError('BELFRY_SHUTDOWN', 'the process is stopping'))
+    await endedWithin(clock, this.#held.whenIdle(), ABORT_PATIENCE_MS)
+    for (const held of this.#held.running()) this.#executor.giveBack(held)
   }
 
   /** Leaves the registry. A database that is gone must not keep the process: the lease then simply runs out. */

@@ -3,51 +3,52 @@ import { recordError } from '../job/error-record.ts'
 import type { AttemptOutcome } from '../job/job.ts'
 import type { Outcome } from '../job/outcome.ts'
 import { serializePayload } from '../job/payload.ts'
-import type { RunningJob } from './running-jobs.ts'
-import type { Settlement } from './settler.ts'
+import type { CompletedAttempt } from '../store/settle-completed.ts'
+import type { FinishedAttempt } from '../store/settle-finished.ts'
+import type { UnfinishedAttempt } from '../store/settle-pending.ts'
+import type { HeldJob } from './held-job.ts'
 
-interface AttemptEnd {
-  readonly running: RunningJob
+/** An attempt that is over. */
+export interface AttemptEnd {
+  readonly held: HeldJob
+  readonly outcome: Outcome
   readonly durationMs: number
   readonly log: readonly string[]
-  /** Largest stored result, as JSON. */
-  readonly maxBytes: number
 }
 
-interface Told {
+/** The row to write: by the statement that fits it. */
+export type SettlementRecord =
+  | { readonly done: CompletedAttempt }
+  | { readonly over: FinishedAttempt }
+  | { readonly again: UnfinishedAttempt }
+
+/** What to tell when the row is written. */
+export interface Told {
   readonly outcome: AttemptOutcome
   readonly willRetry: boolean
   readonly error: unknown
 }
 
-/** Turns a decision into the row to write and the news to tell. */
-export function settlementOf(outcome: Outcome, end: AttemptEnd): { record: Settlement['record']; told: Told } {
+/**
+ * Turns a decision into the row to write.
+ * @param maxBytes largest stored result, as JSON
+ */
+export function recordOf(end: AttemptEnd, maxBytes: number): SettlementRecord {
+  const { outcome } = end
   switch (outcome.kind) {
     case 'completed': {
-      const { text, fault } = resultText(outcome.result, end)
-      const record = over(end, { status: 'completed', result: text, fault })
-      return { record, told: { outcome: 'completed', willRetry: false, error: undefined } }
+      const { text, fault } = resultText(outcome.result, end, maxBytes)
+      if (text === null && fault === undefined && end.log.length === 0) return { done: plain(end) }
+      return over(end, { status: 'completed', result: text, fault })
     }
     case 'cancelled':
-      return {
-        record: over(end, { status: 'cancelled', fault: outcome.reason }),
-        told: { outcome: 'cancelled', willRetry: false, error: undefined },
-      }
+      return over(end, { status: 'cancelled', fault: outcome.reason })
     case 'failed':
-      return {
-        record: over(end, { status: 'failed', fault: outcome.error }),
-        told: { outcome: 'failed', willRetry: false, error: outcome.error },
-      }
+      return over(end, { status: 'failed', fault: outcome.error })
     case 'retry':
-      return {
-        record: again(end, { outcome: 'failed', wake: outcome.wake, fault: outcome.error }),
-        told: { outcome: 'failed', willRetry: true, error: outcome.error },
-      }
+      return again(end, { outcome: 'failed', wake: outcome.wake, fault: outcome.error })
     case 'snoozed':
-      return {
-        record: again(end, { outcome: 'snoozed', wake: outcome.wake, fault: outcome.reason }),
-        told: { outcome: 'snoozed', willRetry: true, error: undefined },
-      }
+      return again(end, { outcome: 'snoozed', wake: outcome.wake, fault: outcome.reason })
     case 'interrupted':
       return interrupted(end, 'the process was stopped')
     case 'lease_lost':
@@ -57,24 +58,39 @@ export function settlementOf(outcome: Outcome, end: AttemptEnd): { record: Settl
   }
 }
 
-function interrupted(end: AttemptEnd, reason: string): { record: Settlement['record']; told: Told } {
-  return {
-    record: again(end, { outcome: 'interrupted', wake: { delayMs: 0 }, fault: reason }),
-    told: { outcome: 'interrupted', willRetry: true, error: undefined },
+/** The news of an outcome that was written. */
+export function toldOf(outcome: Outcome): Told {
+  switch (outcome.kind) {
+    case 'completed':
+    case 'cancelled':
+      return { outcome: outcome.kind, willRetry: false, error: undefined }
+    case 'failed':
+      return { outcome: 'failed', willRetry: false, error: outcome.error }
+    case 'retry':
+      return { outcome: 'failed', willRetry: true, error: outcome.error }
+    case 'snoozed':
+      return { outcome: 'snoozed', willRetry: true, error: undefined }
+    case 'interrupted':
+    case 'lease_lost':
+      return { outcome: 'interrupted', willRetry: true, error: undefined }
   }
+}
+
+function interrupted(end: AttemptEnd, reason: string): SettlementRecord {
+  return again(end, { outcome: 'interrupted', wake: { delayMs: 0 }, fault: reason })
 }
 
 function over(
   end: AttemptEnd,
   what: { status: 'completed' | 'failed' | 'cancelled'; result?: string | null; fault?: unknown },
-): Settlement['record'] {
+): SettlementRecord {
   return { over: { ...common(end, what.fault), status: what.status, result: what.result ?? null } }
 }
 
 function again(
   end: AttemptEnd,
   what: { outcome: 'failed' | 'snoozed' | 'interrupted'; wake: Wake; fault: unknown },
-): Settlement['record'] {
+): SettlementRecord {
   const { wake } = what
   return {
     again: {
@@ -86,12 +102,16 @@ function again(
   }
 }
 
+/** A handler that was never called (cancelled while it waited) began when it was claimed. */
+function plain({ held, durationMs }: AttemptEnd): CompletedAttempt {
+  const delayMs = Math.max(0, held.startedAt - held.claimedAt)
+  return { jobId: held.job.job_id, leaseToken: held.leaseToken, durationMs, delayMs }
+}
+
 function common(end: AttemptEnd, fault: unknown) {
   const error = fault === undefined ? { code: null, message: null, stack: null } : recordError(fault)
   return {
-    jobId: end.running.job.job_id,
-    leaseToken: end.running.leaseToken,
-    durationMs: end.durationMs,
+    ...plain(end),
     errorCode: error.code,
     errorMessage: error.message,
     errorStack: error.stack,
@@ -100,10 +120,10 @@ function common(end: AttemptEnd, fault: unknown) {
 }
 
 /** A result that cannot be stored is left out, and the row says why: the work itself is done. */
-function resultText(result: unknown, end: AttemptEnd): { text: string | null; fault: unknown } {
+function resultText(result: unknown, end: AttemptEnd, maxBytes: number): { text: string | null; fault: unknown } {
   if (result === undefined) return { text: null, fault: undefined }
   try {
-    return { text: serializePayload(result, end.running.job.job_type, end.maxBytes), fault: undefined }
+    return { text: serializePayload(result, end.held.job.job_type, maxBytes), fault: undefined }
   } catch (error) {
     return { text: null, fault: `completed; its result was not stored: ${recordError(error).message}` }
   }

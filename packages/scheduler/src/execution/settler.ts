@@ -1,19 +1,22 @@
 import { databaseNow, type Core } from '../core.ts'
 import { endedWithin, sleep } from '../runtime/clock.ts'
+import { settleCompleted, type CompletedAttempt, type Settled } from '../store/settle-completed.ts'
 import { settleFinished, type FinishedAttempt } from '../store/settle-finished.ts'
 import { settlePending, type UnfinishedAttempt } from '../store/settle-pending.ts'
-
-/** An attempt that is over, with what to do when the database has taken it in. */
-export interface Settlement {
-  readonly record: { over: FinishedAttempt } | { again: UnfinishedAttempt }
-  /** Called once: true when the write was accepted, false when the lease had been lost. */
-  readonly onSettled: (accepted: boolean) => void
-}
+import { eventOf } from './held-job.ts'
+import { recordOf, toldOf, type AttemptEnd } from './settlement.ts'
 
 /** Rows per statement: the knee of the measured curve lies at 250 to 500, larger batches gain little. */
 const LARGEST_BATCH = 1_000
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 5_000
+
+interface SettlerHooks {
+  /** Jobs went back to pending and may be due at once. */
+  onAgain(): void
+  /** Outcomes were written: there may be room for more. */
+  onWritten(): void
+}
 
 /**
  * Writes outcomes to the database: one flush at a time, each taking everything that ended since the last, never waiting
@@ -22,14 +25,16 @@ const LONGEST_PAUSE_MS = 5_000
  */
 export class Settler {
   readonly #core: Core
-  #waiting: Settlement[] = []
+  readonly #hooks: SettlerHooks
+  #waiting: AttemptEnd[] = []
   #flushing: Promise<void> | undefined
   #closed = false
   /** Ends the pause after a failed flush, so that a stop need not wait for it. */
   #pause = new AbortController()
 
-  constructor(core: Core) {
+  constructor(core: Core, hooks: SettlerHooks) {
     this.#core = core
+    this.#hooks = hooks
   }
 
   /** Outcomes that are not in the database yet. */
@@ -46,9 +51,9 @@ export class Settler {
     this.#closed = false
   }
 
-  add(settlement: Settlement): void {
+  add(end: AttemptEnd): void {
     if (this.#closed) return
-    this.#waiting.push(settlement)
+    this.#waiting.push(end)
     this.#flushing ??= this.#flush().finally(() => (this.#flushing = undefined))
   }
 
@@ -67,13 +72,14 @@ export class Settler {
   async #flush(): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, LARGEST_BATCH)
+      // Handlers that end in this very turn of the event loop share the statement.
+      await new Promise<void>(resolve => setImmediate(resolve))
       try {
-        await this.#write(batch)
+        await this.#writeSome()
+        this.#hooks.onWritten()
         pauseMs = FIRST_PAUSE_MS
       } catch (error) {
         this.#core.events.emit('database:error', { during: 'settle', error })
-        this.#waiting.unshift(...batch)
         const { signal } = this.#pause
         await sleep(this.#core.clock, pauseMs, signal)
         if (signal.aborted) return
@@ -82,37 +88,78 @@ export class Settler {
     }
   }
 
-  /** Writes a batch; on a data error the rows are written one by one, so that a bad one cannot hold up its neighbours. */
-  async #write(batch: readonly Settlement[]): Promise<void> {
+  /** Writes up to a batch of what waits; what could not be written waits on. */
+  async #writeSome(): Promise<void> {
+    const { maxPayloadBytes } = this.#core.options
+    const groups: Groups = { done: [], over: [], again: [] }
+    for (const end of this.#waiting.splice(0, LARGEST_BATCH)) {
+      const record = recordOf(end, maxPayloadBytes)
+      if ('done' in record) groups.done.push({ end, row: record.done })
+      else if ('over' in record) groups.over.push({ end, row: record.over })
+      else groups.again.push({ end, row: record.again })
+    }
+    const { database, tables } = this.#core
+    const request = <Row>(attempts: readonly Row[]) => ({ attempts, now: databaseNow(this.#core) })
+    const rest = [...groups.done, ...groups.over, ...groups.again].map(each => each.end)
     try {
-      await this.#writeOnce(batch)
+      await this.#write(groups.done, rows => settleCompleted(database, tables, request(rows)))
+      rest.splice(0, groups.done.length)
+      await this.#write(groups.over, rows => settleFinished(database, tables, request(rows)))
+      rest.splice(0, groups.over.length)
+      await this.#write(groups.again, rows => settlePending(database, tables, request(rows)))
+    } catch (error) {
+      this.#waiting.unshift(...rest)
+      throw error
+    }
+  }
+
+  /** Writes one group; on a data error row by row, so that a bad one cannot hold up its neighbours. */
+  async #write<Row extends object>(
+    group: readonly Written<Row>[],
+    store: (rows: readonly Row[]) => Promise<Settled>,
+  ): Promise<void> {
+    if (group.length === 0) return
+    try {
+      const { refused } = await store(group.map(each => each.row))
+      this.#tell(group, refused)
     } catch (error) {
       if (!isDataError(error)) throw error
-      const [only] = batch
-      if (batch.length > 1) {
-        for (const settlement of batch) await this.#write([settlement])
-      } else if (only) {
-        await this.#writeOnce([withoutData(only, error)])
+      for (const { end, row } of group) {
+        const plain = withoutData(row, error)
+        const { refused } = await store([row]).catch(() => store([plain]))
+        this.#tell([{ end }], refused)
       }
     }
   }
 
-  async #writeOnce(batch: readonly Settlement[]): Promise<void> {
-    const { database, tables } = this.#core
-    const now = databaseNow(this.#core)
-    const over = batch.flatMap(({ record }) => ('over' in record ? [record.over] : []))
-    const again = batch.flatMap(({ record }) => ('again' in record ? [record.again] : []))
-    const accepted = new Set<string>()
-    if (over.length > 0) {
-      for (const id of await settleFinished(database, tables, { attempts: over, now })) accepted.add(id)
+  #tell(group: readonly { end: AttemptEnd }[], refused: ReadonlySet<string>): void {
+    const { events } = this.#core
+    let again = false
+    const heard = events.has('job:settled')
+    for (const { end } of group) {
+      const { held, outcome, durationMs } = end
+      if (outcome.kind === 'lease_lost' || (refused.size > 0 && refused.has(held.job.job_id))) {
+        events.emit('job:lease-lost', eventOf(held))
+        continue
+      }
+      if (outcome.kind === 'completed' && !heard) continue
+      const told = toldOf(outcome)
+      again ||= told.willRetry
+      if (heard) events.emit('job:settled', { ...eventOf(held), ...told, durationMs })
     }
-    if (again.length > 0) {
-      for (const id of await settlePending(database, tables, { attempts: again, now })) accepted.add(id)
-    }
-    for (const { record, onSettled } of batch) {
-      onSettled(accepted.has('over' in record ? record.over.jobId : record.again.jobId))
-    }
+    if (again) this.#hooks.onAgain()
   }
+}
+
+interface Written<Row> {
+  readonly end: AttemptEnd
+  readonly row: Row
+}
+
+interface Groups {
+  readonly done: Written<CompletedAttempt>[]
+  readonly over: Written<FinishedAttempt>[]
+  readonly again: Written<UnfinishedAttempt>[]
 }
 
 /** SQLSTATE class 22: the database cannot store one of the values, however often it is asked. */
@@ -120,12 +167,9 @@ function isDataError(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('22')
 }
 
-/** The same outcome without the value that could not be stored. */
-function withoutData(settlement: Settlement, error: unknown): Settlement {
+/** The same row without the values that could not be stored. */
+function withoutData<Row extends object>(row: Row, error: unknown): Row {
   const message = `the outcome's details could not be stored: ${error instanceof Error ? error.message : 'unknown'}`
-  const plain = { errorMessage: message, errorStack: null, log: null }
-  const { record, onSettled } = settlement
-  return 'over' in record
-    ? { record: { over: { ...record.over, ...plain, result: null } }, onSettled }
-    : { record: { again: { ...record.again, ...plain } }, onSettled }
+  const plain = { errorMessage: message, errorStack: null, log: null, result: null }
+  return 'errorMessage' in row ? { ...row, ...plain } : row
 }

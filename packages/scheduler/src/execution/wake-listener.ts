@@ -1,10 +1,10 @@
 import type { Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
 import type { Timer } from '../runtime/clock.ts'
-import type { RunningJobs } from './running-jobs.ts'
+import type { HeldJobs } from './held-jobs.ts'
 
 interface WakeTargets {
-  readonly running: RunningJobs
+  readonly held: HeldJobs
   /** Due jobs may be waiting. */
   onDue(): void
   /** Schedules changed. */
@@ -58,7 +58,7 @@ export class WakeListener {
   #hear(payload: string): void {
     if (payload.startsWith('cancel:')) {
       const jobId = payload.slice('cancel:'.length)
-      this.#targets.running.abort(jobId, new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
+      this.#targets.held.abort(jobId, new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
     } else if (payload === 'schedules') {
       this.#targets.onSchedules()
     } else {

@@ -22,8 +22,8 @@ export interface AttemptFacts {
   readonly backoff: Backoff
   /** Why the handler's signal was aborted, if it was. */
   readonly abortReason: BelfryError | undefined
-  /** A number from 0 up to 1, for the jitter. */
-  readonly random: number
+  /** Source of numbers from 0 up to 1, for the jitter. */
+  readonly random: () => number
 }
 
 /**
@@ -52,7 +52,7 @@ export function decideOutcome(end: HandlerEnd, facts: AttemptFacts): Outcome {
 function retryOrFail(error: unknown, facts: AttemptFacts): Outcome {
   if (facts.retryCount >= facts.maxRetries) return { kind: 'failed', error }
   try {
-    const delayMs = backoffDelay(facts.backoff, { retry: facts.retryCount + 1, error, random: facts.random })
+    const delayMs = backoffDelay(facts.backoff, { retry: facts.retryCount + 1, error, random: facts.random() })
     return { kind: 'retry', wake: { delayMs }, error }
   } catch (backoffError) {
     return { kind: 'failed', error: new AggregateError([error, backoffError], 'the backoff function failed as well') }

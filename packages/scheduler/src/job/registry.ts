@@ -9,14 +9,21 @@ export interface HandlerObject<Payload> {
 /** The job types one scheduler knows. */
 export class JobRegistry {
   readonly #definitions = new Map<string, AnyJobDefinition>()
+  /** Kept from one claim to the next. */
+  #handled: readonly AnyJobDefinition[] | undefined
 
   constructor(definitions: readonly AnyJobDefinition[]) {
     for (const definition of definitions) this.#add(definition)
   }
 
   /** Every type with a handler: what this process claims. */
+  handled(): readonly AnyJobDefinition[] {
+    this.#handled ??= [...this.#definitions.values()].filter(each => each.handler)
+    return this.#handled
+  }
+
   handledTypes(): string[] {
-    return [...this.#definitions.values()].filter(each => each.handler).map(each => each.type)
+    return this.handled().map(each => each.type)
   }
 
   /** The definition of a type, or undefined when this process does not know it. */
@@ -46,6 +53,7 @@ export class JobRegistry {
       )
     }
     this.#definitions.set(known.type, Object.freeze({ ...known, handler }))
+    this.#handled = undefined
   }
 
   /** Makes a definition known without giving it a handler; a no-op when the type is known. */
@@ -58,5 +66,6 @@ export class JobRegistry {
       throw new BelfryError('BELFRY_DUPLICATE_HANDLER', `job type ${show(definition.type)} is defined twice`)
     }
     this.#definitions.set(definition.type, definition)
+    this.#handled = undefined
   }
 }

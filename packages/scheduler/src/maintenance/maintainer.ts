@@ -23,7 +23,9 @@ export class Maintainer {
 
   start(): void {
     this.#stop = new AbortController()
-    this.#unsubscribe = this.#core.events.on('job:settled', () => (this.#attempts += 1))
+    if (this.#core.database.kind === 'embedded') {
+      this.#unsubscribe = this.#core.events.on('job:settled', () => (this.#attempts += 1))
+    }
     this.#loop = this.#run()
   }
 
@@ -51,7 +53,7 @@ export class Maintainer {
     const { database, tables } = this.#core
     if (database.kind !== 'embedded' || pruned + this.#attempts < VACUUM_AFTER_ROWS) return
     this.#attempts = 0
-    for (const table of [tables.live, tables.finished, tables.history])
+    for (const table of [tables.live, tables.finished, tables.attempts])
       await database.query(`vacuum (analyze) ${table}`)
   }
 }

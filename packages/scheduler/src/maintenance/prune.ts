@@ -27,7 +27,13 @@ export async function prune(core: Core, signal?: AbortSignal): Promise<PruneCoun
   }
   const now = databaseNow(core)
   for (const status of ['completed', 'failed', 'cancelled'] as const) {
-    const request = { status, keepMs: options.retention[status], limit: ROWS_PER_STATEMENT, now }
+    const request = {
+      status,
+      keepMs: options.retention[status],
+      keepHistoryMs: options.retention.history,
+      limit: ROWS_PER_STATEMENT,
+      now,
+    }
     await all(status, () => pruneFinished(database, tables, request))
   }
   const request = { keepMs: options.retention.history, limit: ROWS_PER_STATEMENT, now }

@@ -100,7 +100,7 @@ export class RecurringEnqueuer {
     row: ScheduleRow,
     time: { occurrence: Date; now: Date },
   ): Promise<string | null> {
-    const [job] = await insertJobs(transaction, this.#core.tables, {
+    const inserted = await insertJobs(transaction, this.#core.tables, {
       jobs: [
         {
           jobId: newJobId(time.now),
@@ -117,8 +117,9 @@ export class RecurringEnqueuer {
         },
       ],
       now: databaseNow(this.#core),
-      hint: true,
+      hintWithinMs: 0,
     })
+    const [job] = inserted.jobs
     return job && !job.conflict ? job.job_id : null
   }
 

@@ -1,8 +1,11 @@
 import type { Core } from '../core.ts'
 import type { Timer } from '../runtime/clock.ts'
+import type { NewJob } from '../store/insert-jobs.ts'
 
 /** NOTIFY takes a lock over the whole server at commit; one per this many milliseconds is as good as one per job. */
 const WINDOW_MS = 10
+/** A process's clock may be wrong by this much; a job further away than that is not soon by any clock. */
+const WORST_CLOCK_MS = 86_400_000
 
 /**
  * At most one hint per window, at its leading edge (inside the statement that stores the job) and, if more came, at its
@@ -17,19 +20,34 @@ export class HintThrottle {
     this.#core = core
   }
 
-  /** Whether the statement at hand shall carry a hint; if not, one follows at the end of the window. */
-  take(): boolean {
+  /** Jobs due within this time may be slept past by a runner that is not told; later ones are found by polling. */
+  get soonMs(): number {
+    return 2 * this.#core.options.pollIntervalMs
+  }
+
+  /**
+   * What the statement that stores these jobs shall hint at: the database compares with its own clock. Null: no hint;
+   * if one was due nevertheless it follows at the end of the window.
+   */
+  windowFor(jobs: readonly NewJob[]): number | null {
+    if (!jobs.some(job => this.#maySoonBeDue(job))) return null
     if (this.#timer) {
       this.#more = true
-      return false
+      return null
     }
     this.#timer = this.#core.clock.setTimer(WINDOW_MS, () => this.#windowEnds())
-    return true
+    return this.soonMs
   }
 
   stop(): void {
     this.#timer?.cancel()
     this.#timer = undefined
+  }
+
+  #maySoonBeDue({ claim, scheduledTime, delayMs }: NewJob): boolean {
+    if (claim) return false
+    if (scheduledTime === null) return delayMs < this.soonMs
+    return Date.parse(scheduledTime) - this.#core.clock.now().getTime() < this.soonMs + WORST_CLOCK_MS
   }
 
   #windowEnds(): void {

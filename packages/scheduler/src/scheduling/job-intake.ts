@@ -9,8 +9,9 @@ import { parseDuration } from '../runtime/duration.ts'
 import { changeJob } from '../store/change-job.ts'
 import { findJob } from '../store/find-job.ts'
 import { findFinishedIds } from '../store/find-finished-ids.ts'
-import { insertJobs, type InsertedJob, type NewJob } from '../store/insert-jobs.ts'
+import { insertJobs, type Inserted, type InsertedJob, type NewJob } from '../store/insert-jobs.ts'
 import { HintThrottle } from './hint-throttle.ts'
+import { JobWriter, type LocalRunner } from './job-writer.ts'
 import type { JobChanges, ScheduledJob, ScheduleOptions, WhenOptions } from './schedule-options.ts'
 
 /** One scheduling call, not yet checked. */
@@ -30,13 +31,14 @@ const ROWS_PER_STATEMENT = 1_000
 export class JobIntake {
   readonly #core: Core
   readonly #hints: HintThrottle
-  /** Wakes this process's own poller after a commit. */
-  readonly #onStored: () => void
+  readonly #writer: JobWriter
+  readonly #runner: LocalRunner
 
-  constructor(core: Core, onStored: () => void) {
+  constructor(core: Core, runner: LocalRunner) {
     this.#core = core
+    this.#runner = runner
     this.#hints = new HintThrottle(core)
-    this.#onStored = onStored
+    this.#writer = new JobWriter(core, { runner, hints: this.#hints })
   }
 
   stop(): void {
@@ -88,7 +90,7 @@ export class JobIntake {
       maxWaitMs: null,
       hint: timed,
     })
-    if (changed) this.#onStored()
+    if (changed) this.#runner.wakeIn(0)
     return changed
   }
 
@@ -107,18 +109,34 @@ export class JobIntake {
     jobs: readonly NewJob[]
     transaction: Queryable | undefined
   }): Promise<ScheduledJob[]> {
-    const { database, events } = this.#core
-    const oneStatement = work.jobs.length <= ROWS_PER_STATEMENT && !work.requests.some(isReplacing)
-    const stored = work.transaction
-      ? await this.#insert(work.transaction, work)
-      : oneStatement
-        ? await this.#insert(database, work)
-        : await database.transaction(transaction => this.#insert(transaction, work))
-    for (const [index, answer] of stored.entries()) {
-      events.emit('job:scheduled', { ...answer, jobType: work.jobs[index]?.jobType ?? '' })
+    const { events } = this.#core
+    const stored = (await this.#write(work)).map(each => ({ jobId: each.job_id, conflict: each.conflict }))
+    if (events.has('job:scheduled')) {
+      for (const [index, answer] of stored.entries()) {
+        events.emit('job:scheduled', { ...answer, jobType: work.jobs[index]?.jobType ?? '' })
+      }
     }
-    if (!work.transaction) this.#onStored()
     return stored
+  }
+
+  /** By the way that fits: in the caller's transaction, together with other single calls, or by itself. */
+  async #write(work: {
+    requests: readonly JobRequest[]
+    jobs: readonly NewJob[]
+    transaction: Queryable | undefined
+  }): Promise<readonly InsertedJob[]> {
+    const { database } = this.#core
+    const { jobs, transaction } = work
+    if (transaction) return (await this.#insert(transaction, work)).jobs
+    const replacing = work.requests.some(isReplacing)
+    const [only] = jobs
+    if (only && jobs.length === 1 && !replacing) return [await this.#writer.store(only)]
+    const oneStatement = jobs.length <= ROWS_PER_STATEMENT && !replacing
+    const inserted = oneStatement
+      ? await this.#insert(database, work)
+      : await database.transaction(own => this.#insert(own, work))
+    if (inserted.nextDueMs !== null) this.#runner.wakeIn(inserted.nextDueMs)
+    return inserted.jobs
   }
 
   async #insert(
@@ -127,24 +145,28 @@ export class JobIntake {
       requests,
       jobs,
       transaction,
-    }: { requests: readonly JobRequest[]; jobs: readonly NewJob[]; transaction?: Queryable | undefined },
-  ): Promise<ScheduledJob[]> {
+    }: { requests: readonly JobRequest[]; jobs: readonly NewJob[]; transaction: Queryable | undefined },
+  ): Promise<Inserted> {
     const { tables } = this.#core
     const now = databaseNow(this.#core)
     const stored: InsertedJob[] = []
+    let nextDueMs: number | null = null
     for (let start = 0; start < jobs.length; start += ROWS_PER_STATEMENT) {
       const chunk = jobs.slice(start, start + ROWS_PER_STATEMENT)
       // In the caller's transaction the hint leaves with its commit, whenever that is: throttling would lose it.
-      const hint = chunk.some(job => this.#isSoon(job)) && (transaction !== undefined || this.#hints.take())
-      stored.push(...(await insertJobs(queryable, tables, { jobs: chunk, now, hint })))
+      const hintWithinMs = transaction ? this.#hints.soonMs : this.#hints.windowFor(chunk)
+      const inserted = await insertJobs(queryable, tables, { jobs: chunk, now, hintWithinMs })
+      stored.push(...inserted.jobs)
+      if (inserted.nextDueMs !== null) nextDueMs = Math.min(nextDueMs ?? inserted.nextDueMs, inserted.nextDueMs)
     }
     for (const [index, request] of requests.entries()) {
       const job = jobs[index]
       const answer = stored[index]
-      if (job && answer?.conflict && isReplacing(request))
-        await this.#replace(queryable, { request, job, jobId: answer.job_id })
+      if (!job || !answer?.conflict || !isReplacing(request)) continue
+      await this.#replace(queryable, { request, job, jobId: answer.job_id })
+      nextDueMs = 0
     }
-    return stored.map(answer => ({ jobId: answer.job_id, conflict: answer.conflict }))
+    return { jobs: stored, nextDueMs }
   }
 
   async #replace(
@@ -160,15 +182,8 @@ export class JobIntake {
       delayMs: job.delayMs,
       now: databaseNow(this.#core),
       maxWaitMs: maxWait === undefined ? null : parseDuration(maxWait, 'maxWait'),
-      hint: this.#isSoon(job),
+      hint: true,
     })
-  }
-
-  /** Whether a runner may be asleep past this job's time: those due later are found by polling. */
-  #isSoon(job: NewJob): boolean {
-    const { scheduledTime, delayMs } = job
-    const inMs = scheduledTime === null ? delayMs : Date.parse(scheduledTime) - this.#core.clock.now().getTime()
-    return inMs < 2 * this.#core.options.pollIntervalMs
   }
 
   async #check({ definition, payload, options }: JobRequest): Promise<NewJob> {

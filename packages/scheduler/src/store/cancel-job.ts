@@ -31,7 +31,7 @@ async function cancelOnce(
        delete from ${tables.live} where job_id = $1::text and lease_token is null returning *
      ), kept as (
        insert into ${tables.finished} (${KEPT_COLUMNS}, status, last_outcome, completed_at, error_message)
-       select ${KEPT_COLUMNS}, 'cancelled', 'cancelled', coalesce($3::text::timestamptz, now()), $2::text from gone
+       select ${KEPT_COLUMNS}, 'cancelled', 'cancelled', coalesce($3::text::timestamptz, clock_timestamp()), $2::text from gone
      ), asked as (
        update ${tables.live} set cancel_requested = true, error_message = $2::text
        where job_id = $1::text and lease_token is not null returning job_id

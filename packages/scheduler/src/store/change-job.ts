@@ -1,5 +1,11 @@
 import type { Queryable } from '../database/database.ts'
+import { readyAt } from './insert-jobs.ts'
 import type { Tables } from './tables.ts'
+
+/** The new due time, no later than the bound of a debounce. */
+const DUE = `least(coalesce($4::text::timestamptz,
+  coalesce($9::text::timestamptz, now()) + $8::float8 * interval '1 millisecond', scheduled_time),
+  created_at + $5::float8 * interval '1 millisecond')`
 
 /** What to change; null leaves a field as it is. */
 export interface JobChange {
@@ -23,9 +29,7 @@ export async function changeJob(database: Queryable, tables: Tables, change: Job
     `with changed as (
        update ${tables.live} set payload = coalesce($2::text::jsonb, payload),
          payload_version = coalesce($3::int, payload_version),
-         scheduled_time = least(coalesce($4::text::timestamptz,
-           coalesce($9::text::timestamptz, now()) + $8::float8 * interval '1 millisecond', scheduled_time),
-           created_at + $5::float8 * interval '1 millisecond')
+         scheduled_time = ${DUE}, ready_at = ${readyAt(DUE, 'priority')}
        where job_id = $1::text and lease_token is null returning job_id
      ), hint as materialized (select pg_notify($7::text, 'due') from changed where $6::boolean)
      select job_id from changed left join hint on true`,

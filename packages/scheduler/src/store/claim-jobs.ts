@@ -1,59 +1,105 @@
 import type { Queryable } from '../database/database.ts'
 import type { Tables } from './tables.ts'
 
+/** What few jobs have; null in the row of an ordinary one, so that the many pay nothing for the few. */
+export interface UncommonFields {
+  readonly payload_version: number
+  /** Cancelling was asked for while an earlier attempt ran. */
+  readonly cancel_requested: boolean
+  readonly lost_count: number
+  readonly timeout_ms: number | null
+  readonly schedule_id: string | null
+  /** Milliseconds since 1970. */
+  readonly occurrence_ms: number | null
+}
+
 /** A job this runner now holds under a lease. */
 export interface ClaimedJob {
   readonly job_id: string
   readonly job_type: string
   readonly payload: unknown
-  readonly payload_version: number
   readonly attempt: number
   readonly retry_count: number
   readonly max_retries: number
-  /** Cancelling was asked for while an earlier attempt ran. */
-  readonly cancel_requested: boolean
   /** Milliseconds since 1970. */
   readonly scheduled_ms: number
-  readonly timeout_ms: number | null
-  readonly schedule_id: string | null
-  readonly occurrence_ms: number | null
+  /** Milliseconds until it is due; null when it is due already. */
+  readonly due_in_ms: number | null
+  readonly uncommon: UncommonFields | null
+}
+
+/** How many jobs of one type are wanted. */
+export interface WantedJobs {
+  readonly jobType: string
+  readonly most: number
 }
 
 export interface ClaimRequest {
   readonly runnerId: string
   /** New for every claim: what fences each later write. */
   readonly leaseToken: string
-  readonly jobTypes: readonly string[]
+  readonly wanted: readonly WantedJobs[]
+  /** Most jobs over all types. */
   readonly limit: number
+  /** Jobs due within this many milliseconds are taken too; the runner waits for their instant by itself. */
+  readonly lookAheadMs: number
   /** ISO text, or null for the database's clock. */
   readonly now: string | null
 }
 
 /**
- * Takes due jobs, oldest due first, skipping what another runner is taking at this moment.
+ * Takes due jobs, oldest first, skipping what another runner is taking at this moment.
  *
  * The runner's own row is locked against deletion while the claim runs: a runner that was declared dead and rescued can
  * never claim under its old name, so no job is left with a holder nobody watches.
- * The join by ctid saves a look-up per row and is safe here: the rows are locked by this very statement.
+ * Each type's part of the index is read by itself, so jobs of other types are never stepped over. The join by ctid saves
+ * a look-up per row and is safe here: the rows are locked by this very statement.
  */
 export async function claimJobs(database: Queryable, tables: Tables, request: ClaimRequest): Promise<ClaimedJob[]> {
-  const claimed = await database.query<ClaimedJob>(
-    `with me as materialized (
-       select from ${tables.runners} where runner_id = $1::uuid for key share
-     ), due as materialized (
-       select ctid from ${tables.live}
-       where scheduled_time <= coalesce($5::text::timestamptz, now()) and lease_token is null
-         and job_type = any($3::text[]) and exists (select from me)
-       order by scheduled_time limit $4::int for update skip locked
-     )
-     update ${tables.live} job set status = 'running', lease_token = $2::uuid, runner_id = $1::uuid,
-       started_at = coalesce($5::text::timestamptz, clock_timestamp()), attempt = attempt + 1
-     where job.ctid = any (array(select ctid from due)) and job.lease_token is null
-     returning job_id, job_type, payload, payload_version, attempt, retry_count, max_retries, cancel_requested,
-       (extract(epoch from scheduled_time) * 1000)::float8 as scheduled_ms, timeout_ms::float8 as timeout_ms,
-       schedule_id, (extract(epoch from occurrence) * 1000)::float8 as occurrence_ms`,
-    [request.runnerId, request.leaseToken, request.jobTypes, request.limit, request.now],
-  )
+  if (request.wanted.length === 0 || request.limit <= 0) return []
+  const claimed = await database.query<ClaimedJob>(claimStatement(tables), [
+    request.runnerId,
+    request.leaseToken,
+    request.wanted.map(each => each.jobType),
+    request.wanted.map(each => each.most),
+    request.limit,
+    request.lookAheadMs,
+    request.now,
+  ])
   // UPDATE answers rows as they lie on disk.
   return claimed.rows.toSorted((a, b) => a.scheduled_ms - b.scheduled_ms)
 }
+
+const READY = 'coalesce(ready_at, scheduled_time)'
+
+function claimStatement({ runners, live }: Tables): string {
+  return `with moment as materialized (
+       select coalesce($7::text::timestamptz, clock_timestamp()) as now
+     ), me as materialized (
+       select from ${runners} where runner_id = $1::uuid for key share
+     ), due as materialized (
+       select picked.ctid from unnest($3::text[], $4::int[]) as wanted(job_type, most)
+       cross join lateral (
+         select ctid, ${READY} as ready from ${live}
+         where job_type collate "C" = wanted.job_type and lease_token is null
+           and ${READY} <= (select now from moment) + $6::float8 * interval '1 millisecond'
+           and scheduled_time <= (select now from moment) + $6::float8 * interval '1 millisecond'
+         order by ${READY} limit wanted.most for update skip locked) picked
+       where exists (select from me)
+       order by picked.ready limit $5::int
+     )
+     update ${live} job set status = 'running', lease_token = $2::uuid, runner_id = $1::uuid,
+       started_at = (select now from moment), attempt = attempt + 1
+     where job.ctid = any (array(select ctid from due)) and job.lease_token is null
+     returning job_id, job_type, payload, attempt, retry_count, max_retries,
+       trunc(date_part('epoch', scheduled_time) * 1000) as scheduled_ms,
+       case when scheduled_time > started_at then date_part('epoch', scheduled_time - started_at) * 1000 end as due_in_ms,
+       ${UNCOMMON} as uncommon`
+}
+
+/** Null for an ordinary job. */
+const UNCOMMON = `case when payload_version = 1 and not cancel_requested and lost_count = 0 and timeout_ms is null
+         and schedule_id is null then null
+       else jsonb_build_object('payload_version', payload_version, 'cancel_requested', cancel_requested,
+         'lost_count', lost_count, 'timeout_ms', timeout_ms, 'schedule_id', schedule_id,
+         'occurrence_ms', date_part('epoch', occurrence) * 1000) end`

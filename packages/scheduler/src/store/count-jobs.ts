@@ -31,9 +31,14 @@ export async function measureActivity(database: Queryable, tables: Tables, now: 
   const measured = await database.query<Activity>(
     `with moment as (select coalesce($1::text::timestamptz, now()) as now),
      recent as (
-       select count(*)::float8 as executions, (count(*) filter (where status = 'completed'))::float8 as completed
-       from ${tables.history}, moment
-       where execution_time > moment.now - interval '24 hours' and status in ('completed', 'failed', 'lost')
+       select sum(executions)::float8 as executions, sum(completed)::float8 as completed from (
+         select count(*) as executions, count(*) filter (where status = 'completed') as completed
+         from ${tables.attempts}, moment
+         where execution_time > moment.now - interval '24 hours' and status in ('completed', 'failed', 'lost')
+         union all
+         select count(*), count(*) filter (where last_outcome = 'completed') from ${tables.finished}, moment
+         where completed_at > moment.now - interval '24 hours' and execution_id is not null
+           and last_outcome in ('completed', 'failed', 'lost')) counted
      ), waiting as (
        select count(*) filter (where scheduled_time <= moment.now)::float8 as due,
          (extract(epoch from moment.now - min(scheduled_time) filter (where scheduled_time <= moment.now)) * 1000)::float8

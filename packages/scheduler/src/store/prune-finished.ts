@@ -1,11 +1,21 @@
 import type { Queryable } from '../database/database.ts'
+import { keepAttempt } from './keep-attempt.ts'
 import type { Tables } from './tables.ts'
 
-/** Deletes at most `limit` finished jobs of a status that ended longer ago than `keepMs`; answers how many. */
+/**
+ * Deletes at most `limit` finished jobs of a status that ended longer ago than `keepMs`; answers how many. The attempts
+ * in their rows stay if history is kept for longer (`keepHistoryMs`).
+ */
 export async function pruneFinished(
   database: Queryable,
   tables: Tables,
-  request: { status: 'completed' | 'failed' | 'cancelled'; keepMs: number; limit: number; now: string | null },
+  request: {
+    status: 'completed' | 'failed' | 'cancelled'
+    keepMs: number
+    keepHistoryMs: number
+    limit: number
+    now: string | null
+  },
 ): Promise<number> {
   const pruned = await database.query<{ count: number }>(
     `with gone as (
@@ -14,14 +24,16 @@ export async function pruneFinished(
          where completed_at < coalesce($4::text::timestamptz, now()) - $2::float8 * interval '1 millisecond'
            and status = $1::text
          limit $3::int))
-       returning 1
+       returning *
+     ), kept as (${keepAttempt(tables, 'gone')}
+       and completed_at >= coalesce($4::text::timestamptz, now()) - $5::float8 * interval '1 millisecond'
      ) select count(*)::int as count from gone`,
-    [request.status, request.keepMs, request.limit, request.now],
+    [request.status, request.keepMs, request.limit, request.now, request.keepHistoryMs],
   )
   return pruned.rows[0]?.count ?? 0
 }
 
-/** Deletes at most `limit` history rows of attempts begun longer ago than `keepMs`; answers how many. */
+/** Deletes at most `limit` attempts that have rows of their own, of attempts begun longer ago than `keepMs`; answers how many. */
 export async function pruneHistory(
   database: Queryable,
   tables: Tables,
@@ -29,8 +41,8 @@ export async function pruneHistory(
 ): Promise<number> {
   const pruned = await database.query<{ count: number }>(
     `with gone as (
-       delete from ${tables.history} where ctid = any (array(
-         select ctid from ${tables.history}
+       delete from ${tables.attempts} where ctid = any (array(
+         select ctid from ${tables.attempts}
          where execution_time < coalesce($3::text::timestamptz, now()) - $1::float8 * interval '1 millisecond'
          limit $2::int))
        returning 1

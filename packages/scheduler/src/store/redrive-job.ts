@@ -1,4 +1,6 @@
 import type { Queryable } from '../database/database.ts'
+import { readyAt } from './insert-jobs.ts'
+import { keepAttempt } from './keep-attempt.ts'
 import { KEPT_COLUMNS, type Tables } from './tables.ts'
 
 /**
@@ -10,8 +12,10 @@ export async function redriveJob(
   tables: Tables,
   request: { jobId: string; now: string | null },
 ): Promise<boolean> {
-  const columns = KEPT_COLUMNS.replace('runner_id', 'null').replace('retry_count', '0').replace('lost_count', '0')
-  const again = columns.replace('scheduled_time', 'coalesce($2::text::timestamptz, now())')
+  const due = 'coalesce($2::text::timestamptz, now())'
+  // What belongs to the life that ended stays behind.
+  const columns = KEPT_COLUMNS.replace(/, (runner_id|retry_count|lost_count|expires_at|progress)\b/g, '')
+  const again = columns.replace('scheduled_time', due)
   const redriven = await database.query<{ job_id: string }>(
     `with gone as (
        delete from ${tables.finished} finished
@@ -20,9 +24,9 @@ export async function redriveJob(
            or (live.job_type = finished.job_type and live.unique_key = finished.unique_key))
        returning *
      ), back as (
-       insert into ${tables.live} (${KEPT_COLUMNS}, last_outcome, error_message)
-       select ${again}, last_outcome, error_message from gone returning job_id
-     ), hint as materialized (select pg_notify($3::text, 'due') from back)
+       insert into ${tables.live} (${columns}, last_outcome, error_message, ready_at)
+       select ${again}, last_outcome, error_message, ${readyAt(due, 'priority')} from gone returning job_id
+     ), kept as (${keepAttempt(tables, 'gone')}), hint as materialized (select pg_notify($3::text, 'due') from back)
      select job_id from back left join hint on true`,
     [request.jobId, request.now, tables.channel],
   )

@@ -46,6 +46,8 @@ export async function rescueOrphans(
   return database.transaction(transaction => takeBack(transaction, tables, { held, ids: [], ...request }))
 }
 
+const WAITED = `greatest(0, date_part('epoch', started_at - scheduled_time) * 1000)::bigint`
+
 async function takeBack(
   transaction: Queryable,
   tables: Tables,
@@ -70,19 +72,21 @@ async function takeBack(
      ), gone as (
        delete from ${tables.live} live using lost where live.job_id = lost.job_id and lost.gave_up
      ), kept as (
-       insert into ${tables.finished} (${KEPT_COLUMNS}, status, last_outcome, completed_at, error_message)
+       insert into ${tables.finished} (${KEPT_COLUMNS}, status, last_outcome, completed_at, error_message, execution_id,
+         wait_ms)
        select ${KEPT_COLUMNS.replace('lost_count', 'lost_count + 1')}, 'failed', 'lost',
-         coalesce($5::text::timestamptz, now()),
-         'lost ' || (lost_count + 1) || ' times: its process ended or froze while the job ran'
+         coalesce($5::text::timestamptz, clock_timestamp()),
+         'lost ' || (lost_count + 1) || ' times: its process ended or froze while the job ran',
+         ${tables.nextExecution}, ${WAITED}
        from lost where gave_up
-     )
-     insert into ${tables.history} (job_id, job_type, attempt, execution_time, duration_ms, wait_ms, status,
+     ), noted as (
+     insert into ${tables.attempts} (job_id, job_type, attempt, execution_time, duration_ms, wait_ms, status,
        error_message, runner_id, created_at)
      select job_id, job_type, attempt, coalesce(started_at, scheduled_time), null,
-       greatest(0, extract(epoch from started_at - scheduled_time) * 1000)::bigint, 'lost',
-       'the runner stopped renewing its lease', runner_id, coalesce($5::text::timestamptz, now())
-     from lost
-     returning job_id, job_type, (select gave_up from lost where lost.job_id = job_execution_history.job_id) as gave_up`,
+       ${WAITED}, 'lost', 'the runner stopped renewing its lease', runner_id,
+       coalesce($5::text::timestamptz, clock_timestamp())
+     from lost where not gave_up)
+     select job_id, job_type, gave_up from lost`,
     [request.ids, [...request.maxLost.keys()], [...request.maxLost.values()], request.defaultMaxLost, request.now],
   )
   return rescued.rows

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { quoteIdentifier } from '../database/identifier.ts'
+import { quoteIdentifier, quoteLiteral } from '../database/identifier.ts'
 
 /** The quoted names of everything the library keeps in the database. */
 export interface Tables {
@@ -13,7 +13,14 @@ export interface Tables {
   readonly live: string
   /** Its partition of completed, failed and cancelled jobs. */
   readonly finished: string
+  /** Every attempt: what people and reports read. A view. */
   readonly history: string
+  /** Attempts that did not finish their job; the last one is part of the finished job's row. */
+  readonly attempts: string
+  /** Sequence of `execution_id`. */
+  readonly executions: string
+  /** Expression for the next `execution_id`. */
+  readonly nextExecution: string
   readonly schedules: string
   readonly runners: string
   readonly migrations: string
@@ -31,6 +38,9 @@ export function tablesIn(schemaName: string): Tables {
     live: `${schema}.scheduled_jobs_live`,
     finished: `${schema}.scheduled_jobs_finished`,
     history: `${schema}.job_execution_history`,
+    attempts: `${schema}.job_attempts`,
+    executions: `${schema}.belfry_executions`,
+    nextExecution: `nextval(${quoteLiteral(`${schema}.belfry_executions`)}::regclass)`,
     schedules: `${schema}.belfry_schedules`,
     runners: `${schema}.belfry_runners`,
     migrations: `${schema}.belfry_migrations`,
@@ -50,4 +60,5 @@ function channelOf(schemaName: string): string {
 /** The columns that move with a job from the live to the finished partition, `status` and outcome aside. */
 export const KEPT_COLUMNS =
   'job_id, job_type, scheduled_time, payload, created_at, retry_count, max_retries, started_at, attempt, ' +
-  'lost_count, snooze_count, unique_key, payload_version, timeout_ms, schedule_id, occurrence, runner_id, progress'
+  'lost_count, snooze_count, unique_key, payload_version, timeout_ms, schedule_id, occurrence, runner_id, progress, ' +
+  'priority, lane, expires_at, subjects, tags, metadata, options'

@@ -1,7 +1,13 @@
 import { jobsAndHistory } from './0001-jobs-and-history.ts'
 import { runnersAndSchedules } from './0002-runners-and-schedules.ts'
 import { scheduleJobFunction } from './0003-schedule-job-function.ts'
+import { oneRowPerFinishedJob } from './0004-one-row-per-finished-job.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
-export const migrations: readonly Migration[] = [jobsAndHistory, runnersAndSchedules, scheduleJobFunction]
+export const migrations: readonly Migration[] = [
+  jobsAndHistory,
+  runnersAndSchedules,
+  scheduleJobFunction,
+  oneRowPerFinishedJob,
+]

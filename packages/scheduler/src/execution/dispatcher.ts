@@ -1,0 +1,194 @@
+import { databaseNow, type Core } from '../core.ts'
+import type { Timer } from '../runtime/clock.ts'
+import type { ClaimedJob } from '../store/claim-jobs.ts'
+import { releaseJobs } from '../store/release-jobs.ts'
+import { planClaim, type ClaimPlan } from './claim-plan.ts'
+import type { Executor } from './executor.ts'
+import { HeldJob } from './held-job.ts'
+import type { HeldJobs } from './held-jobs.ts'
+
+/** A claimed job that could not start within this time is given back: its slot is taken by something slow. */
+const LONGEST_WAIT_MS = 1_000
+/** All slots taken and none freed for this long: the pace of late says nothing any more. */
+const STALLED_AFTER_MS = 100
+/** A job whose process crashed so often before is on its last chance; such jobs run one at a time. */
+const LAST_CHANCE_DELAY_MS = 1_000
+
+interface DispatcherParts {
+  readonly held: HeldJobs
+  readonly executor: Executor
+  /** A slot was freed; more may be claimed. */
+  readonly onFree: () => void
+}
+
+/** Starts claimed jobs at their instant, as slots allow, in the order they were claimed within each type. */
+export class Dispatcher {
+  readonly #core: Core
+  readonly #parts: DispatcherParts
+  /** Due jobs by type, waiting for a slot. */
+  readonly #due = new Map<string, HeldJob[]>()
+  /** Jobs whose instant has not come, earliest first. */
+  #ahead: HeldJob[] = []
+  #aheadTimer: Timer | undefined
+  #reviewTimer: Timer | undefined
+  #freedAt = 0
+  readonly #onEnded = () => this.#slotFreed()
+
+  constructor(core: Core, parts: DispatcherParts) {
+    this.#core = core
+    this.#parts = parts
+  }
+
+  /** What to claim now, for the types that have a handler here; `busy` names those whose last claim was filled. */
+  plan(busy: ReadonlySet<string>): ClaimPlan {
+    const { options, registry, clock } = this.#core
+    const { held } = this.#parts
+    const types = registry.handled().map(definition => {
+      const load = held.loadOf(definition.type)
+      return {
+        jobType: definition.type,
+        concurrency: Math.min(definition.concurrency ?? options.concurrency, options.concurrency),
+        running: load.running,
+        waiting: load.waiting,
+        meanMs: load.meanMs,
+        busy: busy.has(definition.type),
+      }
+    })
+    const full = held.runningCount >= options.concurrency
+    const stalled = full && clock.monotonic() - this.#freedAt > STALLED_AFTER_MS
+    return planClaim(types, { concurrency: options.concurrency, stalled })
+  }
+
+  /** Whether a job of this type that is due now would start at once, when `reserved` slots are promised already. */
+  hasSlotFor(jobType: string, reserved: number): boolean {
+    const { options, registry } = this.#core
+    const { held } = this.#parts
+    const definition = registry.find(jobType)
+    if (!definition?.handler || held.runningCount + held.waitingCount + reserved >= options.concurrency) return false
+    const load = held.loadOf(jobType)
+    return load.running + load.waiting + reserved < (definition.concurrency ?? options.concurrency)
+  }
+
+  /** Takes in jobs that were claimed under a lease. */
+  accept(jobs: readonly ClaimedJob[], lease: { token: string; claimedAt: number }): void {
+    const surplus: HeldJob[] = []
+    for (const job of jobs) {
+      const held = new HeldJob(job, lease)
+      this.#parts.held.claimed(held)
+      if (this.#isLastChance(job) && this.#anotherLastChance(held)) surplus.push(held)
+      else if (held.dueAt > lease.claimedAt) this.#ahead.push(held)
+      else this.#enqueue(held)
+    }
+    if (surplus.length > 0) this.#release(surplus, LAST_CHANCE_DELAY_MS)
+    if (this.#ahead.length > 0) {
+      this.#ahead.sort((a, b) => a.dueAt - b.dueAt)
+      this.#armAhead()
+    }
+    this.#startDue()
+    this.#review()
+  }
+
+  /** Gives back everything that was not started; resolves when the database knows. */
+  async releaseWaiting(): Promise<void> {
+    this.#aheadTimer?.cancel()
+    this.#reviewTimer?.cancel()
+    this.#reviewTimer = undefined
+    const waiting = [...this.#parts.held.waiting()]
+    if (waiting.length > 0) await this.#giveBack(waiting, 0)
+  }
+
+  #enqueue(held: HeldJob): void {
+    const queue = this.#due.get(held.job.job_type)
+    if (queue) queue.push(held)
+    else this.#due.set(held.job.job_type, [held])
+  }
+
+  /** Types take turns, so that a long queue of one does not hold up the others. */
+  #startDue(): void {
+    const { options, registry } = this.#core
+    const { held, executor } = this.#parts
+    for (let progress = true; progress; ) {
+      progress = false
+      for (const [jobType, queue] of this.#due) {
+        if (held.runningCount >= options.concurrency) return
+        const most = registry.find(jobType)?.concurrency ?? options.concurrency
+        if (held.loadOf(jobType).running >= most) continue
+        const next = queue.shift()
+        if (next) executor.start(next, this.#onEnded)
+        if (queue.length === 0) this.#due.delete(jobType)
+        progress = true
+      }
+    }
+  }
+
+  #slotFreed(): void {
+    this.#freedAt = this.#core.clock.monotonic()
+    if (this.#due.size > 0) this.#startDue()
+    this.#parts.onFree()
+  }
+
+  #armAhead(): void {
+    this.#aheadTimer?.cancel()
+    const [next] = this.#ahead
+    if (!next) return
+    const { clock } = this.#core
+    this.#aheadTimer = clock.setTimer(Math.max(0, next.dueAt - clock.monotonic()), () => {
+      const now = clock.monotonic()
+      const due = this.#ahead.findIndex(held => held.dueAt > now)
+      const ripe = this.#ahead.splice(0, due === -1 ? this.#ahead.length : due)
+      for (const held of ripe) this.#enqueue(held)
+      this.#startDue()
+      this.#armAhead()
+    })
+  }
+
+  /** Looks, once a second while jobs wait, for those that have waited too long. */
+  #review(): void {
+    const { clock } = this.#core
+    if (this.#reviewTimer || this.#parts.held.waitingCount === 0) return
+    this.#reviewTimer = clock.setTimer(LONGEST_WAIT_MS, () => {
+      this.#reviewTimer = undefined
+      const now = clock.monotonic()
+      const late = [...this.#parts.held.waiting()].filter(held => now - held.dueAt >= LONGEST_WAIT_MS)
+      if (late.length > 0) this.#release(late, 0)
+      this.#review()
+    })
+  }
+
+  #release(jobs: readonly HeldJob[], delayMs: number): void {
+    this.#giveBack(jobs, delayMs).catch((error: unknown) => {
+      // They are taken back from us when our lease ends, or settled as interrupted by the next look.
+      this.#core.events.emit('database:error', { during: 'give back', error })
+    })
+  }
+
+  async #giveBack(jobs: readonly HeldJob[], delayMs: number): Promise<void> {
+    for (const held of jobs) this.#forget(held)
+    const { database, tables } = this.#core
+    await releaseJobs(database, tables, {
+      jobs: jobs.map(held => ({ jobId: held.job.job_id, leaseToken: held.leaseToken })),
+      delayMs,
+      now: databaseNow(this.#core),
+    })
+  }
+
+  #forget(held: HeldJob): void {
+    this.#parts.held.released(held)
+    const queue = this.#due.get(held.job.job_type)
+    const at = queue?.indexOf(held) ?? -1
+    if (queue && at >= 0) queue.splice(at, 1)
+    if (queue?.length === 0) this.#due.delete(held.job.job_type)
+    const aheadAt = this.#ahead.indexOf(held)
+    if (aheadAt >= 0) this.#ahead.splice(aheadAt, 1)
+  }
+
+  /** One more crash and the job is given up: what runs beside it must not be taken for the culprit, nor the reverse. */
+  #isLastChance(job: ClaimedJob): boolean {
+    const lost = job.uncommon?.lost_count ?? 0
+    return lost > 0 && lost + 1 >= this.#core.registry.findOrDefault(job.job_type).maxLost
+  }
+
+  #anotherLastChance(held: HeldJob): boolean {
+    return this.#parts.held.all().some(other => other !== held && this.#isLastChance(other.job))
+  }
+}

@@ -1,0 +1,52 @@
+import type { BelfryError } from '../errors.ts'
+import type { JobEvent } from '../events.ts'
+import type { ClaimedJob } from '../store/claim-jobs.ts'
+
+/** A job this runner holds under a lease: waiting for its instant or a slot, or running. */
+export class HeldJob {
+  readonly job: ClaimedJob
+  readonly leaseToken: string
+  /** By the monotonic clock, in ms, like every time here. */
+  readonly claimedAt: number
+  readonly dueAt: number
+  /** When its handler began; meaningless before. */
+  startedAt = 0
+  /** When its time is up. */
+  deadline = Number.POSITIVE_INFINITY
+  /** Its outcome was handed to the settler; nothing it does counts any more. */
+  settled = false
+  #controller: AbortController | undefined
+  #reason: BelfryError | undefined
+
+  constructor(job: ClaimedJob, lease: { token: string; claimedAt: number }) {
+    this.job = job
+    this.leaseToken = lease.token
+    this.claimedAt = lease.claimedAt
+    this.dueAt = lease.claimedAt + (job.due_in_ms ?? 0)
+  }
+
+  get abortReason(): BelfryError | undefined {
+    return this.#reason
+  }
+
+  /** The handler's signal. Made when it is asked for: most handlers never look at it. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#reason) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  /** Tells the handler to stop. The first reason counts. */
+  abort(reason: BelfryError): void {
+    if (this.#reason) return
+    this.#reason = reason
+    this.#controller?.abort(reason)
+  }
+}
+
+/** A job as events name it. */
+export function eventOf({ job }: HeldJob): JobEvent {
+  return { jobId: job.job_id, jobType: job.job_type, attempt: job.attempt }
+}

@@ -1,0 +1,175 @@
+import { databaseNow, type Core } from '../core.ts'
+import type { ClaimedJob } from '../store/claim-jobs.ts'
+import {
+  insertJobs,
+  insertPlainJob,
+  isPlain,
+  type InsertedJob,
+  type InsertingRunner,
+  type NewJob,
+} from '../store/insert-jobs.ts'
+import type { HintThrottle } from './hint-throttle.ts'
+
+/** The runner of this process, as far as scheduling is concerned. */
+export interface LocalRunner {
+  /** It runs, and waits for jobs. */
+  readonly active: boolean
+  /** Reserves a slot for a job of this type that would start at once; false when there is none. */
+  reserve(jobType: string): boolean
+  /** Ends reservations: what became of them was taken, or came to nothing. */
+  unreserve(count: number): void
+  newLease(): InsertingRunner
+  take(jobs: readonly ClaimedJob[], lease: InsertingRunner): void
+  /** A stored job will be due in `ms` milliseconds. */
+  wakeIn(ms: number): void
+  /** Its lease turned out to be lost. */
+  renewSoon(): void
+}
+
+interface Waiting {
+  readonly job: NewJob
+  resolve(stored: InsertedJob): void
+  reject(error: unknown): void
+}
+
+/** Rows per statement. */
+const LARGEST_GROUP = 1_000
+/** Calls that wait before a second connection helps: below it one connection is quicker with larger groups. */
+const SECOND_CONNECTION_FROM = 32
+/** A pool smaller than this keeps its connections for claiming and settling. */
+const SMALLEST_POOL_FOR_TWO = 4
+
+/**
+ * Stores single jobs, each call in its own right: the promise resolves when its job is committed. Calls that arrive while
+ * a statement is under way share the next one, and its transaction; one that cannot be stored fails alone.
+ */
+export class JobWriter {
+  readonly #core: Core
+  readonly #runner: LocalRunner
+  readonly #hints: HintThrottle
+  readonly #waiting: Waiting[] = []
+  #underWay = 0
+  #pumping = false
+
+  constructor(core: Core, parts: { runner: LocalRunner; hints: HintThrottle }) {
+    this.#core = core
+    this.#runner = parts.runner
+    this.#hints = parts.hints
+  }
+
+  /** Stores one job; rejects with the driver's error when it cannot be stored. */
+  store(job: NewJob): Promise<InsertedJob> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ job, resolve, reject })
+      if (this.#pumping) return
+      this.#pumping = true
+      // Calls made in one go, as in `Promise.all`, find themselves in one statement.
+      queueMicrotask(() => this.#pump())
+    })
+  }
+
+  #pump(): void {
+    this.#pumping = false
+    const { maxConnections } = this.#core.database
+    const most = maxConnections >= SMALLEST_POOL_FOR_TWO && this.#waiting.length >= SECOND_CONNECTION_FROM ? 2 : 1
+    if (this.#waiting.length === 0 || this.#underWay >= most) return
+    const group = this.#waiting.splice(0, LARGEST_GROUP)
+    this.#underWay += 1
+    void this.#write(group).finally(() => {
+      this.#underWay -= 1
+      this.#pump()
+    })
+  }
+
+  async #write(group: readonly Waiting[]): Promise<void> {
+    try {
+      const stored = await this.#insert(group.map(each => each.job))
+      for (const [index, { resolve, reject }] of group.entries()) {
+        const answer = stored[index]
+        if (answer) resolve(answer)
+        else reject(new Error('the database answered nothing for a stored job'))
+      }
+    } catch (error) {
+      if (group.length === 1 || !isRowsFault(error)) {
+        for (const { reject } of group) reject(error)
+        return
+      }
+      for (const each of group) await this.#write([each])
+    }
+  }
+
+  async #insert(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]> {
+    const { database, tables } = this.#core
+    const now = databaseNow(this.#core)
+    const marked = jobs.map(job =>
+      this.#isDue(job) && this.#runner.reserve(job.jobType) ? { ...job, claim: true } : job,
+    )
+    const reserved = marked.filter(job => job.claim).length
+    try {
+      const hintWithinMs = this.#hints.windowFor(marked)
+      const [only] = marked
+      if (only && marked.length === 1 && hintWithinMs === null && now === null && this.#mayBePlain(only)) {
+        await insertPlainJob(database, tables, only)
+        if (only.scheduledTime === null) this.#runner.wakeIn(only.delayMs)
+        return [{ job_id: only.jobId, conflict: false, claimed: false }]
+      }
+      const claimFor = reserved > 0 ? this.#runner.newLease() : undefined
+      const inserted = await insertJobs(database, tables, { jobs: marked, now, hintWithinMs, claimFor })
+      if (claimFor) this.#handOver(marked, inserted.jobs, claimFor)
+      if (inserted.nextDueMs !== null) this.#runner.wakeIn(inserted.nextDueMs)
+      return inserted.jobs
+    } finally {
+      this.#runner.unreserve(reserved)
+    }
+  }
+
+  /** A runner here has to learn from the database, not from this process's clock, when an instant comes. */
+  #mayBePlain(job: NewJob): boolean {
+    return isPlain(job) && (job.scheduledTime === null || !this.#runner.active)
+  }
+
+  #isDue({ scheduledTime, delayMs }: NewJob): boolean {
+    return scheduledTime === null && delayMs === 0
+  }
+
+  /** Jobs that were stored as claimed start now: as a claim would have answered them. */
+  #handOver(jobs: readonly NewJob[], stored: readonly InsertedJob[], lease: InsertingRunner): void {
+    const nowMs = this.#core.clock.now().getTime()
+    const taken = jobs.filter((_job, index) => stored[index]?.claimed)
+    if (taken.length > 0) {
+      this.#runner.take(
+        taken.map(job => claimedJobOf(job, nowMs)),
+        lease,
+      )
+    } else if (stored.some(each => !each.conflict)) this.#runner.renewSoon()
+  }
+}
+
+function claimedJobOf(job: NewJob, nowMs: number): ClaimedJob {
+  const ordinary = job.payloadVersion === 1 && job.timeoutMs == null
+  return {
+    job_id: job.jobId,
+    job_type: job.jobType,
+    payload: JSON.parse(job.payload),
+    attempt: 1,
+    retry_count: 0,
+    max_retries: job.maxRetries,
+    scheduled_ms: nowMs,
+    due_in_ms: null,
+    uncommon: ordinary
+      ? null
+      : {
+          payload_version: job.payloadVersion,
+          cancel_requested: false,
+          lost_count: 0,
+          timeout_ms: job.timeoutMs ?? null,
+          schedule_id: null,
+          occurrence_ms: null,
+        },
+  }
+}
+
+/** SQLSTATE classes 22 (data) and 23 (constraint): one of the rows is at fault, the others are not. */
+function isRowsFault(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^2[23]/.test(error.code)
+}
