@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { gapsOf, tablesOf, verdictTable, type Table } from './report.ts'
+import { allTables, gapsOf, measuredText, type Table } from './report.ts'
 import type { Results } from './results.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -30,12 +30,9 @@ export async function writeIntoPages(results: Results): Promise<string[]> {
 
 /** The tables as Markdown, all or those named. */
 export function markdownOf(results: Results, wanted: readonly string[] = []): string {
-  const tables = [...tablesOf(results), verdictTable(results)].filter(
-    ({ title }) => wanted.length === 0 || wanted.includes(title),
-  )
+  const tables = allTables(results).filter(({ title }) => wanted.length === 0 || wanted.includes(title))
   const gaps = wanted.length === 0 ? gapsOf(results).map(gap => `- ${gap}`) : []
-  const measured = `${results.machine}. ${results.measuredAt.slice(0, 10)}, ${results.options.rounds} rounds.`
-  const parts = [measured, ...tables.map(markdownTable), ...(gaps.length > 0 ? [gaps.join('\n')] : [])]
+  const parts = [measuredText(results), ...tables.map(markdownTable), ...(gaps.length > 0 ? [gaps.join('\n')] : [])]
   return `${parts.join('\n\n')}\n`
 }
 

@@ -19,7 +19,7 @@ const metricNames = Object.keys(metrics) as MetricName[]
 const compared: readonly MetricName[] = ['rate', 'p50', 'p99', 'idleMb', 'peakMb']
 
 /** One table per scenario: a row per variant and library, medians with their extremes, and how ours compares. */
-export function tablesOf({ runs }: Results): Table[] {
+function tablesOf({ runs }: Results): Table[] {
   return scenarios.flatMap(({ name, about, variants }) => {
     const own = runs.filter(run => run.scenario === name)
     if (own.length === 0) return []
@@ -33,13 +33,49 @@ export function tablesOf({ runs }: Results): Table[] {
         who === OURS ? '' : ratiosText(own, { ...of, who }),
       ])
     })
-    const head = ['variant', 'library', ...shown.map(metric => metrics[metric].title), `${OURS} : it`]
+    const head = [
+      'variant (settings of the peer)',
+      'library',
+      ...shown.map(metric => metrics[metric].title),
+      `${OURS} : it`,
+    ]
     return [{ title: name, about, head, rows }]
   })
 }
 
+/** The figures people ask for first, one row per library, each peer with its best settings. */
+export function summaryTable({ runs }: Results): Table {
+  const columns: readonly (Of & { head: string; metrics: readonly MetricName[] })[] = [
+    { head: 'drain, jobs/s', scenario: 'drain', variant: 'tuned, 1 process', metrics: ['rate'] },
+    { head: 'with 2 processes', scenario: 'drain', variant: 'tuned, 2 processes', metrics: ['rate'] },
+    { head: 'CPU µs/job', scenario: 'drain', variant: 'tuned, 1 process', metrics: ['cpuUs'] },
+    { head: 'pick-up p50 / p99 ms', scenario: 'pickup', variant: 'tuned, same process', metrics: ['p50', 'p99'] },
+    { head: 'lateness p50 / p99 ms', scenario: 'lateness', variant: 'tuned', metrics: ['p50', 'p99'] },
+    { head: 'scheduled/s, 50 in flight', scenario: 'scheduling', variant: '50 in flight', metrics: ['rate'] },
+    { head: 'in bulk', scenario: 'scheduling', variant: 'bulk of 1000', metrics: ['rate'] },
+  ]
+  const measured = columns.filter(column => whoIn(runs, column).length > 0)
+  const everybody = [...new Set(measured.flatMap(column => whoIn(runs, column)))]
+  const cell = (column: (typeof columns)[number], who: string) =>
+    column.metrics.map(metric => number(spreadOf(runs, { ...column, who, metric })?.median)).join(' / ')
+  const rows = everybody.map(who => [who, ...measured.map(column => cell(column, who))])
+  const about = `Medians; ${OURS} with its defaults, the others tuned for each column.`
+  return { title: 'summary', about, head: ['library', ...measured.map(({ head }) => head)], rows }
+}
+
+/** Every table there is something to say in. */
+export function allTables(results: Results): Table[] {
+  return [summaryTable(results), ...tablesOf(results), verdictTable(results)].filter(({ rows }) => rows.length > 0)
+}
+
+/** What was measured, and when. */
+export function measuredText({ machine, measuredAt, options }: Results): string {
+  const rounds = options.rounds === 1 ? '1 round' : `${options.rounds} rounds`
+  return `${machine}. ${measuredAt.slice(0, 10)}, ${rounds}, ${number(options.jobs)} jobs.`
+}
+
 /** The required figures, each with what was found. */
-export function verdictTable({ runs }: Results): Table {
+function verdictTable({ runs }: Results): Table {
   const rows = judge(runs).map(verdict => [
     whatText(verdict),
     requirementText(verdict.target),
@@ -62,11 +98,9 @@ export function gapsOf({ runs, notRun }: Results): string[] {
 
 /** Everything, for a terminal. */
 export function reportText(results: Results): string {
-  const { machine, measuredAt, options } = results
-  const head = `\n${machine}\n${measuredAt}, ${options.rounds} rounds; each cell: median (least–most)\n`
+  const head = `\n${measuredText(results)} Each cell: median (least–most).\n`
   const gaps = gapsOf(results)
-  const tables = [...tablesOf(results), verdictTable(results)]
-  return `${head}${tables.map(aligned).join('')}${gaps.length > 0 ? `\n${gaps.join('\n')}\n` : ''}`
+  return `${head}${allTables(results).map(aligned).join('')}${gaps.length > 0 ? `\n${gaps.join('\n')}\n` : ''}`
 }
 
 /** One run's figures in a line. */
@@ -111,7 +145,8 @@ function requirementText({ atLeast, atMost, against }: Target): string {
 }
 
 /** Three digits that matter; whole from a hundred on. */
-function number(value: number): string {
+function number(value: number | undefined): string {
+  if (value === undefined) return '–'
   if (!Number.isFinite(value)) return String(value)
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US')
   return String(Number(value.toPrecision(3)))
