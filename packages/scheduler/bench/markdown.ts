@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { allTables, gapsOf, measuredText, type Table } from './report.ts'
+import { allTables, remarksOf, measuredText, type Table } from './report.ts'
 import type { Results } from './results.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -31,8 +31,12 @@ export async function writeIntoPages(results: Results): Promise<string[]> {
 /** The tables as Markdown, all or those named. */
 export function markdownOf(results: Results, wanted: readonly string[] = []): string {
   const tables = allTables(results).filter(({ title }) => wanted.length === 0 || wanted.includes(title))
-  const gaps = wanted.length === 0 ? gapsOf(results).map(gap => `- ${gap}`) : []
-  const parts = [measuredText(results), ...tables.map(markdownTable), ...(gaps.length > 0 ? [gaps.join('\n')] : [])]
+  const remarks = wanted.length === 0 ? remarksOf(results).map(remark => `- ${remark}`) : []
+  const parts = [
+    measuredText(results),
+    ...tables.map(markdownTable),
+    ...(remarks.length > 0 ? [remarks.join('\n')] : []),
+  ]
   return `${parts.join('\n\n')}\n`
 }
 

@@ -86,9 +86,19 @@ function verdictTable({ runs }: Results): Table {
   return { title: 'targets', about, head: ['what', 'required', 'found', ''], rows }
 }
 
-/** Runs that failed, and peers that were not run, a line each. */
-export function gapsOf({ runs, notRun }: Results): string[] {
+/** Share of one processor, in %, above which others disturb a run; a server's own kernel work stays below. */
+const DISTURBING = 30
+
+/** What the reader must know besides the tables, a line each: what was not run, what failed, what was disturbed. */
+export function remarksOf({ runs, notRun }: Results): string[] {
+  const watched = runs.flatMap(run => run.figures?.foreignShare ?? [])
+  const disturbed = watched.filter(share => share > DISTURBING).length
   return [
+    ...(disturbed > 0
+      ? [
+          `${disturbed} of ${watched.length} runs shared the machine with other work (over ${DISTURBING} % of a processor)`,
+        ]
+      : []),
     ...Object.entries(notRun).map(([peer, reason]) => `${peer}: not run: ${reason}`),
     ...runs
       .filter(run => run.error !== undefined)
@@ -99,8 +109,8 @@ export function gapsOf({ runs, notRun }: Results): string[] {
 /** Everything, for a terminal. */
 export function reportText(results: Results): string {
   const head = `\n${measuredText(results)} Each cell: median (least–most).\n`
-  const gaps = gapsOf(results)
-  return `${head}${allTables(results).map(aligned).join('')}${gaps.length > 0 ? `\n${gaps.join('\n')}\n` : ''}`
+  const remarks = remarksOf(results)
+  return `${head}${allTables(results).map(aligned).join('')}${remarks.length > 0 ? `\n${remarks.join('\n')}\n` : ''}`
 }
 
 /** One run's figures in a line. */

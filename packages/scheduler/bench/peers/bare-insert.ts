@@ -20,7 +20,7 @@ export const bareInsert: Peer = {
         await ours.schedule(payload())
         await ours.close()
         const table = await liveTable(pool)
-        await pool.query(`create table ${TABLE} (like ${table} including all)`)
+        await pool.query(`create table ${TABLE} (like ${table} including all) ${await storageOf(pool, table)}`)
         statement = await rowAsInsert(pool, table)
       },
       schedule(each) {
@@ -45,6 +45,16 @@ async function liveTable(pool: pg.Pool): Promise<string> {
   const [row] = rows
   if (!row) throw new Error('belfry.scheduled_jobs is empty after scheduling a job')
   return row.name
+}
+
+/** What LIKE does not copy: the fill factor. */
+async function storageOf(pool: pg.Pool, table: string): Promise<string> {
+  const { rows } = await pool.query<{ options: string | null }>(
+    `select array_to_string(reloptions, ', ') as options from pg_class where oid = $1::regclass`,
+    [table],
+  )
+  const options = rows[0]?.options
+  return options ? `with (${options})` : ''
 }
 
 /** An INSERT of the columns that the stored row fills with something else than the column's default. */
