@@ -23,7 +23,7 @@ const listed: Readonly<Record<string, Listed>> = {
     slow: true,
     noDefault: 'by default its jobs run in threads of another process, where a handler cannot be counted',
   },
-  dbos: { store: 'postgres', slow: true },
+  dbos: { store: 'postgres', slow: true, pollMs: 1000 },
   agenda: { store: 'postgres', slow: true },
 }
 
