@@ -52,10 +52,10 @@ const orders: Record<string, () => (item: string) => Promise<void>> = {
   },
 }
 
-it.each(Object.keys(orders))('%s: the job exists if and only if the order does', async name => {
-  const order = orders[name]!()
+it.each(Object.entries(orders))('%s: the job exists if and only if the order does', async (_, open) => {
+  const order = open()
   await order('kite')
-  await expect(order('kite')).rejects.toThrow()
+  await expect(order('kite')).rejects.toThrow(/duplicate key|Failed query/)
   await scheduler.runDueJobs()
   expect(packed).toEqual([{ item: 'kite' }])
 })
@@ -65,8 +65,8 @@ it('a trigger: an order inserted by anybody has its job, and a failed one has no
   await database.pool.query(`insert into orders values ('kite'), ('drum')`)
   await expect(database.pool.query(`insert into orders values ('flute'), ('kite')`)).rejects.toThrow(/duplicate key/)
   await scheduler.runDueJobs()
-  expect(packed.toSorted()).toEqual(expect.arrayContaining([{ item: 'drum' }, { item: 'kite' }]))
   expect(packed).toHaveLength(2)
+  expect(packed).toEqual(expect.arrayContaining([{ item: 'drum' }, { item: 'kite' }]))
 })
 
 it('a whole scheduler runs on postgres.js', async () => {

@@ -34,14 +34,14 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-describe.each(Object.keys(doors))('scheduling inside a transaction of %s', name => {
+describe.each(Object.entries(doors))('scheduling inside a transaction of %s', (name, openDoor) => {
   const schema = `via ${name}?`
   let door: Door
   let scheduler: Scheduler
   let ran: unknown[]
 
   beforeAll(async () => {
-    door = doors[name]!(database.url)
+    door = openDoor(database.url)
     scheduler = new Scheduler({ database: onPg, schema })
     scheduler.registerHandler('note', payload => ran.push(payload))
     await scheduler.migrate()
@@ -103,7 +103,12 @@ describe.each(Object.keys(doors))('scheduling inside a transaction of %s', name 
     expect(await scheduler.getJob(first)).toMatchObject({ payload: NASTY, scheduledTime: at, status: 'pending' })
     await door.transaction(async transaction => {
       await scheduler.scheduleJob('note', {
-        ...{ payload: { n: 3 }, uniqueKey, onConflict: 'replace', delay: '2h', maxWait: '30m', transaction },
+        payload: { n: 3 },
+        uniqueKey,
+        onConflict: 'replace',
+        delay: '2h',
+        maxWait: '30m',
+        transaction,
       })
     })
     const bounded = await scheduler.getJob(first)
@@ -115,7 +120,10 @@ describe.each(Object.keys(doors))('scheduling inside a transaction of %s', name 
     const taken = await scheduler.scheduleJob('bulk', { uniqueKey: 'key 500', delay: '1h' })
     await door.transaction(async transaction => {
       const jobs = Array.from({ length: 1_000 }, (_, n) => ({
-        ...{ job: 'bulk', payload: { n, text: NASTY.marks }, uniqueKey: `key ${n}`, delay: '1h' as const },
+        job: 'bulk',
+        payload: { n, text: NASTY.marks },
+        uniqueKey: `key ${n}`,
+        delay: '1h' as const,
       }))
       const answers = await scheduler.scheduleJobs(jobs, { transaction })
       expect(answers.map(each => each.conflict)).toEqual(jobs.map((_, n) => n === 500))
@@ -202,7 +210,8 @@ describe('a library that changes results on their way', () => {
 
   it('is refused with the setting to change: Knex with a postProcessResponse that renames', async () => {
     const db = knex({
-      ...{ client: 'pg', connection: database.url },
+      client: 'pg',
+      connection: database.url,
       postProcessResponse: (result: { rows: object[] }) => ({
         rows: result.rows.map(row =>
           Object.fromEntries(Object.entries(row).map(([key, value]) => [key.toUpperCase(), value])),

@@ -85,7 +85,7 @@ describe('a statement is taken apart at its parameters', () => {
     )
     const large = `'${"it''s ".repeat(200_000)}' $1 "${'""'.repeat(200_000)}" $2`
     expect(splitPlaceholders(large).order).toEqual([1, 2])
-    expect(splitPlaceholders(`${"'".repeat(100_001)}`).order).toEqual([])
+    expect(splitPlaceholders("'".repeat(100_001)).order).toEqual([])
     expect(splitPlaceholders('/*'.repeat(50_000)).order).toEqual([])
   })
 

@@ -53,10 +53,10 @@ class RawQueryError extends Error {
 
 async function rawQuery(client: Pool | PoolClient, text: string, values: unknown[]): Promise<unknown[]> {
   if (values.includes(undefined)) throw new TypeError('undefined is no value of a raw query')
-  const getTypeParser = (oid: number, format: 'text' | 'binary') =>
-    oid === INT8 ? BigInt : types.getTypeParser(oid, format as 'text')
+  const getTypeParser: typeof types.getTypeParser = (...[oid]: Parameters<typeof types.getTypeParser>) =>
+    Number(oid) === INT8 ? BigInt : types.getTypeParser(oid)
   const result = await client
-    .query({ text, values, types: { getTypeParser: getTypeParser as never } })
+    .query({ text, values, types: { getTypeParser } })
     .catch((error: Error & { code: string }) => {
       throw new RawQueryError(error.code, error.message)
     })
