@@ -7,6 +7,7 @@ import { Pool } from 'pg'
 import postgres from 'postgres'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../test-support/test-database.ts'
+import { until } from '../test-support/until.ts'
 import { orderWithDrizzle, orderWithKnex, orderWithKysely, orderWithPostgresJs, type Shop } from './transactions.ts'
 import { packEveryOrder } from './trigger.ts'
 
@@ -67,6 +68,48 @@ it('a trigger: an order inserted by anybody has its job, and a failed one has no
   await scheduler.runDueJobs()
   expect(packed).toHaveLength(2)
   expect(packed).toEqual(expect.arrayContaining([{ item: 'drum' }, { item: 'kite' }]))
+})
+
+it('a trigger: the role that inserts needs no more than the page says', async () => {
+  await database.pool.query(packEveryOrder)
+  const role = `clerk_${database.url.slice(-8)}`
+  await database.pool.query(`create role ${role};
+    grant insert on orders to ${role};
+    grant usage on schema belfry to ${role};
+    grant select, insert on belfry.scheduled_jobs_live to ${role}`)
+  const client = await database.pool.connect()
+  try {
+    await client.query(`set role ${role}`)
+    await client.query(`insert into orders values ('kite')`)
+    await client.query('reset role')
+    expect((await scheduler.getStats()).counts.pending).toBe(1)
+  } finally {
+    await client.query(`reset role; drop owned by ${role}; drop role ${role}`)
+    client.release()
+  }
+})
+
+it('a unique key waits for the other transaction that has just used it', async () => {
+  const [first, second] = [await database.pool.connect(), await database.pool.connect()]
+  try {
+    await first.query('begin')
+    await second.query('begin')
+    const key = { uniqueKey: 'kite', delay: '1h' } as const
+    const job = await scheduler.scheduleJob('pack', { ...key, transaction: first })
+    const waiting = scheduler.scheduleJob('pack', { ...key, transaction: second })
+    await until('the second one waits', async () => {
+      const blocked = await database.pool.query(
+        'select from pg_stat_activity where cardinality(pg_blocking_pids(pid)) > 0',
+      )
+      return blocked.rowCount === 1
+    })
+    await first.query('commit')
+    expect(await waiting).toEqual({ jobId: job.jobId, conflict: true })
+    await second.query('commit')
+  } finally {
+    first.release()
+    second.release()
+  }
 })
 
 it('a whole scheduler runs on postgres.js', async () => {

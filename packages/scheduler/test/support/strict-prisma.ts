@@ -1,6 +1,5 @@
 import { Pool, types, type PoolClient } from 'pg'
 
-const INT8 = 20
 const VOID = 2278
 
 /**
@@ -54,7 +53,7 @@ class RawQueryError extends Error {
 async function rawQuery(client: Pool | PoolClient, text: string, values: unknown[]): Promise<unknown[]> {
   if (values.includes(undefined)) throw new TypeError('undefined is no value of a raw query')
   const getTypeParser: typeof types.getTypeParser = (...[oid]: Parameters<typeof types.getTypeParser>) =>
-    Number(oid) === INT8 ? BigInt : types.getTypeParser(oid)
+    oid === types.builtins.INT8 ? BigInt : types.getTypeParser(oid)
   const result = await client
     .query({ text, values, types: { getTypeParser } })
     .catch((error: Error & { code: string }) => {
