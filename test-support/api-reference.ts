@@ -29,6 +29,8 @@ const AREAS: readonly (readonly [title: string, files: RegExp])[] = [
   ['Jobs and handlers', /^job\//],
   ['Recurring schedules', /^recurring\//],
   ['Events and numbers', /^(events|stats|maintenance\/)/],
+  ['Telemetry', /^telemetry\//],
+  ['Webhooks', /^webhooks\//],
   ['Errors', /^errors/],
   ['Time, durations, logs', /^runtime\//],
   ['Databases and transactions', /^database\/(database\.|node-postgres|pglite|adapters\/)/],
