@@ -172,6 +172,8 @@ describe.each(Object.entries(doors))('scheduling inside a transaction of %s', (n
       expect((await transaction.query(text, values)).rows).toEqual(rows)
     })
     expect((await door.instance.query('select 1 where false')).rows).toEqual([])
+    expect((await door.instance.query('select * from (select 1 as "oneTwo") as one_row')).rows).toEqual([{ oneTwo: 1 }])
+    expect((await door.instance.query('SELECT 1 AS ONE_TWO, 2')).rows).toEqual([{ one_two: 1, '?column?': 2 }])
   })
 })
 

@@ -90,10 +90,12 @@ describe('the published package', () => {
     const installed = join(project, 'node_modules/belfry')
     const manifest = await readFile(join(installed, 'package.json'), 'utf8')
     expect(manifest).not.toContain('src/')
+    const naming: string[] = []
     for (const { path } of packed.files.filter(file => file.path.endsWith('.js'))) {
       const code = await readFile(join(installed, path), 'utf8')
-      expect(`${path}: ${/sourceMappingURL|from '[^']*\.ts'/.exec(code)}`).toBe(`${path}: null`)
+      if (/sourceMappingURL|from '[^']*\.ts'/.test(code)) naming.push(path)
     }
+    expect(naming).toEqual([])
   })
 
   it('has nothing publint complains of', async () => {

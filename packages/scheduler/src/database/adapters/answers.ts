@@ -4,8 +4,6 @@ import type { QueryResult } from '../database.ts'
 /** An array of rows, as postgres.js and Prisma answer, or an object that holds one, as `pg` does. */
 type Answer = readonly unknown[] | { readonly rows: readonly unknown[] }
 
-/** PostgreSQL's name for a column that has none. */
-const NAMELESS = '?column?'
 /** Type numbers of arrays (pg_type): int4[], text[], varchar[], uuid[]. */
 const ARRAY_TYPES: ReadonlySet<unknown> = new Set([1007, 1009, 1015, 2951])
 
@@ -25,15 +23,22 @@ export function resultOf<Row>(source: string, text: string, answer: unknown): Qu
   return { rows: rows as Row[] }
 }
 
-/** Every column of an answer is named in its statement, unless somebody made `jobId` of `job_id`. */
+/** Somebody made `jobId` or `JOB_ID` of a statement's `job_id`. Columns that came through a `*` are in no statement. */
 function refuseRenamedColumns(source: string, text: string, row: object): void {
-  const renamed = Object.keys(row).find(name => name !== NAMELESS && !text.includes(name))
+  const renamed = Object.keys(row).find(name => {
+    if (text.includes(name) || text.toLowerCase().includes(name)) return false
+    return text.split(/\W+/).some(word => lettersOf(word) === lettersOf(name))
+  })
   if (renamed === undefined) return
   throw new BelfryError(
     'BELFRY_INVALID_OPTION',
     `${source}: the answer has a column ${show(renamed)} that the statement does not have, so results are renamed on ` +
       'their way (postgres.js: transform; Knex: postProcessResponse). Give Belfry an instance that does not do that.',
   )
+}
+
+function lettersOf(name: string): string {
+  return name.replaceAll('_', '').toLowerCase()
 }
 
 /** postgres.js reads arrays only if it was allowed to ask the server for their types. */
