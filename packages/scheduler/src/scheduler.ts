@@ -14,7 +14,9 @@ import { JobRegistry, type HandlerObject } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
 import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
-import { Schedules, type AppliedSchedule, type Schedule, type ScheduleDefinition } from './recurring/schedule.ts'
+import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
+import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
+import { Schedules } from './recurring/schedules.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
 import { silentLogger } from './runtime/logger.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
@@ -32,6 +34,9 @@ export interface SchedulerOptions extends EngineOptions {
   /** Recurring schedules, stored or brought in line at start. */
   schedules?: readonly ScheduleDefinition[]
 }
+
+/** Your own open transaction: what the call does happens if and only if it commits. */
+type InTransaction = Pick<ScheduleOptions, 'transaction'>
 
 /** A job by its id, or by the answer of the call that scheduled it. */
 export type JobReference = string | { readonly jobId: string }
@@ -243,30 +248,78 @@ export class Scheduler {
   }
 
   /**
-   * Stores a recurring schedule, or brings the stored one in line. The `schedules` option does this at start.
+   * Stores a recurring schedule, or brings the stored one in line. An unchanged rule keeps its next occurrence, so that
+   * restarts shift nothing; a paused schedule stays paused.
    * @throws BelfryError `BELFRY_INVALID_RULE`, `BELFRY_INVALID_TIME_ZONE`, `BELFRY_INVALID_PAYLOAD`, `BELFRY_INVALID_…`
    */
-  applySchedule(definition: ScheduleDefinition): Promise<AppliedSchedule> {
-    return this.#schedules.apply(definition)
+  applySchedule(definition: ScheduleDefinition, options: InTransaction = {}): Promise<AppliedSchedule> {
+    return this.#schedules.apply(definition, options.transaction as Queryable | undefined)
   }
 
+  /**
+   * Brings the stored schedules in line with the ones in your code, all or none, and answers what that changed. The
+   * `schedules` option does this at start.
+   * @param options `removeOthers`: true removes schedules that came from code before and are not there any more, `'all'`
+   *   also those made at run time; default none. `dryRun`: answers the plan and changes nothing.
+   * @throws BelfryError as `applySchedule` does, for the first one at fault
+   */
+  applySchedules(
+    definitions: readonly ScheduleDefinition[],
+    options: InTransaction & { removeOthers?: boolean | 'all'; dryRun?: boolean } = {},
+  ): Promise<SchedulePlan> {
+    const { removeOthers = false, dryRun = false } = options
+    const remove = removeOthers === 'all' ? 'all' : removeOthers ? 'code' : 'none'
+    const transaction = options.transaction as Queryable | undefined
+    return this.#schedules.applyAll(definitions, { remove, dryRun, transaction })
+  }
+
+  /** Every stored schedule, by id. */
   getSchedules(): Promise<Schedule[]> {
     return this.#schedules.list()
   }
 
   /** Stops a schedule from firing until it is resumed. False when there is none. */
-  pauseSchedule(scheduleId: string): Promise<boolean> {
-    return this.#schedules.pause(scheduleId, true)
+  pauseSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
+    return this.#schedules.pause(scheduleId, {
+      paused: true,
+      transaction: options.transaction as Queryable | undefined,
+    })
   }
 
   /** Goes on with the next occurrence from now. False when there is none. */
-  resumeSchedule(scheduleId: string): Promise<boolean> {
-    return this.#schedules.pause(scheduleId, false)
+  resumeSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
+    return this.#schedules.pause(scheduleId, {
+      paused: false,
+      transaction: options.transaction as Queryable | undefined,
+    })
   }
 
   /** Deletes a schedule; jobs it made stay. False when there is none. */
-  removeSchedule(scheduleId: string): Promise<boolean> {
-    return this.#schedules.remove(scheduleId)
+  removeSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
+    return this.#schedules.remove(scheduleId, options.transaction as Queryable | undefined)
+  }
+
+  /**
+   * Makes a schedule's job now, be it paused or not; its `occurrence` is now. Answers the job's id, or null when the
+   * schedule skips or queues it because an earlier job is unfinished.
+   * @throws BelfryError `BELFRY_INVALID_OPTION` when there is no such schedule
+   */
+  triggerSchedule(scheduleId: string, options: InTransaction = {}): Promise<string | null> {
+    return this.#schedules.trigger(scheduleId, options.transaction as Queryable | undefined)
+  }
+
+  /**
+   * Makes the jobs of the occurrences from `from` to `to` (both included, at most 1,000) that have none yet, whatever
+   * the overlap policy; those of the past are due at once.
+   * @throws BelfryError `BELFRY_INVALID_OPTION` when there is no such schedule or the range is too long,
+   *   `BELFRY_INVALID_TIME`
+   */
+  backfillSchedule(
+    scheduleId: string,
+    range: { from: Date | string; to: Date | string },
+    options: InTransaction = {},
+  ): Promise<Backfill> {
+    return this.#schedules.backfill(scheduleId, range, options.transaction as Queryable | undefined)
   }
 
   /** Removes finished jobs and attempts past their retention now; a started scheduler does so hourly. */
@@ -304,7 +357,7 @@ export class Scheduler {
       throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
     }
     if (this.#core.options.migrate) await this.migrate()
-    for (const definition of this.#declared) await this.#schedules.apply(definition)
+    if (this.#declared.length > 0) await this.applySchedules(this.#declared)
     await this.#runner.start()
     this.#enqueuer.start()
     this.#maintainer.start()

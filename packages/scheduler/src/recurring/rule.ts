@@ -91,6 +91,12 @@ export function parseRule(input: RuleInput, timeZone = 'UTC', dst: DstPolicy = '
   }
 }
 
+/** Parses a rule again from what is stored of it. */
+export function parseStoredRule(stored: Pick<Rule, 'text' | 'timeZone' | 'dst' | 'bounds'>): Rule {
+  const [kind, value] = kindOf(stored.text)
+  return parseRule({ ...stored.bounds, [kind]: value } as RuleInput, stored.timeZone, stored.dst)
+}
+
 /** Both in milliseconds since 1970. */
 interface GivenBounds {
   readonly start: number | undefined

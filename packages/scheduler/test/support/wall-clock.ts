@@ -33,7 +33,11 @@ export interface Wanted {
 }
 
 /** When a rule should fire, found by looking at every minute. */
-export function scanned(readings: Readings, wanted: Wanted, range: { dst: DstPolicy; from: number; to: number }): string[] {
+export function scanned(
+  readings: Readings,
+  wanted: Wanted,
+  range: { dst: DstPolicy; from: number; to: number },
+): string[] {
   const fires = new Set<number>()
   const seen = new Set<number>()
   let highest = (readings[0]?.wall ?? 0) - MINUTE
