@@ -12,7 +12,9 @@ import type { Segment, Zone } from './zone.ts'
  * Rules with wildcards or steps go by elapsed time: they run in both passes of a repeated hour, and under `once` those
  * that fall into a gap run as long after the one before them as ever.
  */
-export type DstPolicy = 'once' | 'skip' | 'wall'
+export type DstPolicy = (typeof DST_POLICIES)[number]
+
+export const DST_POLICIES = ['once', 'skip', 'wall'] as const
 
 /** No zone is further from UTC than this. */
 const FARTHEST_OFFSET_MS = 86_400_000

@@ -1,7 +1,7 @@
 import { requireWhole } from '../job/definition.ts'
 import { requireChoice } from './choice.ts'
 import { cronRule } from './cron-rule.ts'
-import { lastShowing, nextInstant, type DstPolicy } from './daylight-saving.ts'
+import { DST_POLICIES, lastShowing, nextInstant, type DstPolicy } from './daylight-saving.ts'
 import { requireInstant } from './instant.ts'
 import { invalidRule } from './invalid-rule.ts'
 import { recurrence } from './rrule.ts'
@@ -51,7 +51,6 @@ const SHORTEST_INTERVAL_MS = 1_000
 /** Finding the last of this many takes about half a second, once. */
 const MOST_COUNTED = 10_000
 const LATEST = Date.UTC(3000, 0, 1)
-const DST_POLICIES = ['once', 'skip', 'wall'] as const
 
 /** Both in milliseconds since 1970. */
 type NextInstant = (after: number) => number | undefined
