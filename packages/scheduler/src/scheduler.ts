@@ -14,9 +14,10 @@ import { JobRegistry, type HandlerObject } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
 import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
+import type { InTransaction } from './recurring/in-transaction.ts'
 import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
 import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
-import { Schedules } from './recurring/schedules.ts'
+import { Schedules, type ApplySchedulesOptions, type BackfillRange } from './recurring/schedules.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
 import { silentLogger } from './runtime/logger.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
@@ -34,9 +35,6 @@ export interface SchedulerOptions extends EngineOptions {
   /** Recurring schedules, stored or brought in line at start. */
   schedules?: readonly ScheduleDefinition[]
 }
-
-/** Your own open transaction: what the call does happens if and only if it commits. */
-type InTransaction = Pick<ScheduleOptions, 'transaction'>
 
 /** A job by its id, or by the answer of the call that scheduled it. */
 export type JobReference = string | { readonly jobId: string }
@@ -253,73 +251,55 @@ export class Scheduler {
    * @throws BelfryError `BELFRY_INVALID_RULE`, `BELFRY_INVALID_TIME_ZONE`, `BELFRY_INVALID_PAYLOAD`, `BELFRY_INVALID_…`
    */
   applySchedule(definition: ScheduleDefinition, options: InTransaction = {}): Promise<AppliedSchedule> {
-    return this.#schedules.apply(definition, options.transaction as Queryable | undefined)
+    return this.#schedules.apply(definition, options)
   }
 
   /**
-   * Brings the stored schedules in line with the ones in your code, all or none, and answers what that changed. The
-   * `schedules` option does this at start.
-   * @param options `removeOthers`: true removes schedules that came from code before and are not there any more, `'all'`
-   *   also those made at run time; default none. `dryRun`: answers the plan and changes nothing.
+   * Brings the stored schedules in line with your code, all or none, and answers what that changed. The `schedules` option
+   * does this at start.
    * @throws BelfryError as `applySchedule` does, for the first one at fault
    */
   applySchedules(
     definitions: readonly ScheduleDefinition[],
-    options: InTransaction & { removeOthers?: boolean | 'all'; dryRun?: boolean } = {},
+    options: ApplySchedulesOptions = {},
   ): Promise<SchedulePlan> {
-    const { removeOthers = false, dryRun = false } = options
-    const remove = removeOthers === 'all' ? 'all' : removeOthers ? 'code' : 'none'
-    const transaction = options.transaction as Queryable | undefined
-    return this.#schedules.applyAll(definitions, { remove, dryRun, transaction })
+    return this.#schedules.applyAll(definitions, options)
   }
 
-  /** Every stored schedule, by id. */
   getSchedules(): Promise<Schedule[]> {
     return this.#schedules.list()
   }
 
   /** Stops a schedule from firing until it is resumed. False when there is none. */
   pauseSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
-    return this.#schedules.pause(scheduleId, {
-      paused: true,
-      transaction: options.transaction as Queryable | undefined,
-    })
+    return this.#schedules.pause(scheduleId, true, options)
   }
 
   /** Goes on with the next occurrence from now. False when there is none. */
   resumeSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
-    return this.#schedules.pause(scheduleId, {
-      paused: false,
-      transaction: options.transaction as Queryable | undefined,
-    })
+    return this.#schedules.pause(scheduleId, false, options)
   }
 
   /** Deletes a schedule; jobs it made stay. False when there is none. */
   removeSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
-    return this.#schedules.remove(scheduleId, options.transaction as Queryable | undefined)
+    return this.#schedules.remove(scheduleId, options)
   }
 
   /**
-   * Makes a schedule's job now, be it paused or not; its `occurrence` is now. Answers the job's id, or null when the
-   * schedule skips or queues it because an earlier job is unfinished.
+   * Makes a schedule's job now, be it paused or not; its `occurrence` is now. Answers its id, or null when the schedule
+   * skips or queues it because an earlier job is unfinished.
    * @throws BelfryError `BELFRY_INVALID_OPTION` when there is no such schedule
    */
   triggerSchedule(scheduleId: string, options: InTransaction = {}): Promise<string | null> {
-    return this.#schedules.trigger(scheduleId, options.transaction as Queryable | undefined)
+    return this.#schedules.trigger(scheduleId, options)
   }
 
   /**
-   * Makes the jobs of the occurrences from `from` to `to` (both included, at most 1,000) that have none yet, whatever
-   * the overlap policy; those of the past are due at once.
-   * @throws BelfryError `BELFRY_INVALID_OPTION` when there is no such schedule or the range is too long,
-   *   `BELFRY_INVALID_TIME`
+   * Makes the jobs of occurrences (at most 1,000) that have none yet, whatever the overlap policy; past ones are due now.
+   * @throws BelfryError `BELFRY_INVALID_OPTION` without such a schedule or for too long a range, `BELFRY_INVALID_TIME`
    */
-  backfillSchedule(
-    scheduleId: string,
-    range: { from: Date | string; to: Date | string },
-    options: InTransaction = {},
-  ): Promise<Backfill> {
-    return this.#schedules.backfill(scheduleId, range, options.transaction as Queryable | undefined)
+  backfillSchedule(scheduleId: string, range: BackfillRange, options: InTransaction = {}): Promise<Backfill> {
+    return this.#schedules.backfill(scheduleId, range, options)
   }
 
   /** Removes finished jobs and attempts past their retention now; a started scheduler does so hourly. */

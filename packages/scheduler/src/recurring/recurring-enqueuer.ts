@@ -120,7 +120,7 @@ export class RecurringEnqueuer {
   }
 
   #read(row: ScheduleRow): ReadSchedule {
-    const key = JSON.stringify([row.rule, row.time_zone, row.rule_options, row.catch_up, row.overlap])
+    const key = JSON.stringify([row.job_type, row.rule, row.time_zone, row.rule_options, row.catch_up, row.overlap])
     const read = this.#kept.get(key) ?? readSchedule(row)
     if (this.#kept.size >= MOST_KEPT) this.#kept.clear()
     this.#kept.set(key, read)

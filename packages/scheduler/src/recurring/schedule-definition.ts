@@ -114,6 +114,7 @@ export interface ReadSchedule {
  */
 export function readSchedule(row: ScheduleRow): ReadSchedule {
   const options = (typeof row.rule_options === 'object' ? (row.rule_options ?? {}) : {}) as RuleOptions
+  requireJobType(row.job_type)
   const { dst = 'once', spreadMs = 0, priority = 0, expireAfterMs, start, end, count } = options
   const bounds = {
     ...(start !== undefined && { start }),

@@ -4,7 +4,8 @@ import { BelfryError, show } from '../errors.ts'
 import { requireKey } from '../job/job-id.ts'
 import { deleteSchedules, letWait, lockSchedule, pauseSchedule, readNow } from '../store/save-schedule.ts'
 import { listSchedules } from '../store/schedule-rows.ts'
-import { applyChecked, type Reconciliation } from './apply-schedules.ts'
+import { applyChecked } from './apply-schedules.ts'
+import type { InTransaction } from './in-transaction.ts'
 import { requireInstant } from './instant.ts'
 import { insertExtra, insertMissing, mayStart, type HeldSchedule } from './occurrence-jobs.ts'
 import type { Rule } from './rule.ts'
@@ -13,6 +14,20 @@ import { checkSchedule, readSchedule, type CheckedSchedule, type ScheduleDefinit
 
 /** Occurrences of one backfill: what one statement stores well. */
 const MOST_BACKFILLED = 1_000
+
+/** How far bringing the stored schedules in line goes. */
+export interface ApplySchedulesOptions extends InTransaction {
+  /** true: remove schedules that came from code and are not there any more; `'all'`: also those made at run time. Default none. */
+  removeOthers?: boolean | 'all'
+  /** Answer the plan, change nothing. */
+  dryRun?: boolean
+}
+
+/** What to backfill: both ends included, as a `Date` or ISO text. */
+export interface BackfillRange {
+  from: Date | string
+  to: Date | string
+}
 
 /** The schedules of one scheduler: stored in the database, defined in code or at run time. */
 export class Schedules {
@@ -29,9 +44,9 @@ export class Schedules {
   }
 
   /** Stores one schedule, or brings the stored one in line. */
-  async apply(definition: ScheduleDefinition, transaction: Queryable | undefined): Promise<AppliedSchedule> {
+  async apply(definition: ScheduleDefinition, options: InTransaction): Promise<AppliedSchedule> {
     const wanted = [await checkSchedule(this.#core, definition)]
-    const plan = await this.#change(transaction, inside =>
+    const plan = await this.#change(options, inside =>
       applyChecked(this.#core, inside, { wanted, origin: 'runtime', remove: 'none', dryRun: false }),
     )
     if (plan.added.length > 0) return 'added'
@@ -39,30 +54,26 @@ export class Schedules {
   }
 
   /** Stores schedules that are defined in code, and removes others if asked to. */
-  async applyAll(
-    definitions: readonly ScheduleDefinition[],
-    how: Pick<Reconciliation, 'remove' | 'dryRun'> & { transaction: Queryable | undefined },
-  ): Promise<SchedulePlan> {
+  async applyAll(definitions: readonly ScheduleDefinition[], options: ApplySchedulesOptions): Promise<SchedulePlan> {
     const wanted: CheckedSchedule[] = []
     for (const definition of definitions) wanted.push(await checkSchedule(this.#core, definition))
-    const { transaction, remove, dryRun } = how
-    return this.#change(transaction, inside =>
-      applyChecked(this.#core, inside, { wanted, origin: 'code', remove, dryRun }),
-    )
+    const { removeOthers = false, dryRun = false } = options
+    const remove = removeOthers === 'all' ? 'all' : removeOthers ? 'code' : 'none'
+    return this.#change(options, inside => applyChecked(this.#core, inside, { wanted, origin: 'code', remove, dryRun }))
   }
 
   /** False when there is none. */
-  async remove(scheduleId: string, transaction: Queryable | undefined): Promise<boolean> {
-    const { database, tables } = this.#core
-    const gone = await deleteSchedules(transaction ?? database, tables, [requireKey(scheduleId, 'scheduleId')])
-    return gone.length > 0
+  remove(scheduleId: string, options: InTransaction): Promise<boolean> {
+    return this.#change(options, async inside => {
+      const gone = await deleteSchedules(inside, this.#core.tables, [requireKey(scheduleId, 'scheduleId')])
+      return gone.length > 0
+    })
   }
 
   /** Pauses or resumes; a resumed schedule goes on with its next occurrence from now. False when there is none. */
-  pause(scheduleId: string, how: { paused: boolean; transaction: Queryable | undefined }): Promise<boolean> {
+  pause(scheduleId: string, paused: boolean, options: InTransaction): Promise<boolean> {
     const { tables } = this.#core
-    const { paused, transaction } = how
-    return this.#change(transaction, async inside => {
+    return this.#change(options, async inside => {
       const stored = await lockSchedule(inside, tables, requireKey(scheduleId, 'scheduleId'))
       if (!stored) return false
       const next = paused ? undefined : readSchedule(stored).rule.next(await this.#now(inside))
@@ -72,8 +83,8 @@ export class Schedules {
   }
 
   /** Makes a job now, paused or not, as far as the overlap policy allows; answers its id, or null. */
-  trigger(scheduleId: string, transaction: Queryable | undefined): Promise<string | null> {
-    return this.#change(transaction, async inside => {
+  trigger(scheduleId: string, options: InTransaction): Promise<string | null> {
+    return this.#change(options, async inside => {
       const schedule = await this.#hold(inside, scheduleId)
       const now = await this.#now(inside)
       if (await mayStart(schedule)) return insertExtra(schedule, now)
@@ -85,13 +96,9 @@ export class Schedules {
   }
 
   /** Makes the jobs of past (or future) occurrences that have none, whatever the overlap policy. */
-  backfill(
-    scheduleId: string,
-    range: { from: Date | string; to: Date | string },
-    transaction: Queryable | undefined,
-  ): Promise<Backfill> {
+  async backfill(scheduleId: string, range: BackfillRange, options: InTransaction): Promise<Backfill> {
     const [from, to] = [requireInstant(range.from, 'from'), requireInstant(range.to, 'to')]
-    return this.#change(transaction, async inside => {
+    return this.#change(options, async inside => {
       const schedule = await this.#hold(inside, scheduleId)
       const occurrences = occurrencesIn(schedule.read.rule, from, to)
       const jobIds = await insertMissing(schedule, occurrences)
@@ -113,8 +120,8 @@ export class Schedules {
   }
 
   /** In the caller's transaction, whose commit tells the runners; else in one of its own. */
-  async #change<T>(transaction: Queryable | undefined, work: (transaction: Queryable) => Promise<T>): Promise<T> {
-    if (transaction) return work(transaction)
+  async #change<T>({ transaction }: InTransaction, work: (transaction: Queryable) => Promise<T>): Promise<T> {
+    if (transaction) return work(transaction as Queryable)
     const answer = await this.#core.database.transaction(work)
     this.#onChanged()
     return answer
