@@ -134,6 +134,19 @@ describeOnBothEngines('recurring schedules', engine => {
       expect(await scheduler.getSchedules()).toMatchObject([{ waitingOccurrence: null, skippedCount: 1 }])
     })
 
+    it('queue: triggered while paused, it waits all the same', async () => {
+      const { scheduler, jobs } = await overlapping('queue')
+      await scheduler.pauseSchedule('hourly')
+      const first = await scheduler.triggerSchedule('hourly')
+      expect(await scheduler.triggerSchedule('hourly')).toBeNull()
+      await scheduler.cancelJob(first ?? '')
+      await scheduler.runDueJobs()
+      expect(await jobs()).toEqual(['01-01 00:00 cancelled', '01-01 00:00 pending'])
+      expect(await scheduler.getSchedules()).toMatchObject([
+        { paused: true, waitingOccurrence: null, nextOccurrence: new Date('2027-01-01T01:00Z') },
+      ])
+    })
+
     it('replace: the pending one is cancelled', async () => {
       const { scheduler, jobs, pass } = await overlapping('replace')
       await pass()
@@ -157,6 +170,24 @@ describeOnBothEngines('recurring schedules', engine => {
       await scheduler.triggerSchedule('long')
       expect(await scheduler.runDueJobs()).toBe(2)
       expect(asked).toEqual([false, true])
+    })
+
+    it('replace: in a started scheduler the running one hears of it through its signal', async () => {
+      const scheduler = new Scheduler({ database: engine.database, schema: engine.freshSchema() })
+      const started = gate()
+      scheduler.registerHandler('long', async (_payload, { signal }) => {
+        started.open()
+        await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+      })
+      await scheduler.start()
+      await scheduler.applySchedule({ scheduleId: 'long', job: 'long', rule: '@yearly', overlap: 'replace' })
+      const first = await scheduler.triggerSchedule('long')
+      await started.promise
+      const ended = nextSettled(scheduler, event => event.jobId === first)
+      const second = await scheduler.triggerSchedule('long')
+      expect(await ended).toMatchObject({ outcome: 'cancelled' })
+      await scheduler.cancelJob(second ?? '')
+      await scheduler.stop()
     })
 
     it('queue: a started scheduler starts the next one at once', async () => {

@@ -15,6 +15,9 @@ export function cronRule(input: unknown): WallRule {
   if (text === '' || text.length > LONGEST_CRON) {
     throw invalidRule(input, `cron is text of 1 to ${LONGEST_CRON} characters`)
   }
+  if (!text.startsWith('@') && ![5, 6].includes(text.split(/\s+/).length)) {
+    throw invalidRule(text, 'five fields, or six with seconds first')
+  }
   let cron: Cron
   try {
     cron = new Cron(text, { timezone: 'UTC', mode: '5-or-6-parts', paused: true })

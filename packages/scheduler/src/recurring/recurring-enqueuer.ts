@@ -98,24 +98,26 @@ export class RecurringEnqueuer {
 
   async #fire(transaction: Queryable, row: ScheduleRow, now: Date): Promise<Fired[]> {
     const read = this.#read(row)
-    const due = row.next_ms === null ? undefined : new Date(Number.isFinite(row.next_ms) ? row.next_ms : now)
-    const isDue = due !== undefined && due <= now
-    const wasPutBack = !isDue && row.last_ms !== null && row.last_ms > now.getTime()
-    const firing = isDue ? decideFiring(read.rule, read.catchUp, { due, now }) : undefined
+    const next = row.next_ms === null || row.next_ms === Infinity ? undefined : new Date(Math.max(row.next_ms, 0))
+    const isDue = !row.paused && next !== undefined && next <= now
+    const wasPutBack = !row.paused && !isDue && row.last_ms !== null && row.last_ms > now.getTime()
+    const firing = isDue ? decideFiring(read.rule, read.catchUp, { due: next, now }) : undefined
     const waiting = row.waiting_ms === null ? [] : [new Date(row.waiting_ms)]
     const schedule = { core: this.#core, transaction, row, read }
     const made = await makeOccurrences(schedule, [...waiting, ...(firing?.fire ?? [])])
-    const last = firing ? (firing.fire.at(-1) ?? due) : wasPutBack || row.last_ms === null ? undefined : row.last_ms
+    const stored = row.last_ms === null || wasPutBack ? undefined : new Date(row.last_ms)
+    const last = firing ? (firing.fire.at(-1) ?? next) : stored
+    const following = firing ? firing.next : wasPutBack ? read.rule.next(now) : next
     const fired = made.occurrences.filter(each => each.jobId !== null).length
     await advanceSchedule(transaction, this.#core.tables, {
       scheduleId: row.schedule_id,
-      lastOccurrence: last === undefined ? null : new Date(last).toISOString(),
-      nextOccurrence: (firing ? firing.next : wasPutBack ? read.rule.next(now) : due)?.toISOString() ?? null,
+      lastOccurrence: last?.toISOString() ?? null,
+      nextOccurrence: following?.toISOString() ?? null,
       waitingOccurrence: made.waiting?.toISOString() ?? null,
       fired,
       skipped: (firing?.skipped ?? 0) + made.occurrences.length - fired,
     })
-    const missed = firing && firing.fire.length === 0 && due ? [{ occurrence: due, jobId: null }] : []
+    const missed = firing?.fire.length === 0 && next ? [{ occurrence: next, jobId: null }] : []
     return [...made.occurrences, ...missed].map(each => ({ scheduleId: row.schedule_id, ...each }))
   }
 

@@ -153,12 +153,13 @@ function kindOf(input: RuleInput): [Kind, unknown] {
     if (isRrule(input)) return ['rrule', input]
     return input.trim().startsWith(EVERY) ? ['every', input.trim().slice(EVERY.length)] : ['cron', input]
   }
-  const kinds = (['cron', 'every', 'rrule'] as const).filter(kind => input?.[kind] !== undefined)
+  const given = Object(input) as typeof input
+  const kinds = (['cron', 'every', 'rrule'] as const).filter(kind => Object.hasOwn(given, kind))
   const [kind] = kinds
   if (kind === undefined || kinds.length > 1) throw invalidRule(input, 'one of cron, every and rrule')
-  const unknown = Object.keys(input).find(key => ![kind, 'start', 'end', 'count'].includes(key))
+  const unknown = Object.keys(given).find(key => ![kind, 'start', 'end', 'count'].includes(key))
   if (unknown !== undefined) throw invalidRule(input, `no option ${unknown}; start, end and count are those there are`)
-  return [kind, input[kind]]
+  return [kind, given[kind]]
 }
 
 const READERS: Record<Kind, (value: unknown, given: { zone: Zone; start: number | undefined }) => Read> = {

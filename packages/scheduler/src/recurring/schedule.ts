@@ -1,4 +1,5 @@
 import type { ScheduleRow } from '../store/schedule-rows.ts'
+import type { CatchUp } from './catch-up.ts'
 import type { RuleBounds } from './rule.ts'
 
 /** A schedule as `getSchedules` answers it, as it is stored. */
@@ -10,7 +11,7 @@ export interface Schedule {
   /** Bounds of the rule, `dst` when it is not `once`, and `spreadMs` when there is a spread. */
   readonly ruleOptions: Readonly<RuleBounds & { dst?: string; spreadMs?: number }>
   readonly payload: unknown
-  readonly catchUp: unknown
+  readonly catchUp: CatchUp
   readonly overlap: string
   /** `code`: from the `schedules` option or `applySchedules`; `runtime`: from `applySchedule`. */
   readonly origin: string
@@ -54,7 +55,7 @@ export function scheduleOf(row: ScheduleRow): Schedule {
     timeZone: row.time_zone,
     ruleOptions: row.rule_options as Schedule['ruleOptions'],
     payload: row.payload,
-    catchUp: row.catch_up,
+    catchUp: row.catch_up as CatchUp,
     overlap: row.overlap,
     origin: row.origin,
     paused: row.paused,

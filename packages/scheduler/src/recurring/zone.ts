@@ -27,8 +27,7 @@ const PROBE_MS = 2 * 86_400_000
  * @throws BelfryError `BELFRY_INVALID_TIME_ZONE`
  */
 export function zoneOf(timeZone: unknown): Zone {
-  const clock = clockIn(timeZone)
-  const name = clock.resolvedOptions().timeZone
+  const { clock, name } = clockIn(timeZone)
   if (name === 'UTC') return { name, segmentAt: () => UNCHANGING }
   const years = new Map<number, readonly Segment[]>()
   return {
@@ -86,10 +85,11 @@ function offsetAt(clock: Intl.DateTimeFormat, instant: number): number {
   return wall - Math.floor(instant / 1_000) * 1_000
 }
 
-function clockIn(timeZone: unknown): Intl.DateTimeFormat {
+/** The name stays as given: which of a zone's names is the first one differs from one version of Node to the next. */
+function clockIn(timeZone: unknown): { clock: Intl.DateTimeFormat; name: string } {
   try {
     if (typeof timeZone !== 'string' || timeZone === '') throw new RangeError('no text')
-    return new Intl.DateTimeFormat('en-US', {
+    const clock = new Intl.DateTimeFormat('en-US', {
       timeZone,
       calendar: 'gregory',
       numberingSystem: 'latn',
@@ -101,6 +101,7 @@ function clockIn(timeZone: unknown): Intl.DateTimeFormat {
       minute: '2-digit',
       second: '2-digit',
     })
+    return { clock, name: timeZone }
   } catch {
     throw new BelfryError(
       'BELFRY_INVALID_TIME_ZONE',

@@ -18,11 +18,10 @@ export async function lockDueSchedules(
   const found = await transaction.query<ScheduleRow>(
     `with moment as materialized (select coalesce($1::text::timestamptz, clock_timestamp()) as now)
      select ${SCHEDULE_COLUMNS} from ${tables.schedules} as schedule
-     where not paused and (
-       next_occurrence <= (select now from moment)
-       or last_occurrence > (select now from moment) + ${CLOCK_WAS_PUT_BACK}
+     where (not paused and (next_occurrence <= (select now from moment)
+         or last_occurrence > (select now from moment) + ${CLOCK_WAS_PUT_BACK}))
        or (waiting_occurrence is not null
-         and not exists (select from ${tables.live} live where live.schedule_id = schedule.schedule_id)))
+         and not exists (select from ${tables.live} live where live.schedule_id = schedule.schedule_id))
      order by next_occurrence limit $2::int for update of schedule skip locked`,
     [request.now, request.limit],
   )
@@ -65,10 +64,10 @@ export async function scheduleOutlook(
   now: string | null,
 ): Promise<ScheduleOutlook> {
   const answer = await database.query<{ ms: number | null; waiting: string[] | null }>(
-    `select (extract(epoch from min(next_occurrence) filter (where next_occurrence < 'infinity')
+    `select (extract(epoch from min(next_occurrence) filter (where not paused and next_occurrence < 'infinity')
          - coalesce($1::text::timestamptz, clock_timestamp())) * 1000)::float8 as ms,
        array_agg(job_type::text) filter (where waiting_occurrence is not null) as waiting
-     from ${tables.schedules} where not paused`,
+     from ${tables.schedules}`,
     [now],
   )
   const [row] = answer.rows

@@ -114,7 +114,8 @@ export async function pauseSchedule(
     `with changed as (
        update ${tables.schedules} set paused = $2::boolean, error_message = $5::text, updated_at = now(),
          next_occurrence = coalesce($3::text::timestamptz, next_occurrence),
-         skipped_count = skipped_count + (waiting_occurrence is not null)::int, waiting_occurrence = null
+         skipped_count = skipped_count + ($2::boolean and waiting_occurrence is not null)::int,
+         waiting_occurrence = case when not $2::boolean then waiting_occurrence end
        where schedule_id = $1::text returning 1
      ) select pg_notify($4::text, 'schedules')::text as hint from changed`,
     [change.scheduleId, change.paused, change.nextOccurrence, tables.channel, change.error],
