@@ -35,6 +35,8 @@ export class RecurringEnqueuer {
   #stop = new AbortController()
   #wake = new AbortController()
   #loop: Promise<void> = Promise.resolve()
+  /** Ends listening for jobs that end; only while an occurrence waits for one, so that settling costs nothing else. */
+  #unlisten: (() => void) | undefined
   #waitingTypes: ReadonlySet<string> = new Set()
 
   constructor(core: Core, onFired: () => void) {
@@ -44,10 +46,7 @@ export class RecurringEnqueuer {
 
   start(): void {
     this.#stop = new AbortController()
-    const off = this.#core.events.on('job:settled', ({ jobType }) => {
-      if (this.#waitingTypes.has(jobType)) this.wake()
-    })
-    this.#loop = this.#run().finally(off)
+    this.#loop = this.#run().finally(() => this.#listenFor([]))
   }
 
   async stop(): Promise<void> {
@@ -152,23 +151,39 @@ export class RecurringEnqueuer {
         events.emit('database:error', { during: 'schedules', error })
       }
       if (this.#stop.signal.aborted) return
-      await sleep(clock, Math.min(pauseMs, options.pollIntervalMs), this.#wake.signal)
+      if (pauseMs > 0) await sleep(clock, Math.min(pauseMs, options.pollIntervalMs), this.#wake.signal)
     }
   }
 
   async #pause(): Promise<number> {
     const { database, tables, options } = this.#core
     const { nextMs, waitingTypes } = await scheduleOutlook(database, tables, databaseNow(this.#core))
-    this.#waitingTypes = new Set(waitingTypes)
+    // Its job may have ended before this listened: look once more.
+    if (this.#listenFor(waitingTypes)) return 0
     const pauseMs = nextMs === null ? options.pollIntervalMs : Math.max(nextMs, SHORTEST_PAUSE_MS)
     return waitingTypes.length > 0 ? Math.min(pauseMs, WAITING_PAUSE_MS) : pauseMs
+  }
+
+  /** Listens for jobs of these types that end in this process; true when there is a type it did not listen for before. */
+  #listenFor(jobTypes: readonly string[]): boolean {
+    const isNew = jobTypes.some(type => !this.#waitingTypes.has(type))
+    this.#waitingTypes = new Set(jobTypes)
+    this.#unlisten?.()
+    this.#unlisten =
+      jobTypes.length === 0
+        ? undefined
+        : this.#core.events.on('job:settled', ({ jobType }) => {
+            if (this.#waitingTypes.has(jobType)) this.wake()
+          })
+    return isNew
   }
 }
 
 /** Not the database's: what the row says cannot be used (ours), or stored (SQLSTATE classes 22 and 23). */
 function isRowsFault(error: unknown): boolean {
-  if (error instanceof BelfryError || error instanceof RangeError || error instanceof TypeError) return true
-  return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code))
+  if (error instanceof BelfryError) return error.code.startsWith('BELFRY_INVALID_')
+  if (error instanceof RangeError || error instanceof TypeError) return true
+  return error instanceof Error && 'code' in error && /^2[23]\w{3}$/.test(String(error.code))
 }
 
 function messageOf(error: unknown): string {
