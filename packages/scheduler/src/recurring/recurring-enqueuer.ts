@@ -85,7 +85,9 @@ export class RecurringEnqueuer {
   async #fireOrPause(transaction: Queryable, row: ScheduleRow, now: Date): Promise<Outcome> {
     await transaction.query('savepoint belfry_schedule')
     try {
-      return { fired: await this.#fire(transaction, row, now) }
+      const fired = await this.#fire(transaction, row, now)
+      await transaction.query('release savepoint belfry_schedule')
+      return { fired }
     } catch (error) {
       if (!isRowsFault(error)) throw error
       await transaction.query('rollback to savepoint belfry_schedule')

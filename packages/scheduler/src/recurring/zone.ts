@@ -15,7 +15,7 @@ export interface Segment {
 /** A time zone's clock. "Wall" times are what that clock shows, as the milliseconds of the same reading in UTC. */
 export interface Zone {
   readonly name: string
-  /** The stretch an instant lies in, cut at the turn of the year (UTC). */
+  /** The stretch an instant lies in, cut off at the turns of the year (UTC) if nothing changes near them. */
   segmentAt(instant: number): Segment
 }
 
@@ -47,7 +47,8 @@ const UNCHANGING: Segment = { from: -Infinity, to: Infinity, offset: 0, before: 
 function segmentsOf(clock: Intl.DateTimeFormat, year: number): Segment[] {
   const end = Date.UTC(year + 1)
   const segments: Segment[] = []
-  let from = Date.UTC(year)
+  // A change just before the turn of the year still matters after it: its overlap may not be over.
+  let from = Date.UTC(year) - PROBE_MS
   let before = offsetAt(clock, from - 1)
   let offset = offsetAt(clock, from)
   for (let probe = from; probe < end; ) {
