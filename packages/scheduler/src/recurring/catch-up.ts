@@ -15,7 +15,7 @@ export type StoredCatchUp = 'last' | 'skip' | { readonly last: number; readonly 
 /** An occurrence this much late was not missed: its process was just busy, or polling. */
 const ON_TIME_MS = 60_000
 const MOST_FIRED = 100
-/** Counting the skipped ones of long downtime ends here; it takes some 50 ms. */
+/** Counting the skipped ones of long downtime ends here; it takes some 0.2 s. */
 const MOST_COUNTED = 1_000
 
 /** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION` */

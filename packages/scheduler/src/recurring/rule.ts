@@ -48,7 +48,7 @@ export interface Rule {
 const EVERY = 'every '
 /** Shorter intervals are a loop, not a schedule. */
 const SHORTEST_INTERVAL_MS = 1_000
-/** Finding the last of this many takes about half a second, once. */
+/** Finding the last of this many takes a second or two, once. */
 const MOST_COUNTED = 10_000
 const LATEST = Date.UTC(3000, 0, 1)
 
