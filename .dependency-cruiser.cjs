@@ -3,7 +3,7 @@
  * a room may import the rooms after it, never one before it, never one beside it on the same line.
  */
 const schedulerRooms = [
-  ['index'],
+  ['index', 'cli'],
   ['scheduler'],
   ['event-log', 'stats', 'scheduling', 'execution', 'recurring', 'maintenance'],
   ['core'],
@@ -78,7 +78,7 @@ module.exports = {
       from: { path: '^packages/bot/' },
       to: {
         path: '^packages/scheduler/src/',
-        pathNot: '^packages/scheduler/src/(index|database/index|testing/index)\\.ts$',
+        pathNot: '^packages/scheduler/src/(index|database/index|testing/index|cli/index)\\.ts$',
       },
     },
     {

@@ -14,7 +14,10 @@ import { JobRegistry, type HandlerObject } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
 import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
-import { Schedules, type AppliedSchedule, type Schedule, type ScheduleDefinition } from './recurring/schedule.ts'
+import type { InTransaction } from './recurring/in-transaction.ts'
+import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
+import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
+import { Schedules, type ApplySchedulesOptions, type BackfillRange } from './recurring/schedules.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
 import { silentLogger } from './runtime/logger.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
@@ -243,11 +246,24 @@ export class Scheduler {
   }
 
   /**
-   * Stores a recurring schedule, or brings the stored one in line. The `schedules` option does this at start.
+   * Stores a recurring schedule, or brings the stored one in line. An unchanged rule keeps its next occurrence, so that
+   * restarts shift nothing; a paused schedule stays paused.
    * @throws BelfryError `BELFRY_INVALID_RULE`, `BELFRY_INVALID_TIME_ZONE`, `BELFRY_INVALID_PAYLOAD`, `BELFRY_INVALID_…`
    */
-  applySchedule(definition: ScheduleDefinition): Promise<AppliedSchedule> {
-    return this.#schedules.apply(definition)
+  applySchedule(definition: ScheduleDefinition, options: InTransaction = {}): Promise<AppliedSchedule> {
+    return this.#schedules.apply(definition, options)
+  }
+
+  /**
+   * Brings the stored schedules in line with your code, all or none, and answers what that changed. The `schedules` option
+   * does this at start.
+   * @throws BelfryError as `applySchedule` does, for the first one at fault
+   */
+  applySchedules(
+    definitions: readonly ScheduleDefinition[],
+    options: ApplySchedulesOptions = {},
+  ): Promise<SchedulePlan> {
+    return this.#schedules.applyAll(definitions, options)
   }
 
   getSchedules(): Promise<Schedule[]> {
@@ -255,18 +271,35 @@ export class Scheduler {
   }
 
   /** Stops a schedule from firing until it is resumed. False when there is none. */
-  pauseSchedule(scheduleId: string): Promise<boolean> {
-    return this.#schedules.pause(scheduleId, true)
+  pauseSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
+    return this.#schedules.pause(scheduleId, true, options)
   }
 
   /** Goes on with the next occurrence from now. False when there is none. */
-  resumeSchedule(scheduleId: string): Promise<boolean> {
-    return this.#schedules.pause(scheduleId, false)
+  resumeSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
+    return this.#schedules.pause(scheduleId, false, options)
   }
 
   /** Deletes a schedule; jobs it made stay. False when there is none. */
-  removeSchedule(scheduleId: string): Promise<boolean> {
-    return this.#schedules.remove(scheduleId)
+  removeSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
+    return this.#schedules.remove(scheduleId, options)
+  }
+
+  /**
+   * Makes a schedule's job now, be it paused or not; its `occurrence` is now. Answers its id, or null when the schedule
+   * skips or queues it because an earlier job is unfinished.
+   * @throws BelfryError `BELFRY_INVALID_OPTION` when there is no such schedule
+   */
+  triggerSchedule(scheduleId: string, options: InTransaction = {}): Promise<string | null> {
+    return this.#schedules.trigger(scheduleId, options)
+  }
+
+  /**
+   * Makes the jobs of occurrences (at most 1,000) that have none yet, whatever the overlap policy; past ones are due now.
+   * @throws BelfryError `BELFRY_INVALID_OPTION` without such a schedule or for too long a range, `BELFRY_INVALID_TIME`
+   */
+  backfillSchedule(scheduleId: string, range: BackfillRange, options: InTransaction = {}): Promise<Backfill> {
+    return this.#schedules.backfill(scheduleId, range, options)
   }
 
   /** Removes finished jobs and attempts past their retention now; a started scheduler does so hourly. */
@@ -304,7 +337,7 @@ export class Scheduler {
       throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
     }
     if (this.#core.options.migrate) await this.migrate()
-    for (const definition of this.#declared) await this.#schedules.apply(definition)
+    if (this.#declared.length > 0) await this.applySchedules(this.#declared)
     await this.#runner.start()
     this.#enqueuer.start()
     this.#maintainer.start()
