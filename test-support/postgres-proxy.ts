@@ -32,7 +32,9 @@ export interface PostgresProxy {
   refuse(refusing: boolean): void
   /** Half-open: connections stay, new ones are accepted, and what is sent on either side goes nowhere, for ever. */
   swallow(): void
-  /** Swallows nothing more; connections that swallowed bytes stay dead, as after a firewall forgot them. */
+  /** As `swallow`, for the connections that LISTEN at this moment, and no other. */
+  swallowListeners(): void
+  /** New connections work again; those that swallowed bytes stay dead, as after a firewall forgot them. */
   heal(): void
   close(): Promise<void>
 }
@@ -81,7 +83,13 @@ export async function startPostgresProxy(url: string): Promise<PostgresProxy> {
     delay: ms => (network.delayMs = ms),
     reset,
     refuse: value => (refusing = value),
-    swallow: () => (network.swallowing = true),
+    swallow: () => {
+      network.swallowing = true
+      for (const link of links) link.dead = true
+    },
+    swallowListeners: () => {
+      for (const link of links) link.dead ||= link.listens
+    },
     heal: () => (network.swallowing = false),
     close: async () => {
       const closed = new Promise(resolve => server.close(resolve))
@@ -100,19 +108,22 @@ class Link {
   readonly #fromServer = new Frames(true)
   #request: Buffer[] = []
   #withheld = false
-  #dead = false
+  /** What either side sends is lost: also after the network is well again, since the stream has a hole. */
+  dead: boolean
+  listens = false
 
   constructor(client: Socket, server: Socket, network: Network) {
     this.#client = client
     this.#server = server
     this.#network = network
+    this.dead = network.swallowing
     for (const socket of [client, server]) socket.setNoDelay(true)
     server.on('error', () => client.destroy())
     client.on('data', chunk => this.#hearClient(chunk))
     server.on('data', chunk => this.#hearServer(chunk))
     client.once('close', () => server.destroy())
     server.once('close', () => {
-      if (!this.#dead) client.destroy()
+      if (!this.dead) client.destroy()
     })
   }
 
@@ -121,14 +132,8 @@ class Link {
     this.#server.destroy()
   }
 
-  /** Once a byte is lost the stream is of no use any more, also after the network is well again. */
-  #isDead(): boolean {
-    this.#dead ||= this.#network.swallowing
-    return this.#dead
-  }
-
   #hearClient(chunk: Buffer): void {
-    if (this.#isDead()) return
+    if (this.dead) return
     for (const frame of this.#fromClient.take(chunk)) {
       this.#request.push(frame.bytes)
       // What is not a query ends with itself: the start of a session, its end.
@@ -140,6 +145,7 @@ class Link {
   #decide(bytes: Buffer): void {
     this.#network.requests += 1
     const text = bytes.toString('latin1')
+    this.listens ||= /listen "/i.test(text.slice(0, 40))
     const verdict = this.#network.judge({ number: this.#network.requests, text })
     if (verdict === 'reset before') return this.reset()
     this.#withheld = verdict === 'reset after'
@@ -153,7 +159,7 @@ class Link {
   }
 
   #hearServer(chunk: Buffer): void {
-    if (this.#isDead()) return
+    if (this.dead) return
     if (!this.#withheld) {
       this.#client.write(chunk)
       return

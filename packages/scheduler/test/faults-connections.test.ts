@@ -1,121 +1,158 @@
-import { defineJob, Scheduler, type SchedulerOptions } from 'belfry'
-import { fromPool, type Database } from 'belfry/database'
-import { Pool, type PoolConfig } from 'pg'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { startPostgresProxy, type PostgresProxy, type Verdict } from '../../../test-support/postgres-proxy.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test-support/test-database.ts'
+import { Scheduler } from 'belfry'
+import { describe, it } from 'vitest'
 import { until } from '../../../test-support/until.ts'
-import { Journal } from './support/journal.ts'
+import { beginNetworkStory } from './support/network-story.ts'
 
-/** A program whose way to its database fails, and an observer whose way does not. */
-interface Story {
-  readonly proxy: PostgresProxy
-  readonly scheduler: Scheduler
-  readonly journal: Journal
-  readonly schema: string
-  close(): Promise<void>
-}
+/** So long that nothing in these stories can be found by polling. */
+const NEVER_POLLS = { pollInterval: '1h' } as const
+/** What a program sets that cannot wait for a network that swallows: pg itself waits for ever. */
+const IMPATIENT = { query_timeout: 700, connectionTimeoutMillis: 700 } as const
 
-describe('a network that fails', () => {
-  let database: TestDatabase
-  /** Straight to the server. */
-  let direct: Database
-  let stories: Story[] = []
-
-  beforeEach(async () => {
-    database = await createTestDatabase()
-    direct = fromPool(database.pool)
-  })
-  afterEach(async () => {
-    await Promise.all(stories.map(story => story.close()))
-    stories = []
-    await database.drop()
-  })
-
-  const begin = async (
-    schema: string,
-    options: Partial<SchedulerOptions> = {},
-    poolOptions: PoolConfig = {},
-  ): Promise<Story> => {
-    const proxy = await startPostgresProxy(database.url)
-    const pool = new Pool({ connectionString: proxy.url, max: 5, ...poolOptions })
-    const journal = new Journal()
-    const scheduler = new Scheduler({ database: fromPool(pool), schema, lease: '1s', gracePeriod: 0, ...options })
-    journal.follow(scheduler)
-    scheduler.registerHandler('quick', () => {})
-    scheduler.registerHandler('telling', () => 'told')
-    scheduler.registerHandler(
-      defineJob({ type: 'second try', backoff: { initial: 20, jitter: 0 } }),
-      (_payload, { attempt }) => {
-        if (attempt === 1) throw new Error('not yet')
-      },
-    )
-    const story = {
-      proxy,
-      scheduler,
-      journal,
-      schema,
-      close: async () => {
-        proxy.heal()
-        await scheduler.stop()
-        await pool.end()
-        await proxy.close()
-      },
-    }
-    stories.push(story)
-    return story
-  }
-  const isTrue = async ({ journal, schema }: Story) => {
-    await journal.whenOver(database.pool, schema, 5_000)
-    expect(await journal.faults(database.pool, schema)).toEqual([])
-  }
-
-  it('connections are reset again and again while jobs are scheduled and run: none is lost, none is done twice', async () => {
-    const story = await begin('resets')
-    await story.scheduler.start()
+describe.concurrent('a network that fails', () => {
+  it('resets connections again and again while jobs are scheduled and run: none is lost or done twice', async context => {
+    const story = await beginNetworkStory(context)
+    const { scheduler, journal, proxy } = story
+    await scheduler.start()
     for (let round = 0; round < 8; round += 1) {
-      await Promise.all(
-        Array.from({ length: 20 }, (_, n) =>
-          story.journal.schedule(story.scheduler, 'quick', { jobId: `round-${round}-${n}` }),
-        ),
+      const calls = Array.from({ length: 20 }, (_, n) =>
+        journal.schedule(scheduler, 'quick', { jobId: `round-${round}-${n}` }),
       )
-      story.proxy.reset()
+      await Promise.all(calls)
+      proxy.reset()
     }
-    await story.journal.schedule(story.scheduler, 'quick', { jobId: 'afterwards' })
-    await isTrue(story)
+    await journal.schedule(scheduler, 'second try', { jobId: 'afterwards' })
+    context.expect(await story.faults()).toEqual([])
   })
 
-  /** A whole life: starts, is given work of every kind, does it. The request with this number meets its fate. */
-  const live = async (at: number, fate: Verdict) => {
-    const story = await begin(`${fate.replaceAll(' ', '_')}_${at}`)
-    await new Scheduler({ database: direct, schema: story.schema }).migrate()
-    const requests: string[] = []
-    story.proxy.watch(({ number, text }) => {
-      requests.push(text)
-      return number === at ? fate : 'pass'
-    })
-    const { scheduler, journal } = story
-    await scheduler.start().catch(() => scheduler.start())
-    await journal.schedule(scheduler, 'telling', {})
-    await journal.schedule(scheduler, 'second try', {})
-    await journal.schedule(scheduler, 'quick', { delay: 150 })
-    await journal.schedule(scheduler, 'quick', {})
-    return { story, requests }
-  }
+  it('is slow: leases are kept and every job is done once', async context => {
+    const story = await beginNetworkStory(context)
+    const { scheduler, journal, proxy } = story
+    proxy.delay(80)
+    await scheduler.start()
+    await Promise.all(
+      Array.from({ length: 30 }, (_, n) => journal.schedule(scheduler, 'second try', { jobId: `slow-${n}` })),
+    )
+    context.expect(await story.faults()).toEqual([])
+    context.expect(journal.errors).toEqual([])
+    context.expect(journal.entries.filter(entry => entry.what === 'lease-lost')).toEqual([])
+  })
 
-  it.each<Verdict>(['reset before', 'reset after'])('%s, at each', async fate => {
-    const failed: string[] = []
-    let next = 1
-    const lane = async () => {
-      while (next <= 45) {
-        const at = next++
-        const { story, requests } = await live(at, fate)
-        await isTrue(story).catch(e => failed.push(`${at}: ${requests[at - 1]?.slice(1, 100).replaceAll('\n', ' ')} ${e.message}`))
-        await story.close()
-        stories.splice(stories.indexOf(story), 1)
-      }
+  it('is cut off and comes back: nobody spins meanwhile, what was under way is settled afterwards', async context => {
+    const story = await beginNetworkStory(context)
+    const { scheduler, journal, proxy } = story
+    let finish = () => {}
+    const finished = new Promise<void>(resolve => (finish = resolve))
+    let begun = () => {}
+    const running = new Promise<void>(resolve => (begun = resolve))
+    scheduler.registerHandler('across the cut', async () => {
+      begun()
+      await finished
+    })
+    await scheduler.start()
+    await journal.schedule(scheduler, 'across the cut', { jobId: 'across' })
+    await running
+    proxy.refuse(true)
+    proxy.reset()
+    const before = proxy.opened
+    finish()
+    await until('four statements failed', () => Promise.resolve(journal.errors.length >= 4))
+    await new Promise(resolve => setTimeout(resolve, 1_000))
+    // Claiming, settling, renewing and listening each try again, after pauses that grow.
+    context.expect(proxy.opened - before).toBeLessThan(40)
+    proxy.refuse(false)
+    await journal.schedule(scheduler, 'quick', { jobId: 'afterwards' })
+    context.expect(await story.faults()).toEqual([])
+  })
+
+  it('swallows everything for a while: a program whose pool has time limits goes on by itself', async context => {
+    const story = await beginNetworkStory(context, { pool: IMPATIENT })
+    const { scheduler, journal, proxy } = story
+    await scheduler.start()
+    await journal.schedule(scheduler, 'quick', { jobId: 'before' })
+    proxy.swallow()
+    context.expect(await journal.schedule(scheduler, 'quick', { jobId: 'into the void' })).toBe(false)
+    await until('the runner notices', () => Promise.resolve(journal.errors.some(each => each.during === 'heartbeat')))
+    proxy.heal()
+    await journal.schedule(scheduler, 'second try', { jobId: 'afterwards' })
+    context.expect(await story.faults()).toEqual([])
+  })
+
+  it('lets the listening connection die in silence: noticed within 15 seconds, hints are heard again', async context => {
+    const story = await beginNetworkStory(context, { options: NEVER_POLLS })
+    const { scheduler, journal, proxy, database, direct, schema } = story
+    await scheduler.start()
+    const elsewhere = new Scheduler({ database, schema })
+    await journal.schedule(elsewhere, 'quick', { jobId: 'heard before' })
+    context.expect(await story.faults(2_000)).toEqual([])
+    proxy.swallowListeners()
+    const died = performance.now()
+    await journal.schedule(elsewhere, 'quick', { jobId: 'unheard' })
+    context.expect(await story.faults(15_000)).toEqual([])
+    context.expect(performance.now() - died).toBeGreaterThan(1_000)
+    const { rows } = await direct.query(LISTENERS)
+    // The dead one too: its server does not know yet.
+    context.expect(rows[0].n).toBeGreaterThanOrEqual(1)
+    await journal.schedule(elsewhere, 'quick', { jobId: 'heard' })
+    context.expect(await story.faults(2_000)).toEqual([])
+    await elsewhere.stop()
+  })
+
+  it('lets the listening connection die in silence: polling finds what is due meanwhile', async context => {
+    const story = await beginNetworkStory(context, { options: { pollInterval: '300ms' } })
+    const { scheduler, journal, proxy, database, schema } = story
+    await scheduler.start()
+    const elsewhere = new Scheduler({ database, schema })
+    proxy.swallowListeners()
+    await journal.schedule(elsewhere, 'second try', { jobId: 'polled' })
+    // The first ping is five seconds away: this was not heard.
+    context.expect(await story.faults(4_000)).toEqual([])
+    await elsewhere.stop()
+  })
+
+  it('is cut while a scheduler stops: it stops all the same, and what it held is done by the next', async context => {
+    const story = await beginNetworkStory(context)
+    const { scheduler, journal, proxy, database, schema } = story
+    let begun = () => {}
+    const running = new Promise<void>(resolve => (begun = resolve))
+    scheduler.registerHandler('held', (_payload, { signal }) => {
+      begun()
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    })
+    await scheduler.start()
+    await journal.schedule(scheduler, 'held', { jobId: 'held' })
+    await running
+    proxy.refuse(true)
+    proxy.reset()
+    await scheduler.stop()
+    const next = new Scheduler({ database, schema, lease: '1s' })
+    journal.follow(next)
+    next.registerHandler('held', () => {})
+    await next.start()
+    context.expect(await story.faults(10_000)).toEqual([])
+    await next.stop()
+  })
+
+  it('has an operator who ends every session, the listening one too, five times over', async context => {
+    const story = await beginNetworkStory(context, { options: NEVER_POLLS })
+    const { scheduler, journal, direct, database, schema } = story
+    await scheduler.start()
+    for (let round = 0; round < 5; round += 1) {
+      const calls = Array.from({ length: 10 }, (_, n) =>
+        journal.schedule(scheduler, 'quick', { jobId: `round-${round}-${n}` }),
+      )
+      await direct.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid()`,
+      )
+      await Promise.all(calls)
     }
-    await Promise.all([lane(), lane(), lane(), lane(), lane(), lane()])
-    expect(failed).toEqual([])
-  }, 600_000)
+    await until('somebody listens again', async () => (await direct.query(LISTENERS)).rows[0].n === 1)
+    const elsewhere = new Scheduler({ database, schema })
+    await journal.schedule(elsewhere, 'second try', { jobId: 'heard' })
+    context.expect(await story.faults()).toEqual([])
+    await elsewhere.stop()
+  })
 })
+
+const LISTENERS = `select count(*)::int as n from pg_stat_activity
+  where datname = current_database() and query ilike 'listen%'`
