@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { Scheduler } from 'belfry'
 import { fromPool } from 'belfry/database'
 import { describe, expect, it, type TestContext } from 'vitest'
 import type { Verdict } from '../../../test-support/postgres-proxy.ts'
 import { createTestDatabase } from '../../../test-support/test-database.ts'
 import { until } from '../../../test-support/until.ts'
+import { statementsOfEarlierRelease } from './support/earlier-release.ts'
 import { beginNetworkStory, joinNetworkStory } from './support/network-story.ts'
 
 /** More requests than the life below needs: past its end nothing is cut, and nothing may be wrong either. */
@@ -94,5 +96,31 @@ describe('a network that swallows everything, and a pool without time limits', (
       new Promise(resolve => setTimeout(resolve, 15_000, 'still stopping')),
     ])
     expect(stopped).toBe('stopped')
+  })
+})
+
+describe('a process of the release before, on the schema of this one', () => {
+  it('settles what it holds: completed, and to be tried again', async context => {
+    const test = await createTestDatabase()
+    context.onTestFinished(() => test.drop())
+    const scheduler = new Scheduler({ database: fromPool(test.pool), schema: 'story' })
+    await scheduler.migrate()
+    const old = statementsOfEarlierRelease('story')
+    const [runner, token] = [randomUUID(), randomUUID()]
+    await test.pool.query(old.register, [runner, 'host', 1, '0.1.0', ['quick'], 30_000, null])
+    for (const jobId of ['over', 'again']) await scheduler.scheduleJob('quick', { payload: {}, jobId })
+    await test.pool.query(old.claim, [runner, token, ['quick'], 10, null])
+    await test.pool.query(old.settleFinished, [
+      ...[['over'], [token], ['completed'], [5], ['"done"'], [null], [null], [null], [null]],
+      null,
+    ])
+    await test.pool.query(old.settlePending, [
+      ...[['again'], [token], ['failed'], [5], [60_000], [null], [null], ['not yet'], [null], [null]],
+      null,
+    ])
+    expect(await scheduler.getJob('over')).toMatchObject({ status: 'completed', result: 'done' })
+    expect(await scheduler.getAttempts('over')).toMatchObject([{ attempt: 1, outcome: 'completed' }])
+    expect(await scheduler.getJob('again')).toMatchObject({ status: 'pending', retryCount: 1 })
+    expect(await scheduler.getAttempts('again')).toMatchObject([{ attempt: 1, outcome: 'failed' }])
   })
 })
