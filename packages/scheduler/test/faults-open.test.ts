@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { Scheduler } from 'belfry'
+import { Scheduler, SnoozeError } from 'belfry'
 import { fromPool } from 'belfry/database'
 import { describe, expect, it, type TestContext } from 'vitest'
 import type { Verdict } from '../../../test-support/postgres-proxy.ts'
 import { createTestDatabase } from '../../../test-support/test-database.ts'
 import { until } from '../../../test-support/until.ts'
 import { statementsOfEarlierRelease } from './support/earlier-release.ts'
+import { describeOnBothEngines } from './support/engines.ts'
 import { beginNetworkStory, joinNetworkStory } from './support/network-story.ts'
 
 /** More requests than the life below needs: past its end nothing is cut, and nothing may be wrong either. */
@@ -122,5 +123,73 @@ describe('a process of the release before, on the schema of this one', () => {
     expect(await scheduler.getAttempts('over')).toMatchObject([{ attempt: 1, outcome: 'completed' }])
     expect(await scheduler.getJob('again')).toMatchObject({ status: 'pending', retryCount: 1 })
     expect(await scheduler.getAttempts('again')).toMatchObject([{ attempt: 1, outcome: 'failed' }])
+  })
+})
+
+describeOnBothEngines('rows spoiled by hand', engine => {
+  it.each([
+    ['begun more often than can be counted', 'attempt = 2147483647'],
+    ['due since ever', `scheduled_time = '-infinity'`],
+    ['put off more often than can be counted', `snooze_count = 2147483647, job_type = 'sleepy'`],
+    [
+      'lost more often than can be counted',
+      `lost_count = 2147483647, status = 'running', lease_token = gen_random_uuid()`,
+    ],
+  ])('%s: the neighbours are done', async (_story, set) => {
+    const schema = engine.freshSchema()
+    const scheduler = new Scheduler({ database: engine.database, schema, lease: '1s', pollInterval: '100ms' })
+    scheduler.registerHandler('quick', () => {})
+    scheduler.registerHandler('sleepy', () => {
+      throw new SnoozeError('1h')
+    })
+    await scheduler.migrate()
+    await scheduler.scheduleJob('quick', { payload: {}, jobId: 'spoiled' })
+    await engine.database.query(`update ${schema}.scheduled_jobs_live set ${set} where job_id = 'spoiled'`)
+    try {
+      await scheduler.start()
+      for (let n = 0; n < 5; n += 1) {
+        await scheduler.scheduleJob('quick', { payload: {} })
+        await scheduler.scheduleJob('sleepy', { payload: {} })
+      }
+      await until('the neighbours are done', async () => (await scheduler.getStats()).counts.completed >= 5, 3_000)
+      await until(
+        'those that sleep are asleep',
+        async () => {
+          const asleep = await engine.database.query(
+            `select from ${schema}.scheduled_jobs_live where job_type = 'sleepy' and snooze_count = 1`,
+          )
+          return asleep.rows.length === 5
+        },
+        3_000,
+      )
+    } finally {
+      await scheduler.stop()
+    }
+  })
+})
+
+describeOnBothEngines('a flood of due jobs of one type', engine => {
+  it('does not hold up a job of another type until its end', async () => {
+    const schema = engine.freshSchema()
+    const scheduler = new Scheduler({ database: engine.database, schema, concurrency: 10 })
+    let done = 0
+    let doneBefore: number | undefined
+    scheduler.registerHandler('drop', async () => {
+      await new Promise(resolve => setImmediate(resolve))
+      done += 1
+    })
+    scheduler.registerHandler('late', () => {
+      doneBefore = done
+    })
+    await scheduler.migrate()
+    await scheduler.scheduleJob('late', { payload: {} })
+    await engine.database.query(
+      `insert into ${schema}.scheduled_jobs_live (job_id, job_type, scheduled_time)
+       select 'drop-' || n, 'drop', now() - interval '1 hour' from generate_series(1, 5000) n`,
+    )
+    await scheduler.start()
+    await until('all are done', async () => (await scheduler.getStats()).counts.completed === 5_001)
+    await scheduler.stop()
+    expect(doneBefore).toBeLessThan(2_500)
   })
 })
