@@ -24,40 +24,28 @@ async function start(context: TestContext, mode: string) {
 }
 
 describe.concurrent('the program around a scheduler', () => {
-  it.each(['pglite', 'postgres'])(
+  it.for(['pglite', 'postgres'])(
     'ends by itself after stop(), on %s: no timer, socket, listener is left',
-    async mode => {
-      const ends: (() => unknown)[] = []
-      const context = { onTestFinished: (end: () => unknown) => ends.push(end) } as unknown as TestContext
-      try {
-        const { program } = await start(context, mode)
-        await program.shows(/"over"/)
-        expect(await program.exited).toEqual({ code: 0, signal: null })
-        const { before, after } = reportOf(program.stdout(), 'over') as Report
-        expect(after.listeners).toEqual(before.listeners)
-        expect(after.resources.filter(each => !before.resources.includes(each))).toEqual([])
-        expect(program.stderr()).toBe('')
-        if (mode === 'postgres') expect(reportOf(program.stdout(), 'pool')).toMatchObject({ checkedOut: 0 })
-      } finally {
-        for (const end of ends.toReversed()) await end()
-      }
+    async (mode, context) => {
+      const { program } = await start(context, mode)
+      await program.shows(/"over"/)
+      expect(await program.exited).toEqual({ code: 0, signal: null })
+      const { before, after } = reportOf(program.stdout(), 'over') as Report
+      expect(after.listeners).toEqual(before.listeners)
+      expect(after.resources.filter(each => !before.resources.includes(each))).toEqual([])
+      expect(program.stderr()).toBe('')
+      expect(reportOf(program.stdout(), 'pool')).toMatchObject({ checkedOut: 0 })
     },
   )
 
-  it.each<NodeJS.Signals>(['SIGTERM', 'SIGINT', 'SIGHUP'])(
+  it.for<NodeJS.Signals>(['SIGTERM', 'SIGINT', 'SIGHUP'])(
     'dies of %s at once: no signal is swallowed',
-    async signal => {
-      const ends: (() => unknown)[] = []
-      const context = { onTestFinished: (end: () => unknown) => ends.push(end) } as unknown as TestContext
-      try {
-        const { program } = await start(context, 'stay')
-        await program.shows(/"running"/)
-        expect(reportOf(program.stdout(), 'running')).toMatchObject({ listeners: { SIGTERM: 0, SIGINT: 0, SIGHUP: 0 } })
-        program.kill(signal)
-        expect(await program.exited).toEqual({ code: null, signal })
-      } finally {
-        for (const end of ends.toReversed()) await end()
-      }
+    async (signal, context) => {
+      const { program } = await start(context, 'stay')
+      await program.shows(/"running"/)
+      expect(reportOf(program.stdout(), 'running')).toMatchObject({ listeners: { SIGTERM: 0, SIGINT: 0, SIGHUP: 0 } })
+      program.kill(signal)
+      expect(await program.exited).toEqual({ code: null, signal })
     },
   )
 })

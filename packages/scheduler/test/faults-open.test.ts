@@ -111,14 +111,11 @@ describe('a process of the release before, on the schema of this one', () => {
     await test.pool.query(old.register, [runner, 'host', 1, '0.1.0', ['quick'], 30_000, null])
     for (const jobId of ['over', 'again']) await scheduler.scheduleJob('quick', { payload: {}, jobId })
     await test.pool.query(old.claim, [runner, token, ['quick'], 10, null])
-    await test.pool.query(old.settleFinished, [
-      ...[['over'], [token], ['completed'], [5], ['"done"'], [null], [null], [null], [null]],
-      null,
-    ])
-    await test.pool.query(old.settlePending, [
-      ...[['again'], [token], ['failed'], [5], [60_000], [null], [null], ['not yet'], [null], [null]],
-      null,
-    ])
+    const noText = [null]
+    const over = [['over'], [token], ['completed'], [5], ['"done"'], noText, noText, noText, noText, null]
+    await test.pool.query(old.settleFinished, over)
+    const again = [['again'], [token], ['failed'], [5], [60_000], noText, noText, ['not yet'], noText, noText, null]
+    await test.pool.query(old.settlePending, again)
     expect(await scheduler.getJob('over')).toMatchObject({ status: 'completed', result: 'done' })
     expect(await scheduler.getAttempts('over')).toMatchObject([{ attempt: 1, outcome: 'completed' }])
     expect(await scheduler.getJob('again')).toMatchObject({ status: 'pending', retryCount: 1 })

@@ -19,9 +19,9 @@ export interface NetworkStory {
   readonly database: Database
   readonly schema: string
   /** Waits until every job is over, then answers everything in which journal and tables disagree. */
-  faults(withinMs?: number): Promise<string[]>
+  readonly faults: (withinMs?: number) => Promise<string[]>
   /** Ends what the story began; called by itself when the test is over. */
-  end(): Promise<void>
+  readonly end: () => Promise<void>
 }
 
 interface Setting {

@@ -7,8 +7,18 @@ import pg from 'pg'
 
 const tell = event => process.stdout.write(`${JSON.stringify(event)}\n`)
 const PROCESS_EVENTS = [
-  ...['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2', 'exit', 'beforeExit', 'message', 'warning'],
-  ...['uncaughtException', 'unhandledRejection', 'rejectionHandled', 'uncaughtExceptionMonitor'],
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+  'SIGUSR2',
+  'exit',
+  'beforeExit',
+  'message',
+  'warning',
+  'uncaughtException',
+  'unhandledRejection',
+  'rejectionHandled',
+  'uncaughtExceptionMonitor',
 ]
 const listeners = () => Object.fromEntries(PROCESS_EVENTS.map(name => [name, process.listenerCount(name)]))
 const resources = () => process.getActiveResourcesInfo().toSorted()
@@ -41,6 +51,7 @@ const before = { listeners: listeners(), resources: resources() }
 if (mode === 'pglite') {
   const pglite = await PGlite.create()
   await live(fromPglite(pglite), false)
+  tell({ event: 'pool', checkedOut: 0 })
   await pglite.close()
 } else {
   const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 4 })
