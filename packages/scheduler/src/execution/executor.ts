@@ -1,7 +1,9 @@
 import type { Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
+import { ExpiredError } from '../job/control-errors.ts'
 import { decideOutcome, type HandlerEnd } from '../job/outcome.ts'
 import { parsePayload } from '../job/payload.ts'
+import { parseDuration } from '../runtime/duration.ts'
 import { AttemptContext } from './attempt-context.ts'
 import { Deadlines } from './deadlines.ts'
 import { eventOf, type HeldJob } from './held-job.ts'
@@ -45,7 +47,7 @@ export class Executor {
     held.context = context
     let work: unknown
     try {
-      work = callHandler(held, context)
+      work = this.#refuseLate(held) ?? callHandler(held, context)
     } catch (threw) {
       // Not in this turn: a slot that is freed while it is being filled would be filled twice.
       work = Promise.reject(threw)
@@ -54,6 +56,15 @@ export class Executor {
       returned => ended({ returned }),
       (threw: unknown) => ended({ threw }),
     )
+  }
+
+  /** Throws what becomes of a job that could not start in time. */
+  #refuseLate(held: HeldJob): undefined {
+    const { details, definition } = held
+    if (details.expires_in_ms === null || held.startedAt - held.claimedAt <= details.expires_in_ms) return
+    if (definition.onExpired === 'run') return
+    if (definition.onExpired === 'drop') throw new ExpiredError(undefined)
+    throw new ExpiredError({ delayMs: parseDuration(definition.onExpired.reschedule) })
   }
 
   /** Gives an attempt back unspent whose handler does not end although it was aborted: the process is stopping. */

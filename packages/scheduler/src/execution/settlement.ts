@@ -44,7 +44,12 @@ export function recordOf(end: AttemptEnd, maxBytes: number): SettlementRecord {
     case 'retry':
       return again(end, { outcome: 'failed', wake: outcome.wake, fault: outcome.error })
     case 'snoozed':
-      return again(end, { outcome: 'snoozed', wake: outcome.wake, fault: outcome.reason })
+      return again(end, {
+        outcome: 'snoozed',
+        wake: outcome.wake,
+        fault: outcome.reason,
+        movesDeadline: outcome.movesDeadline,
+      })
     case 'interrupted':
       return interrupted(end, 'the process was stopped')
     case 'lease_lost':
@@ -87,7 +92,7 @@ function over(
 
 function again(
   end: AttemptEnd,
-  what: { outcome: 'failed' | 'snoozed' | 'interrupted'; wake: Wake; fault: unknown },
+  what: { outcome: 'failed' | 'snoozed' | 'interrupted'; wake: Wake; fault: unknown; movesDeadline?: true | undefined },
 ): SettlementRecord {
   const { wake } = what
   return {
@@ -95,6 +100,7 @@ function again(
       ...plain(end),
       ...told(end, what.fault),
       outcome: what.outcome,
+      movesDeadline: what.movesDeadline ?? false,
       wakeInMs: 'delayMs' in wake ? wake.delayMs : 0,
       wakeAt: 'at' in wake ? wake.at.toISOString() : null,
     },

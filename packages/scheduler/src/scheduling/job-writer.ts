@@ -28,8 +28,8 @@ export interface LocalRunner {
 
 interface Waiting {
   readonly job: NewJob
-  resolve(stored: InsertedJob): void
-  reject(error: unknown): void
+  readonly resolve: (stored: InsertedJob) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** Rows per statement. */

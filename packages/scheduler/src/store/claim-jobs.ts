@@ -14,6 +14,11 @@ export interface UncommonFields {
   readonly schedule_id: string | null
   /** Milliseconds since 1970. */
   readonly occurrence_ms: number | null
+  /** Milliseconds from the claim until it may not start any more. */
+  readonly expires_in_ms: number | null
+  readonly metadata: Readonly<Record<string, string>> | null
+  readonly lane: string | null
+  readonly admitted: boolean
 }
 
 /** A job this runner now holds under a lease. */
@@ -39,6 +44,10 @@ export const ORDINARY: UncommonFields = Object.freeze({
   timeout_ms: null,
   schedule_id: null,
   occurrence_ms: null,
+  expires_in_ms: null,
+  metadata: null,
+  lane: null,
+  admitted: false,
 })
 
 /** How many jobs of one type are wanted. */
@@ -118,4 +127,6 @@ const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 
        else jsonb_build_object('attempt', attempt, 'retry_count', retry_count, 'max_retries', max_retries,
          'payload_version', payload_version, 'cancel_requested', cancel_requested, 'lost_count', lost_count,
          'timeout_ms', timeout_ms, 'schedule_id', schedule_id,
-         'occurrence_ms', date_part('epoch', occurrence) * 1000) end`
+         'occurrence_ms', date_part('epoch', occurrence) * 1000,
+         'expires_in_ms', date_part('epoch', expires_at - started_at) * 1000, 'metadata', metadata, 'lane', lane,
+         'admitted', admitted) end`

@@ -20,8 +20,12 @@ export interface NewJob {
   readonly priority?: number
   readonly subjects?: readonly string[] | null
   readonly tags?: readonly string[] | null
-  /** JSON text. */
-  readonly metadata?: string | null
+  readonly metadata?: Readonly<Record<string, string>> | null
+  /** ISO text; wins over `expireAfterMs`. */
+  readonly expiresAt?: string | null
+  /** Milliseconds after it is first due. */
+  readonly expireAfterMs?: number | null
+  readonly lane?: string | null
   /** Store it as claimed by the runner of the request. */
   readonly claim?: boolean
 }
@@ -142,11 +146,13 @@ async function insertOnce(
 }
 
 const UNCOMMON_COLUMNS = `, timeout_ms, unique_key, schedule_id, occurrence, priority, ready_at, subjects, tags,
-         metadata`
+         metadata, expires_at, lane`
 const UNCOMMON_VALUES = `, (more->>'timeout_ms')::bigint, more->>'unique_key', more->>'schedule_id',
          (more->>'occurrence')::timestamptz, coalesce((more->>'priority')::int, 0),
          ${readyAt('due', `(more->>'priority')::int`)},
-         ${textArray('subjects')}, ${textArray('tags')}, more->'metadata'`
+         ${textArray('subjects')}, ${textArray('tags')}, more->'metadata',
+         coalesce((more->>'expires_at')::timestamptz, due + (more->>'expire_after_ms')::float8 * interval '1 ms'),
+         more->>'lane'`
 
 function textArray(key: string): string {
   return `case when more->'${key}' is not null then array(select jsonb_array_elements_text(more->'${key}')) end`
@@ -161,7 +167,10 @@ export function isPlain(job: NewJob): boolean {
     !job.priority &&
     job.subjects == null &&
     job.tags == null &&
-    job.metadata == null
+    job.metadata == null &&
+    job.expiresAt == null &&
+    job.expireAfterMs == null &&
+    job.lane == null
   )
 }
 
@@ -180,7 +189,7 @@ export async function insertPlainJob(database: Queryable, { live }: Tables, job:
  * (`json_to_recordset`) the same rows cost a third to a half more.
  */
 function rowOf(job: NewJob): string {
-  const { payload, scheduledTime, metadata } = job
+  const { payload, scheduledTime } = job
   // The payload is JSON text already; writing it out again would cost more than the rest of the row.
   const row =
     `[${JSON.stringify(job.jobId)},${JSON.stringify(job.jobType)},${payload},${job.payloadVersion},` +
@@ -194,7 +203,10 @@ function rowOf(job: NewJob): string {
     priority: job.priority || undefined,
     subjects: job.subjects ?? undefined,
     tags: job.tags ?? undefined,
-    metadata: metadata === undefined || metadata === null ? undefined : (JSON.parse(metadata) as unknown),
+    metadata: job.metadata ?? undefined,
+    expires_at: job.expiresAt ?? undefined,
+    expire_after_ms: job.expireAfterMs ?? undefined,
+    lane: job.lane ?? undefined,
   })
   return `${row},${more}]`
 }
