@@ -166,6 +166,9 @@ export class Poller {
       limit,
       lookAheadMs: LOOK_AHEAD_MS,
       now: databaseNow(this.#core),
+    }).catch((error: unknown) => {
+      this.#parts.leaseKeeper.doubt(leaseToken)
+      throw error
     })
     const counts = new Map<string, number>()
     for (const { job_type: type } of jobs) counts.set(type, (counts.get(type) ?? 0) + 1)

@@ -45,6 +45,7 @@ export class Runner {
       held,
       executor: this.#executor,
       onFree: () => this.#poller.slotFreed(),
+      onUnreleased: jobs => this.#leaseKeeper.releaseLater(jobs),
     })
     this.#poller = new Poller(core, {
       held,
@@ -120,6 +121,11 @@ export class Runner {
   /** Runs jobs that were stored as claimed under a lease of ours. */
   take(jobs: readonly ClaimedJob[], { leaseToken }: InsertingRunner): void {
     this.#dispatcher.accept(jobs, { token: leaseToken, claimedAt: this.#core.clock.monotonic() })
+  }
+
+  /** Storing jobs as claimed under this lease failed, perhaps after it was done. */
+  doubt({ leaseToken }: InsertingRunner): void {
+    this.#leaseKeeper.doubt(leaseToken)
   }
 
   /** This runner's name is not in the registry any more: enter it anew. */
