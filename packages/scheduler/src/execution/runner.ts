@@ -77,15 +77,16 @@ export class Runner {
    * back unspent.
    */
   async stop(gracePeriodMs: number): Promise<void> {
-    await this.#poller.stop()
-    const released = await this.#releaseWaiting()
+    // A database that does not answer at all must not keep the process: its claim, if it comes true, runs out.
+    const answers = await this.#patiently(this.#poller.stop())
+    if (!answers) this.#poller.abandon()
+    const released = answers && (await this.#releaseWaiting())
     await this.#finishOrGiveUp(gracePeriodMs)
     const settled = await this.#settler.drain(SETTLE_PATIENCE_MS)
     this.#executor.stop()
     this.#settler.close()
-    await this.#listener.stop()
-    await this.#leaseKeeper.stop()
-    if (released && settled) await this.#leave()
+    const left = await this.#patiently(Promise.all([this.#listener.stop(), this.#leaseKeeper.stop()]))
+    if (released && settled && left) await this.#patiently(this.#leave())
   }
 
   /** Look for due jobs now. */
@@ -191,6 +192,10 @@ export class Runner {
     this.#held.abortAll(new BelfryError('BELFRY_SHUTDOWN', 'the process is stopping'))
     await endedWithin(clock, this.#held.whenIdle(), ABORT_PATIENCE_MS)
     for (const held of this.#held.running()) this.#executor.giveBack(held)
+  }
+
+  #patiently(work: Promise<unknown>): Promise<boolean> {
+    return endedWithin(this.#core.clock, work, SETTLE_PATIENCE_MS)
   }
 
   /** Leaves the registry. A database that is gone must not keep the process: the lease then simply runs out. */
