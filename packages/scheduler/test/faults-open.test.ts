@@ -190,3 +190,31 @@ describeOnBothEngines('a flood of due jobs of one type', engine => {
     expect(doneBefore).toBeLessThan(2_500)
   })
 })
+
+describe('a pool', () => {
+  it('of a single connection is enough: due jobs are found by polling', async context => {
+    const test = await createTestDatabase(1)
+    context.onTestFinished(() => test.drop())
+    const scheduler = new Scheduler({ database: fromPool(test.pool), schema: 'story', pollInterval: '100ms' })
+    let runs = 0
+    scheduler.registerHandler('quick', () => {
+      runs += 1
+    })
+    const started = await Promise.race([
+      scheduler.start().then(() => 'started'),
+      new Promise(resolve => setTimeout(resolve, 5_000, 'still starting')),
+    ])
+    expect(started).toBe('started')
+    await scheduler.scheduleJob('quick', { payload: {} })
+    await until('it is done', () => Promise.resolve(runs === 1))
+    await scheduler.stop()
+  })
+
+  it('gets one listener, however many handles are made of it', async context => {
+    const test = await createTestDatabase(1)
+    context.onTestFinished(() => test.drop())
+    const before = test.pool.listenerCount('error')
+    for (let n = 0; n < 20; n += 1) fromPool(test.pool)
+    expect(test.pool.listenerCount('error')).toBe(before + 1)
+  })
+})

@@ -6,8 +6,9 @@ export function runtimeGrants(schema: string, role: string): string[] {
   return [
     `grant usage on schema "${schema}" to "${role}"`,
     `grant select on "${schema}".belfry_migrations, "${schema}".scheduled_jobs, "${schema}".job_execution_history to "${role}"`,
-    `grant select, insert, update, delete on "${schema}".scheduled_jobs_live, "${schema}".scheduled_jobs_finished,
-       "${schema}".job_attempts, "${schema}".belfry_runners, "${schema}".belfry_schedules to "${role}"`,
+    `grant select, insert, update, delete on "${schema}".scheduled_jobs_live, "${schema}".belfry_runners,
+       "${schema}".belfry_schedules to "${role}"`,
+    `grant select, insert, delete on "${schema}".scheduled_jobs_finished, "${schema}".job_attempts to "${role}"`,
     `grant usage on sequence "${schema}".belfry_executions to "${role}"`,
   ]
 }
