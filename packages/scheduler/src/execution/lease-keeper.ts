@@ -19,7 +19,7 @@ const RENEWALS_PER_LEASE = 3
 const DEFAULT_MAX_LOST = 3
 /** A statement whose connection is gone may still be waiting for a lock on the server; not for longer than this. */
 const DOUBTFUL_LEASES = 3
-/** How far past another runner's expiry the look at it happens, so that it finds it expired. */
+/** How far past an expiry the look at it happens, so that it finds it expired: timers may fire a little early. */
 const EXPIRY_SLACK_MS = 20
 
 /**
@@ -149,7 +149,7 @@ export class LeaseKeeper {
       this.#pause = new AbortController()
       await sleep(clock, pauseMs, AbortSignal.any([signal, this.#pause.signal]))
       if (signal.aborted) return
-      const expiresInMs = this.#renewedAt + options.leaseMs - clock.monotonic()
+      const expiresInMs = this.#renewedAt + options.leaseMs - clock.monotonic() + EXPIRY_SLACK_MS
       // A database that does not answer at all must not keep the handlers either.
       const guard = clock.setTimer(expiresInMs, () => this.#abortWhenExpired())
       try {
