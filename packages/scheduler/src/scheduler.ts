@@ -19,6 +19,7 @@ import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
 import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
 import { Schedules, type ApplySchedulesOptions, type BackfillRange } from './recurring/schedules.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
+import { endedWithin } from './runtime/clock.ts'
 import { silentLogger } from './runtime/logger.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
@@ -35,6 +36,9 @@ export interface SchedulerOptions extends EngineOptions {
   /** Recurring schedules, stored or brought in line at start. */
   schedules?: readonly ScheduleDefinition[]
 }
+
+/** How long a stop waits for a statement of the background loops that may never be answered. */
+const BACKGROUND_PATIENCE_MS = 3_000
 
 /** A job by its id, or by the answer of the call that scheduled it. */
 export type JobReference = string | { readonly jobId: string }
@@ -350,8 +354,8 @@ export class Scheduler {
     this.#state = 'stopped'
     this.#intake.stop()
     if (!wasStarted) return
-    await this.#enqueuer.stop()
-    await this.#maintainer.stop()
+    const background = Promise.all([this.#enqueuer.stop(), this.#maintainer.stop()])
+    await endedWithin(this.#core.clock, background, BACKGROUND_PATIENCE_MS)
     await this.#runner.stop(this.#core.options.gracePeriodMs)
   }
 
