@@ -1,1 +1,3 @@
 export { TestClock } from './test-clock.ts'
+export { simulate, formatFailure, type SimulationOptions, type SimulationReport } from './simulation/simulate.ts'
+export type { Invariant, Violation } from './simulation/history.ts'
