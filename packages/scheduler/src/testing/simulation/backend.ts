@@ -177,11 +177,11 @@ class RolledBack extends Error {
 }
 
 /** @throws BelfryError `BELFRY_INVALID_OPTION` for a database that is shared with others */
-export function requireEmbedded(database: Database): Database {
-  if (database?.kind === 'embedded') return database
+export function requireOneConnection(database: Database): Database {
+  if (database?.maxConnections === 1) return database
   throw new BelfryError(
     'BELFRY_INVALID_OPTION',
-    `simulate: database: expected a handle made by fromPglite(pglite), got one of kind ${database?.kind}. A simulation ` +
-      'needs a database of its own whose every statement it can order.',
+    'simulate: database: expected a handle with one connection of its own, such as fromPglite(pglite), got one with ' +
+      `${database?.maxConnections}: a simulation orders every statement and changes the connection's settings`,
   )
 }

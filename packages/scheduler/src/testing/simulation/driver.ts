@@ -1,3 +1,4 @@
+import type { Fault } from './faults.ts'
 import { LEASE_MS } from './simulated-process.ts'
 import type { Fate } from './statement-gate.ts'
 import type { World } from './world.ts'
@@ -14,7 +15,7 @@ const FAILING_SHARE = 0.04
 const LARGEST_SKEW_MS = 6 * 3_600_000
 const MOST_CALLS = 14
 /** Virtual time in which a healthy world must end: leases, retries and handlers together stay far below it. */
-const PATIENCE_MS = 30 * 60_000
+const PATIENCE_MS = 5 * 60_000
 /** Moves in which it must. */
 const MOST_MOVES = 20_000
 /** Moves between two looks at how much is left. */
@@ -26,11 +27,13 @@ type Move = keyof typeof MOVES
 export class Driver {
   readonly #world: World
   readonly #processes: number
+  readonly #faults: ReadonlySet<Fault>
   #calls = 0
 
-  constructor(world: World, processes: number) {
+  constructor(world: World, options: { processes: number; faults: readonly Fault[] }) {
     this.#world = world
-    this.#processes = processes
+    this.#processes = options.processes
+    this.#faults = new Set(options.faults)
   }
 
   async run(steps: number): Promise<void> {
@@ -51,15 +54,17 @@ export class Driver {
     if (!world.alive.some(process => process.state !== 'stopping')) world.startProcess()
     await world.quiet()
     await this.#until(async () => world.callable.length > 0)
-    const spare = world.callable.slice(1).filter(() => world.random.chance(0.6))
-    for (const process of spare) world.stopProcess(process)
     await this.#pauseSchedules()
+    if (this.#faults.has('stop')) {
+      for (const process of world.callable.slice(1)) if (world.random.chance(0.6)) world.stopProcess(process)
+    }
     const begun = world.time.now
     await this.#until(async () => {
       if (world.time.now - begun > PATIENCE_MS) return true
       return !world.gate.open && (await world.backend.unfinished()).length === 0
     }, MOVES_PER_LOOK)
     await world.checkKeys()
+    await this.#until(async () => world.alive.every(process => process.state !== 'starting'))
     for (const process of world.callable) world.stopProcess(process)
     await world.quiet()
     await this.#until(async () => world.alive.length === 0)
@@ -102,22 +107,23 @@ export class Driver {
 
   #possible(): Record<Move, boolean> {
     const world = this.#world
+    const faults = this.#faults
     const { alive, callable, gate } = world
     const awake = alive.filter(process => !process.frozen)
     return {
       statement: gate.ready(world.mayRun).length > 0,
       hint: awake.some(process => process.hints.length > 0),
-      dropHint: alive.some(process => process.hints.length > 0),
+      dropHint: faults.has('lost hint') && alive.some(process => process.hints.length > 0),
       timer: world.time.next(world.mayRun) !== undefined,
       moment: true,
       call: callable.length > 0 && this.#calls < MOST_CALLS,
       startProcess: alive.length < this.#processes,
-      stopProcess: callable.length > 0,
-      crash: alive.length > 0,
+      stopProcess: faults.has('stop') && callable.length > 0,
+      crash: faults.has('crash') && alive.length > 0,
       // A process that holds the only connection would hold up the world instead of falling behind it.
-      freeze: awake.some(process => gate.open?.owner !== process.name),
+      freeze: faults.has('freeze') && awake.some(process => gate.open?.owner !== process.name),
       thaw: alive.some(process => process.frozen),
-      jumpClock: alive.length > 0,
+      jumpClock: faults.has('clock jump') && alive.length > 0,
       sleepOverLease: alive.some(process => process.frozen) && awake.length > 0,
     }
   }
@@ -198,6 +204,7 @@ export class Driver {
   #fate(): Fate {
     const { random } = this.#world
     if (!random.chance(FAILING_SHARE)) return 'answered'
-    return random.pick(['refused', 'unanswered'] as const)
+    if (random.chance(0.5)) return this.#faults.has('refused statement') ? 'refused' : 'answered'
+    return this.#faults.has('lost answer') ? 'unanswered' : 'answered'
   }
 }

@@ -126,7 +126,7 @@ const cancelledAsked: Check = ({ facts, end }, report) => {
 
 const neverEarly: Check = ({ facts }, report) => {
   const dueAt = new Map(of(facts, 'planned').map(fact => [fact.name, fact.dueAt]))
-  const touched = new Set(of(facts, 'touched').map(fact => fact.jobId))
+  const touched = new Set([...of(facts, 'touched'), ...of(facts, 'redrive-asked')].map(fact => fact.jobId))
   for (const fact of of(facts, 'started')) {
     const due = dueAt.get(fact.name)
     if (fact.attempt === 1 && due !== undefined && fact.at < due && !touched.has(fact.jobId)) {

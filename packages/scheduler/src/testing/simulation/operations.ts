@@ -43,6 +43,10 @@ export class Operations {
     return [...this.#open].filter(([, process]) => process.alive).map(([call]) => call)
   }
 
+  isCalling(process: SimulatedProcess): boolean {
+    return [...this.#open.values()].includes(process)
+  }
+
   /** Makes one call through a process; its answer comes when the world goes on. */
   begin(process: SimulatedProcess): void {
     this.#calls += 1
@@ -100,7 +104,8 @@ export class Operations {
     const { scheduler } = call.process
     try {
       const [only] = jobs
-      const stored = only && jobs.length === 1 ? [await scheduleOne(scheduler, only)] : await scheduler.scheduleJobs(jobs)
+      const stored =
+        only && jobs.length === 1 ? [await scheduleOne(scheduler, only)] : await scheduler.scheduleJobs(jobs)
       this.#acknowledge(call, jobs, stored)
       this.#groupEnded(call, 'committed')
       return stored.map(each => `${this.#recorder.idOf(each.jobId)}${each.conflict ? ' (conflict)' : ''}`).join(', ')

@@ -1,14 +1,18 @@
 import type { Database } from '../../database/database.ts'
 import { requireWhole } from '../../job/definition.ts'
-import { requireEmbedded } from './backend.ts'
+import { requireOneConnection } from './backend.ts'
 import { Driver } from './driver.ts'
+import { FAULTS, type Fault } from './faults.ts'
 import type { Violation } from './history.ts'
 import { findViolations } from './invariants.ts'
 import { World } from './world.ts'
 import { MAX_LOST } from './workload.ts'
 
 export interface SimulationOptions {
-  /** From `fromPglite(pglite)`, of a PGlite of its own: a simulation orders every statement, and moves its `now()`. */
+  /**
+   * From `fromPglite(pglite)`, of a PGlite of its own: a simulation orders every statement, and moves its `now()`. Or any
+   * handle with one connection whose hints arrive before the statement that sent them is answered.
+   */
   database: Database
   /** Decides everything that happens: the same seed, the same story. A whole number from 0 up. */
   seed: number
@@ -16,6 +20,8 @@ export interface SimulationOptions {
   steps?: number
   /** Processes that run at the same time at most. Default 3. */
   processes?: number
+  /** What may go wrong before the world is healed. Default: everything. */
+  faults?: readonly Fault[]
   /** PostgreSQL schema of the simulated tables. Its tables are emptied. Default `belfry_simulation`. */
   schema?: string
 }
@@ -50,14 +56,18 @@ const LINES_AFTER = 5
  */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const { seed, schema = 'belfry_simulation' } = options
-  const world = new World({ database: requireEmbedded(options.database), seed, schema, start: START })
-  const driver = new Driver(world, requireWhole(options.processes, { name: 'processes', least: 1 }) ?? 3)
+  const world = new World({ database: requireOneConnection(options.database), seed, schema, start: START })
+  const driver = new Driver(world, {
+    processes: requireWhole(options.processes, { name: 'processes', least: 1 }) ?? 3,
+    faults: options.faults ?? FAULTS,
+  })
   const steps = requireWhole(options.steps, { name: 'steps', least: 1 }) ?? 60
   requireWhole(seed, { name: 'seed', least: 0 })
   await world.open()
   try {
     await driver.run(steps)
     await driver.heal()
+    await world.endProcesses()
     const end = await world.backend.snapshot()
     const { facts, journal } = world.recorder
     return {
@@ -73,7 +83,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       },
     }
   } finally {
-    await world.close()
+    await world.endProcesses()
+    await world.backend.close()
   }
 }
 

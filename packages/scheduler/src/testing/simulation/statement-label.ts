@@ -1,4 +1,4 @@
-const VERBS = /\b(insert into|update|delete from|select pg_notify|truncate)\s+(?:only\s+)?([\w."]*)/gi
+const VERBS = /(?<!for )(?<!key )\b(insert into|update|delete from|select pg_notify)\s+([\w."]*)/gi
 const SOURCE = /\bfrom\s+([\w."]+)/i
 
 /** A few words for a statement: what it changes, or what it reads. */
