@@ -8,8 +8,17 @@ import { Client } from 'pg'
 export async function connectOnce(url: string): Promise<Database & { end(): Promise<void> }> {
   const client = new Client({ connectionString: url })
   await client.connect()
+  // Prepared by name: planning is most of what these statements cost.
+  const names = new Map<string, string>()
+  const nameOf = (text: string) => {
+    const name = names.get(text) ?? `statement_${names.size}`
+    names.set(text, name)
+    return name
+  }
   const run: Queryable['query'] = async <Row>(text: string, values?: readonly unknown[]) =>
-    ({ rows: (await client.query(text, values as unknown[])).rows }) as QueryResult<Row>
+    ({
+      rows: (await client.query(values ? { name: nameOf(text), text, values: [...values] } : text)).rows,
+    }) as QueryResult<Row>
   return {
     kind: 'server',
     maxConnections: 1,

@@ -37,9 +37,10 @@ export class Driver {
   }
 
   async run(steps: number): Promise<void> {
-    for (let each = 0; each < this.#processes; each += 1) this.#world.startProcess()
+    const first = Math.max(1, this.#processes - 1)
+    for (let each = 0; each < first; each += 1) this.#world.startProcess()
     await this.#world.quiet()
-    await this.#until(async () => this.#world.callable.length === this.#processes)
+    await this.#until(async () => this.#world.callable.length === first)
     for (let step = 0; step < steps; step += 1) await this.#move()
   }
 
@@ -55,16 +56,16 @@ export class Driver {
     await world.quiet()
     await this.#until(async () => world.callable.length > 0)
     await this.#pauseSchedules()
-    if (this.#faults.has('stop')) {
-      for (const process of world.callable.slice(1)) if (world.random.chance(0.6)) world.stopProcess(process)
-    }
+    await this.#until(async () => world.operations.unanswered.length === 0)
+    // One process is enough to bring everything to its end, and many times as quick to simulate.
+    for (const process of world.callable.slice(1)) world.stopProcess(process)
     const begun = world.time.now
     await this.#until(async () => {
       if (world.time.now - begun > PATIENCE_MS) return true
+      if (world.operations.unanswered.length > 0 || world.alive.some(each => each.state === 'starting')) return false
       return !world.gate.open && (await world.backend.unfinished()).length === 0
     }, MOVES_PER_LOOK)
     await world.checkKeys()
-    await this.#until(async () => world.alive.every(process => process.state !== 'starting'))
     for (const process of world.callable) world.stopProcess(process)
     await world.quiet()
     await this.#until(async () => world.alive.length === 0)

@@ -15,8 +15,9 @@ export type FactBody =
   | { readonly kind: 'cancel-asked'; readonly jobId: string }
   /** The answer was: it was pending, and never starts. */
   | { readonly kind: 'cancelled'; readonly jobId: string }
-  /** From here on it may come back. */
+  /** From here on it may come back, until the call is answered. */
   | { readonly kind: 'redrive-asked'; readonly jobId: string }
+  | { readonly kind: 'redrive-answered'; readonly jobId: string }
   | {
       readonly kind: 'started'
       readonly jobId: string

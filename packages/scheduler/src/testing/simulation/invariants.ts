@@ -91,12 +91,16 @@ const completedWorked: Check = ({ facts, end }, report) => {
 
 const finishedStay: Check = ({ facts }, report) => {
   const over = new Map<string, number>()
+  const redriving: string[] = []
   for (const fact of facts) {
-    if (fact.kind === 'redrive-asked') over.delete(fact.jobId)
+    if (fact.kind === 'redrive-asked') redriving.push(fact.jobId)
+    else if (fact.kind === 'redrive-answered') redriving.splice(redriving.indexOf(fact.jobId), 1)
     else if (fact.kind === 'settled' && !fact.willRetry) over.set(fact.jobId, fact.attempt)
     else if (fact.kind === 'started' && fact.attempt > (over.get(fact.jobId) ?? Number.POSITIVE_INFINITY)) {
       report('a finished job never comes back', `${attemptOf(fact)} was started after the job had ended`, fact.line)
     }
+    // Only while it may be under way: a redrive that was answered is over.
+    if (fact.kind !== 'started') for (const jobId of redriving) over.delete(jobId)
   }
 }
 
@@ -210,7 +214,7 @@ export function isFinished(row: JobRow): boolean {
 }
 
 function of<Kind extends Fact['kind']>(facts: readonly Fact[], kind: Kind): FactOf<Kind>[] {
-  return facts.filter(fact => fact.kind === kind) as FactOf<Kind>[]
+  return facts.filter((fact): fact is FactOf<Kind> => fact.kind === kind)
 }
 
 function attemptOf({ jobId, attempt }: { jobId: string; attempt: number }): string {

@@ -87,11 +87,8 @@ export class Operations {
         return this.#cancel(call)
       case 'change':
         return this.#change(call)
-      case 'redrive': {
-        const jobId = this.#random.pick(this.#known)
-        this.#recordAbout('redrive-asked', call, jobId)
-        return scheduler.redriveJob(jobId)
-      }
+      case 'redrive':
+        return this.#redrive(call)
       case 'pause':
         return scheduler.pauseSchedule(this.#random.pick(this.#scheduleIds))
       case 'resume':
@@ -142,6 +139,14 @@ export class Operations {
     const answer = await call.process.scheduler.cancelJob(jobId)
     if (answer === 'cancelled') this.#recordAbout('cancelled', call, jobId)
     return answer
+  }
+
+  async #redrive(call: Call): Promise<boolean> {
+    const jobId = this.#random.pick(this.#known)
+    this.#recordAbout('redrive-asked', call, jobId)
+    const redriven = await call.process.scheduler.redriveJob(jobId)
+    this.#recordAbout('redrive-answered', call, jobId)
+    return redriven
   }
 
   #change(call: Call): Promise<boolean> {
@@ -207,7 +212,7 @@ export class Operations {
   }
 
   #recordAbout(
-    kind: 'cancel-asked' | 'cancelled' | 'redrive-asked' | 'touched',
+    kind: 'cancel-asked' | 'cancelled' | 'redrive-asked' | 'redrive-answered' | 'touched',
     { process }: Call,
     jobId: string,
   ): void {

@@ -117,7 +117,9 @@ export class SimulatedProcess {
       recorder.note(this.name, `rescued ${recorder.idOf(jobId)}${gaveUp ? ' and gave it up' : ''}`),
     )
     this.scheduler.on('runner:revived', () => recorder.note(this.name, 'was declared dead, and entered anew'))
-    this.scheduler.on('database:error', ({ during }) => recorder.note(this.name, `met an error during ${during}`))
+    this.scheduler.on('database:error', ({ during, error }) =>
+      recorder.note(this.name, `met an error during ${during}: ${error instanceof Error ? error.message : ''}`),
+    )
   }
 
   #handlerStarts({ name }: SimulatedPayload, context: JobContext): void {
