@@ -1,4 +1,4 @@
-import type { Database, Queryable, QueryResult } from 'belfry/database'
+import type { Database, QueryResult } from 'belfry/database'
 import { Client } from 'pg'
 
 /**
@@ -8,6 +8,8 @@ import { Client } from 'pg'
 export async function connectOnce(url: string): Promise<Database & { end(): Promise<void> }> {
   const client = new Client({ connectionString: url })
   await client.connect()
+  await client.query('set plan_cache_mode = force_generic_plan')
+  await client.query('set synchronous_commit = off')
   // Prepared by name: planning is most of what these statements cost.
   const names = new Map<string, string>()
   const nameOf = (text: string) => {
@@ -15,10 +17,10 @@ export async function connectOnce(url: string): Promise<Database & { end(): Prom
     names.set(text, name)
     return name
   }
-  const run: Queryable['query'] = async <Row>(text: string, values?: readonly unknown[]) =>
-    ({
-      rows: (await client.query(values ? { name: nameOf(text), text, values: [...values] } : text)).rows,
-    }) as QueryResult<Row>
+  const run = async <Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> => {
+    const { rows } = await client.query(values ? { name: nameOf(text), text, values: [...values] } : text)
+    return { rows }
+  }
   return {
     kind: 'server',
     maxConnections: 1,

@@ -5,19 +5,34 @@ import type { World } from './world.ts'
 
 /** What the driver may do next, and how often it does, as long as it is possible. */
 const MOVES = {
-  ...{ statement: 60, hint: 8, dropHint: 2, timer: 9, moment: 2, call: 16 },
-  ...{ startProcess: 4, stopProcess: 0.4, crash: 1, freeze: 1, thaw: 3, jumpClock: 0.7, sleepOverLease: 0.7 },
+  statement: 60,
+  hint: 8,
+  dropHint: 2,
+  timer: 9,
+  moment: 2,
+  call: 16,
+  startProcess: 4,
+  stopProcess: 0.4,
+  crash: 1,
+  freeze: 1,
+  thaw: 3,
+  jumpClock: 0.7,
+  sleepOverLease: 0.7,
 } as const
 
-/** A statement in this many fails. */
+/** Share of statements that fail. */
 const FAILING_SHARE = 0.04
-/** Fastest and slowest a wall clock may be wrong. */
+/** Most a wall clock is wrong by. */
 const LARGEST_SKEW_MS = 6 * 3_600_000
 const MOST_CALLS = 14
 /** Virtual time in which a healthy world must end: leases, retries and handlers together stay far below it. */
 const PATIENCE_MS = 5 * 60_000
 /** Moves in which it must. */
 const MOST_MOVES = 20_000
+/** Processes that are started in a healthy world before it is given up. */
+const STARTS = 4
+/** Moves between two checks of what must hold all the time. */
+const MOVES_PER_CHECK = 15
 /** Moves between two looks at how much is left. */
 const MOVES_PER_LOOK = 12
 
@@ -41,7 +56,10 @@ export class Driver {
     for (let each = 0; each < first; each += 1) this.#world.startProcess()
     await this.#world.quiet()
     await this.#until(async () => this.#world.callable.length === first)
-    for (let step = 0; step < steps; step += 1) await this.#move()
+    for (let step = 1; step <= steps; step += 1) {
+      await this.#move()
+      if (step % MOVES_PER_CHECK === 0) await this.#world.checkKeys()
+    }
   }
 
   /** No more faults: everything that was begun must come to its end now. */
@@ -52,9 +70,7 @@ export class Driver {
       process.frozen = false
       process.clock.skewMs = 0
     }
-    if (!world.alive.some(process => process.state !== 'stopping')) world.startProcess()
-    await world.quiet()
-    await this.#until(async () => world.callable.length > 0)
+    await this.#untilOneRuns()
     await this.#pauseSchedules()
     await this.#until(async () => world.operations.unanswered.length === 0)
     // One process is enough to bring everything to its end, and many times as quick to simulate.
@@ -73,6 +89,16 @@ export class Driver {
     for (const { name } of world.alive) world.violation('everything ends', `${name} never stopped`)
   }
 
+  /** A process may still fail to start, for a fault from before. */
+  async #untilOneRuns(): Promise<void> {
+    const world = this.#world
+    for (let tries = 0; tries < STARTS && world.callable.length === 0; tries += 1) {
+      if (!world.alive.some(process => process.state === 'starting')) world.startProcess()
+      await world.quiet()
+      await this.#until(async () => !world.alive.some(process => process.state === 'starting'))
+    }
+  }
+
   async #pauseSchedules(): Promise<void> {
     const world = this.#world
     let left = world.scheduleIds.length
@@ -89,7 +115,7 @@ export class Driver {
     for (let moves = 0; moves < MOST_MOVES; moves += 1) {
       if (moves % movesPerLook === 0 && (await condition())) return
       const [call] = world.gate.ready(world.mayRun)
-      const hinted = world.alive.find(process => process.hints.length > 0)
+      const hinted = world.alive.find(process => !process.frozen && process.hints.length > 0)
       if (call) await world.release(call, 'answered')
       else if (hinted) await this.#deliverHint(hinted.hints)
       else if (!(await world.nextTimer())) return
@@ -178,7 +204,7 @@ export class Driver {
       const process = random.pick(alive)
       const arrives = random.chance(0.5)
       recorder.note(process.name, `crashes; what it sent last ${arrives ? 'arrives' : 'is lost'}`)
-      await process.crash(arrives)
+      await process.end(arrives)
       return world.quiet()
     }
     const freezes = fault === 'freeze'

@@ -15,6 +15,13 @@ export type Fault =
   /** No fault at all: a process is stopped in order, in the midst of everything. */
   | 'stop'
 
+/** All of them. */
 export const FAULTS: readonly Fault[] = [
-  ...(['crash', 'freeze', 'clock jump', 'refused statement', 'lost answer', 'lost hint', 'stop'] as const),
+  'crash',
+  'freeze',
+  'clock jump',
+  'refused statement',
+  'lost answer',
+  'lost hint',
+  'stop',
 ]

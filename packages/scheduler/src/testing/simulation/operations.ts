@@ -4,12 +4,19 @@ import type { BulkJob, ScheduledJob, ScheduleOptions } from '../../scheduling/sc
 import type { SeededRandom } from './random.ts'
 import type { Recorder } from './recorder.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
-import { JOB_TYPES, type SimulatedType } from './workload.ts'
+import { JOB_TYPES, type SimulatedPayload, type SimulatedType } from './workload.ts'
 
 /** How often each kind of call is made. */
 const CALLS = {
-  ...{ schedule: 40, scheduleUnique: 20, scheduleMany: 8, scheduleInTransaction: 12 },
-  ...{ cancel: 12, change: 8, redrive: 10, pause: 3, resume: 3 },
+  schedule: 40,
+  scheduleUnique: 20,
+  scheduleMany: 8,
+  scheduleInTransaction: 12,
+  cancel: 12,
+  change: 8,
+  redrive: 10,
+  pause: 3,
+  resume: 3,
 } as const
 
 const TYPES = Object.keys(JOB_TYPES) as SimulatedType[]
@@ -58,7 +65,7 @@ export class Operations {
     this.#open.set(call, process)
     this.#recorder.note(process.name, call)
     this.#perform(kind, { number, process }).then(
-      answer => this.#ended(call, `${answer}`),
+      answer => this.#ended(call, answer),
       (error: unknown) => this.#ended(call, `failed: ${error instanceof Error ? error.message : String(error)}`),
     )
   }
@@ -69,13 +76,13 @@ export class Operations {
     this.#recorder.note(process?.name ?? '', `${call} → ${answer}`)
   }
 
-  #perform(kind: keyof typeof CALLS, call: Call): Promise<unknown> {
+  #perform(kind: keyof typeof CALLS, call: Call): Promise<string> {
     const { scheduler } = call.process
     switch (kind) {
       case 'schedule':
         return this.#schedule(call, [this.#job(call, 0)])
       case 'scheduleUnique':
-        return this.#schedule(call, [{ ...this.#job(call, 0), ...this.#unique() } as BulkJob])
+        return this.#schedule(call, [{ ...this.#job(call, 0), ...this.#unique() } as SimulatedJob])
       case 'scheduleMany':
         return this.#schedule(
           call,
@@ -86,17 +93,17 @@ export class Operations {
       case 'cancel':
         return this.#cancel(call)
       case 'change':
-        return this.#change(call)
+        return this.#change(call).then(String)
       case 'redrive':
-        return this.#redrive(call)
+        return this.#redrive(call).then(String)
       case 'pause':
-        return scheduler.pauseSchedule(this.#random.pick(this.#scheduleIds))
+        return scheduler.pauseSchedule(this.#random.pick(this.#scheduleIds)).then(String)
       case 'resume':
-        return scheduler.resumeSchedule(this.#random.pick(this.#scheduleIds))
+        return scheduler.resumeSchedule(this.#random.pick(this.#scheduleIds)).then(String)
     }
   }
 
-  async #schedule(call: Call, jobs: readonly BulkJob[]): Promise<string> {
+  async #schedule(call: Call, jobs: readonly SimulatedJob[]): Promise<string> {
     this.#plan(call, jobs)
     const { scheduler } = call.process
     try {
@@ -155,7 +162,7 @@ export class Operations {
     return call.process.scheduler.changeJob(jobId, this.#when(call.process))
   }
 
-  #job({ number, process }: Call, index: number): BulkJob {
+  #job({ number, process }: Call, index: number): SimulatedJob {
     const name = `job-${number}-${index}`
     return {
       job: this.#random.pick(TYPES),
@@ -178,26 +185,26 @@ export class Operations {
     return { uniqueKey: this.#random.pick(UNIQUE_KEYS), onConflict }
   }
 
-  #plan({ number, process }: Call, jobs: readonly BulkJob[]): void {
+  #plan({ number, process }: Call, jobs: readonly SimulatedJob[]): void {
     const now = trueTime(process)
     for (const { payload, delay, scheduledTime, job } of jobs) {
       const dueAt = scheduledTime?.getTime() ?? now + Number(delay ?? 0)
-      const { name } = payload as { name: string }
-      const what = `wants ${name} of ${String(job)} in ${dueAt - now} ms`
+      const { name } = payload
+      const what = `wants ${name} of ${job} in ${dueAt - now} ms`
       this.#recorder.fact(process.name, what, { kind: 'planned', name, group: number, dueAt })
     }
   }
 
   #acknowledge(
     { process }: Call,
-    jobs: readonly BulkJob[],
+    jobs: readonly SimulatedJob[],
     stored: readonly { jobId: string; conflict: boolean }[],
   ): void {
     for (const [index, { jobId, conflict }] of stored.entries()) {
       this.#known.push(jobId)
-      const { name } = jobs[index]?.payload as { name: string }
+      const { name } = jobs[index]?.payload ?? { name: '' }
       const id = this.#recorder.idOf(jobId)
-      const what = `hears that ${name} is ${conflict ? 'taken by' : ''} ${id}`
+      const what = `hears that ${name} is ${conflict ? 'taken by ' : ''}${id}`
       this.#recorder.fact(process.name, what, { kind: 'acknowledged', name, jobId: id, conflict })
       if (conflict) this.#recordAbout('touched', { process, number: 0 }, jobId)
     }
@@ -221,6 +228,8 @@ export class Operations {
   }
 }
 
+type SimulatedJob = BulkJob & { readonly job: SimulatedType; readonly payload: SimulatedPayload }
+
 interface Call {
   readonly number: number
   readonly process: SimulatedProcess
@@ -230,6 +239,6 @@ function trueTime({ clock }: SimulatedProcess): number {
   return clock.now().getTime() - clock.skewMs
 }
 
-function scheduleOne(scheduler: Scheduler, { job, ...options }: BulkJob): Promise<ScheduledJob> {
-  return scheduler.scheduleJob(String(job), options as ScheduleOptions)
+function scheduleOne(scheduler: Scheduler, { job, ...options }: SimulatedJob): Promise<ScheduledJob> {
+  return scheduler.scheduleJob(job, options as ScheduleOptions)
 }

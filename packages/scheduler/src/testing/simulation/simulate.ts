@@ -1,4 +1,5 @@
 import type { Database } from '../../database/database.ts'
+import { BelfryError, show } from '../../errors.ts'
 import { requireWhole } from '../../job/definition.ts'
 import { requireOneConnection } from './backend.ts'
 import { Driver } from './driver.ts'
@@ -55,14 +56,14 @@ const LINES_AFTER = 5
  * @throws BelfryError `BELFRY_INVALID_OPTION`
  */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
-  const { seed, schema = 'belfry_simulation' } = options
+  const { schema = 'belfry_simulation' } = options
+  const seed = requireSeed(options.seed)
   const world = new World({ database: requireOneConnection(options.database), seed, schema, start: START })
   const driver = new Driver(world, {
     processes: requireWhole(options.processes, { name: 'processes', least: 1 }) ?? 3,
-    faults: options.faults ?? FAULTS,
+    faults: requireFaults(options.faults ?? FAULTS),
   })
   const steps = requireWhole(options.steps, { name: 'steps', least: 1 }) ?? 60
-  requireWhole(seed, { name: 'seed', least: 0 })
   await world.open()
   try {
     await driver.run(steps)
@@ -86,6 +87,20 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     await world.endProcesses()
     await world.backend.close()
   }
+}
+
+function requireSeed(seed: number): number {
+  const whole = requireWhole(seed, { name: 'seed', least: 0 })
+  if (whole === undefined) {
+    throw new BelfryError('BELFRY_INVALID_OPTION', `seed: expected a whole number from 0 up, got ${show(seed)}`)
+  }
+  return whole
+}
+
+function requireFaults(faults: readonly Fault[]): readonly Fault[] {
+  const unknown = faults.find(fault => !FAULTS.includes(fault))
+  if (unknown === undefined) return faults
+  throw new BelfryError('BELFRY_INVALID_OPTION', `faults: expected some of ${FAULTS.join(', ')}, got ${show(unknown)}`)
 }
 
 /** What to print when a world broke a promise: the seed, the promise, and the last lines of the journal before it. */

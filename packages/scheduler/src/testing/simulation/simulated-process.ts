@@ -68,8 +68,8 @@ export class SimulatedProcess {
     return this.state !== 'gone'
   }
 
-  /** Nothing of it happens any more: no timer, no answer. What it sent last may still be executed. */
-  async crash(lastCallArrives: boolean): Promise<void> {
+  /** Nothing of it happens any more, its connections are closed: no timer, no answer. What it sent last may still be executed. */
+  async end(lastCallArrives: boolean): Promise<void> {
     const { gate, time } = this.#shared
     this.state = 'gone'
     this.hints.length = 0
@@ -127,7 +127,12 @@ export class SimulatedProcess {
     const { attempt, jobType } = context
     const jobId = recorder.idOf(context.jobId)
     recorder.fact(this.name, `starts attempt ${attempt} of ${jobId} (${name})`, {
-      ...{ kind: 'started', jobId, name, attempt, process: this.name, at: time.now },
+      kind: 'started',
+      jobId,
+      name,
+      attempt,
+      process: this.name,
+      at: time.now,
     })
     const running = (this.#running.get(jobType) ?? 0) + 1
     this.#running.set(jobType, running)
@@ -136,7 +141,9 @@ export class SimulatedProcess {
     if (running > most || all > CONCURRENCY) {
       const detail = `${this.name} runs ${running} of ${jobType} (allowed ${most}), ${all} in all (${CONCURRENCY})`
       recorder.fact(this.name, 'runs too many', {
-        ...{ kind: 'violation', invariant: 'no more run at once than allowed', detail },
+        kind: 'violation',
+        invariant: 'no more run at once than allowed',
+        detail,
       })
     }
   }

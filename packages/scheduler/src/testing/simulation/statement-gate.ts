@@ -128,7 +128,11 @@ export class StatementGate {
       transaction: async <T>(work: (transaction: Queryable) => Promise<T>): Promise<T> => {
         const transaction = await this.#begin(owner, beginning)
         const within = (label: string, execute: () => Promise<unknown>, ends?: 'commit' | 'rollback') => ({
-          ...{ owner, label, transaction, ends, execute },
+          owner,
+          label,
+          transaction,
+          ends,
+          execute,
         })
         let result: T
         try {

@@ -56,8 +56,16 @@ async function handle(world: HandlerWorld, payload: SimulatedPayload, context: J
 
 /** Most handlers do their work; the weights of the others are high enough to be met in a few dozen jobs. */
 const BEHAVIOURS = {
-  ...{ succeed: 30, work: 25, workAndTell: 6, fail: 14, refuse: 4, snooze: 5, comeLater: 3 },
-  ...{ cancel: 2, deaf: 4, obedient: 5 },
+  succeed: 30,
+  work: 25,
+  workAndTell: 6,
+  fail: 14,
+  refuse: 4,
+  snooze: 5,
+  comeLater: 3,
+  cancel: 2,
+  deaf: 4,
+  obedient: 5,
 } as const
 
 /** What a handler does depends on seed, job and attempt alone: not on where and when it runs. */

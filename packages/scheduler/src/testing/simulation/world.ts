@@ -65,7 +65,7 @@ export class World {
 
   /** Cuts off whatever is left. */
   async endProcesses(): Promise<void> {
-    for (const process of this.alive) await process.crash(false)
+    for (const process of this.alive) await process.end(false)
   }
 
   get alive(): SimulatedProcess[] {
@@ -93,13 +93,18 @@ export class World {
       await new Promise<void>(resolve => setImmediate(resolve))
       calm = this.#activity === before ? calm + 1 : 0
     }
-    for (const process of this.#leaving.splice(0)) this.#gone(process)
+    for (const process of this.#leaving.splice(0)) await this.#gone(process)
   }
 
   startProcess(): void {
     const shared: Shared = {
-      ...{ seed: this.#options.seed, schema: this.#options.schema, schedules: this.#schedules },
-      ...{ time: this.time, gate: this.gate, backend: this.backend, recorder: this.recorder },
+      seed: this.#options.seed,
+      schema: this.#options.schema,
+      schedules: this.#schedules,
+      time: this.time,
+      gate: this.gate,
+      backend: this.backend,
+      recorder: this.recorder,
     }
     const process = new SimulatedProcess(`p${this.processes.length + 1}`, shared)
     this.processes.push(process)
@@ -160,13 +165,12 @@ export class World {
   }
 
   /** It ended by itself: what it leaves behind is a leak, unless a caller is still in the midst of a call. */
-  #gone(process: SimulatedProcess): void {
+  async #gone(process: SimulatedProcess): Promise<void> {
     if (process.state === 'gone') return
     if (process.timers > 0 && !this.operations.isCalling(process)) {
       this.violation('a stop leaves nothing behind', `${process.name} left ${process.timers} timers`)
     }
-    process.state = 'gone'
-    this.time.cancelAll(process.name)
+    await process.end(false)
   }
 }
 
