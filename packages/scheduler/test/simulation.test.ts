@@ -11,7 +11,7 @@ const LANES = 4
 const SEEDS = 500
 const REPLAYED_SEEDS = 25
 /** A bug in a statement must show within so many worlds. */
-const SEEDS_TO_FIND_A_BUG = 150
+const SEEDS_TO_FIND_A_BUG = 300
 
 /** Runs seeds 1 to `count` over several servers' databases, until `stop` says so; answers the reports. */
 async function sweep(
@@ -94,6 +94,7 @@ describe('on PGlite', () => {
   }, 180_000)
 
   it('leaves the database with its own time and its own search path', async () => {
+    await database.query('set search_path = public')
     await simulate({ database, seed: 1, steps: 5 })
     const [row] = (
       await database.query<{ path: string; real: boolean }>(
@@ -101,7 +102,7 @@ describe('on PGlite', () => {
         [Date.now() / 1000],
       )
     ).rows
-    expect(row).toEqual({ path: '"$user", public', real: true })
+    expect(row).toEqual({ path: 'public', real: true })
   })
 
   it('is calm without faults: nothing is lost, nothing is refused', async () => {

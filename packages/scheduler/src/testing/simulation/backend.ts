@@ -37,6 +37,7 @@ export class Backend {
   readonly #listeners = new Map<string, Set<(payload: string) => void>>()
   #unlisten: Unlisten[] = []
   #told = Number.NaN
+  #searchPath = ''
 
   constructor(database: Database, parts: { schema: string; time: VirtualTime; ids: CountedIds }) {
     this.#database = database
@@ -58,6 +59,8 @@ export class Backend {
           as $$ select current_setting(${quoteLiteral(TIME_SETTING)})::timestamptz $$`)
       }
     }
+    const present = await this.#database.query<{ path: string }>(`select current_setting('search_path') as path`)
+    this.#searchPath = present.rows[0]?.path ?? ''
     await this.#database.query(`set search_path = ${clock}, pg_catalog`)
     await this.#tellTime(this.#database)
   }
@@ -77,7 +80,7 @@ export class Backend {
   /** Real time again. */
   async close(): Promise<void> {
     for (const unlisten of this.#unlisten.splice(0)) await unlisten()
-    await this.#database.query('reset search_path')
+    await this.#database.query(`select set_config('search_path', $1::text, false)`, [this.#searchPath])
   }
 
   async query<Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> {

@@ -1,5 +1,5 @@
 import type { Fault } from './faults.ts'
-import { LEASE_MS } from './simulated-process.ts'
+import { LEASE_MS, type SimulatedProcess } from './simulated-process.ts'
 import type { Fate } from './statement-gate.ts'
 import type { World } from './world.ts'
 
@@ -14,10 +14,10 @@ const MOVES = {
   startProcess: 4,
   stopProcess: 0.4,
   crash: 1,
-  freeze: 1,
+  freeze: 1.5,
   thaw: 3,
   jumpClock: 0.7,
-  sleepOverLease: 0.7,
+  sleepOverLease: 4,
 } as const
 
 /** Share of statements that fail. */
@@ -201,25 +201,34 @@ export class Driver {
       return recorder.note(process.name, `its wall clock is wrong by ${process.clock.skewMs} ms`)
     }
     if (fault === 'crash') {
-      const process = random.pick(alive)
+      const process = this.#victim(alive)
       const arrives = random.chance(0.5)
       recorder.note(process.name, `crashes; what it sent last ${arrives ? 'arrives' : 'is lost'}`)
       await process.end(arrives)
       return world.quiet()
     }
     const freezes = fault === 'freeze'
-    const process = random.pick(
-      alive.filter(each => (freezes ? !each.frozen && gate.open?.owner !== each.name : each.frozen)),
-    )
+    const able = alive.filter(each => (freezes ? !each.frozen && gate.open?.owner !== each.name : each.frozen))
+    const process = freezes ? this.#victim(able) : random.pick(able)
     process.frozen = freezes
     recorder.note(process.name, freezes ? 'freezes' : 'thaws')
   }
 
-  /** The others go on, in order, until whoever is frozen has been so for longer than its lease. */
+  /** Mostly one that is at work: there is most to go wrong. */
+  #victim(processes: readonly SimulatedProcess[]): SimulatedProcess {
+    const { random } = this.#world
+    const busy = processes.filter(process => process.busy)
+    return random.pick(busy.length > 0 && random.chance(0.8) ? busy : processes)
+  }
+
+  /**
+   * The others go on, in order, until about when the lease of whoever is frozen ends: a little before, so that it comes
+   * back just in time, or a little after, so that it comes back while another process does its work again.
+   */
   async #passLease(): Promise<void> {
     const world = this.#world
     world.recorder.note('world', 'lets a lease go by')
-    const until = world.time.now + LEASE_MS + 1_000
+    const until = world.time.now + LEASE_MS / 2 + world.random.below(LEASE_MS * 0.6)
     await this.#until(async () => world.time.now >= until)
   }
 

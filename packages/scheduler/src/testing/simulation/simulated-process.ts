@@ -68,6 +68,11 @@ export class SimulatedProcess {
     return this.state !== 'gone'
   }
 
+  /** Handlers run here. */
+  get busy(): boolean {
+    return [...this.#running.values()].some(count => count > 0)
+  }
+
   /** Nothing of it happens any more, its connections are closed: no timer, no answer. What it sent last may still be executed. */
   async end(lastCallArrives: boolean): Promise<void> {
     const { gate, time } = this.#shared
