@@ -35,7 +35,7 @@ it('keeps its promises whatever happens, in twenty worlds', async () => {
   const pglite = await PGlite.create()
   for (let seed = 1; seed <= 20; seed += 1) {
     const report = await simulate({ database: fromPglite(pglite), seed })
-    expect(report.violations, formatFailure(report)).toEqual([])
+    if (report.violations.length > 0) throw new Error(formatFailure(report))
   }
   await pglite.close()
 })
