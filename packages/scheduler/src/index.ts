@@ -1,3 +1,24 @@
+export type { Administration } from './administration/administration.ts'
+export type { ActorOption, AuditAction, AuditEntry, AuditPage, AuditQuery } from './administration/audit.ts'
+export type {
+  ActOptions,
+  ActResult,
+  CancelJobsOptions,
+  CancelJobsResult,
+  DeleteJobsResult,
+  Postponement,
+  PostponeJobsResult,
+  RedriveJobsResult,
+} from './administration/bulk-acts.ts'
+export type { DeadLetterGroup } from './administration/dead-letters.ts'
+export type { Explanation } from './administration/explanation.ts'
+export type { Forecast } from './administration/forecast.ts'
+export type { ForecastHour, TypeForecast } from './administration/forecasting.ts'
+export type { Hindrance, HindranceKind, RunnerName } from './administration/hindrance.ts'
+export type { JobFilter, TimeRange } from './administration/job-filter.ts'
+export type { JobPage, JobSummary } from './administration/job-list.ts'
+export type { PageOptions } from './administration/page.ts'
+export type { EraseSubjectResult } from './administration/subjects.ts'
 export { BelfryError, type BelfryErrorCode } from './errors.ts'
 export type { SchedulerEventName, SchedulerEvents } from './events.ts'
 export {
