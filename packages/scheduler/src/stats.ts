@@ -86,6 +86,11 @@ const EMBEDDED_VACUUM_LATE_MS = 2 * 3_600_000
 /** No statement of ours takes a second; after five minutes somebody forgot to commit. */
 const LONG_TRANSACTION_MS = 5 * 60_000
 
+/** A process that restarts is back by then. */
+const UNHANDLED_MS = 60_000
+/** More types than this are counted, not named. */
+const NAMED_TYPES = 10
+
 const STATUSES: readonly JobStatus[] = ['pending', 'running', 'completed', 'failed', 'cancelled']
 
 /** Reads the state of a schema's jobs, runners and tables. */
@@ -136,7 +141,7 @@ export function warningsOf({ tables, oldestTransactionMs, types, autovacuum }: H
     ({ deadRows, liveRows, vacuumedMsAgo }) =>
       deadRows > FEW_DEAD_ROWS && deadRows > liveRows * MOST_DEAD_PER_LIVE && (vacuumedMsAgo ?? late + 1) > late,
   )
-  const waiting = types.filter(type => !type.handled && type.oldestDueMs !== null)
+  const waiting = types.filter(type => !type.handled && (type.oldestDueMs ?? 0) > UNHANDLED_MS)
   return [
     ...dirty.map(
       ({ name, deadRows, liveRows, vacuumedMsAgo }) =>
@@ -150,11 +155,14 @@ export function warningsOf({ tables, oldestTransactionMs, types, autovacuum }: H
             'can be removed, and the tables grow. Find it in pg_stat_activity (or pg_prepared_xacts) and end it.',
         ]
       : []),
-    ...waiting.map(
-      type =>
-        `Jobs of type ${type.jobType} are due and no living process has a handler for them; the oldest has been ` +
-        `waiting for ${minutes(type.oldestDueMs ?? 0)}.`,
-    ),
+    ...waiting
+      .slice(0, NAMED_TYPES)
+      .map(
+        type =>
+          `Jobs of type ${type.jobType} are due and no living process has a handler for them; the oldest has been ` +
+          `waiting for ${minutes(type.oldestDueMs ?? 0)}.`,
+      ),
+    ...(waiting.length > NAMED_TYPES ? [`So are jobs of ${waiting.length - NAMED_TYPES} further types.`] : []),
   ]
 }
 

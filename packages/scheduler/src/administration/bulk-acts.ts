@@ -168,7 +168,7 @@ async function actOnRows<Batch extends BulkBatch>(
     extra: string
     detail: Readonly<Record<string, unknown>>
     step(transaction: Queryable, request: BulkRequest): Promise<Batch>
-    idsOf(batch: Batch): readonly string[]
+    readonly idsOf: (batch: Batch) => readonly string[]
     /** The count's name in the audit. */
     name: string
   },

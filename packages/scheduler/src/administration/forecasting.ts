@@ -43,8 +43,8 @@ export function forecastTypes(facts: ForecastFacts): TypeForecast[] {
 
 function forecastType(jobType: string, facts: ForecastFacts): TypeForecast {
   const { now, pending, occurrences, handled, startsPerHour } = facts
-  const stored = new Array<number>(facts.hours).fill(0)
-  const recurring = new Array<number>(facts.hours).fill(0)
+  const stored = Array.from({ length: facts.hours }, () => 0)
+  const recurring = Array.from({ length: facts.hours }, () => 0)
   let waiting = 0
   for (const each of pending) {
     if (each.jobType !== jobType) continue

@@ -82,15 +82,13 @@ async function page(
 ): Promise<ListedJobRow[]> {
   const { conditions, after, limit, now, lookBackMs } = request
   const parameters = new Parameters()
-  const parts = [whereJobs(conditions, parameters)]
-  if (after) {
-    const end = `(${parameters.add(after.createdAt, 'text')}::timestamptz, ${parameters.add(after.jobId, 'text')})`
-    parts.push(`(created_at, job_id) < ${end}`)
-  }
+  const end = `${parameters.add(after?.createdAt ?? null, 'text')}::timestamptz`
+  // Beside the comparison of rows below, which the summary index cannot use.
+  const parts = [whereJobs(conditions, parameters), `created_at <= coalesce(${end}, 'infinity')`]
+  if (after) parts.push(`(created_at, job_id) < (${end}, ${parameters.add(after.jobId, 'text')})`)
   if (lookBackMs !== null) {
-    const end = `coalesce(${parameters.add(after?.createdAt ?? now, 'text')}::timestamptz, now())`
-    const since = `${end} - ${parameters.add(lookBackMs, 'float8')} * interval '1 millisecond'`
-    parts.push(`created_at >= ${since}`)
+    const from = `coalesce(${end}, ${parameters.add(now, 'text')}::timestamptz, now())`
+    parts.push(`created_at >= ${from} - ${parameters.add(lookBackMs, 'float8')} * interval '1 millisecond'`)
   }
   const found = await database.query<ListedJobRow>(
     `select ${COLUMNS} from ${jobs} where ${parts.join(' and ')}
