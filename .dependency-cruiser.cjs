@@ -5,6 +5,7 @@
 const schedulerRooms = [
   ['index', 'cli'],
   ['scheduler'],
+  ['administration'],
   ['event-log', 'stats', 'scheduling', 'execution', 'recurring', 'maintenance'],
   ['core'],
   ['store'],

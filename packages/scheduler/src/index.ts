@@ -1,3 +1,24 @@
+export type { Administration } from './administration/administration.ts'
+export type { ActorOption, AuditAction, AuditEntry, AuditPage, AuditQuery } from './administration/audit.ts'
+export type {
+  ActOptions,
+  ActResult,
+  CancelJobsOptions,
+  CancelJobsResult,
+  DeleteJobsResult,
+  Postponement,
+  PostponeJobsResult,
+  RedriveJobsResult,
+} from './administration/bulk-acts.ts'
+export type { DeadLetterGroup } from './administration/dead-letters.ts'
+export type { Explanation } from './administration/explanation.ts'
+export type { Forecast } from './administration/forecast.ts'
+export type { ForecastHour, TypeForecast } from './administration/forecasting.ts'
+export type { Hindrance, HindranceKind, RunnerName } from './administration/hindrance.ts'
+export type { JobFilter, TimeRange } from './administration/job-filter.ts'
+export type { JobPage, JobSummary } from './administration/job-list.ts'
+export type { PageOptions } from './administration/page.ts'
+export type { EraseSubjectResult } from './administration/subjects.ts'
 export { BelfryError, type BelfryErrorCode } from './errors.ts'
 export type { SchedulerEventName, SchedulerEvents } from './events.ts'
 export {
@@ -42,7 +63,7 @@ export { parseDuration, type Duration } from './runtime/duration.ts'
 export { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
 export { Scheduler, type JobReference, type SchedulerOptions } from './scheduler.ts'
 export type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
-export type { RunnerInfo, SchedulerStats, TypeStats } from './stats.ts'
+export type { RunnerInfo, SchedulerStats, TableHealth, TypeStats } from './stats.ts'
 export type { CancelResult } from './store/cancel-job.ts'
 export { collectMetrics, recordStats, type MetricSink } from './telemetry/collect-metrics.ts'
 export { METRICS, type Metric } from './telemetry/metric-names.ts'

@@ -1,3 +1,4 @@
+import { Administration } from './administration/administration.ts'
 import { databaseNow, type Core } from './core.ts'
 import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
@@ -48,6 +49,8 @@ export type JobReference = string | { readonly jobId: string }
  * Constructing one does nothing but check its options.
  */
 export class Scheduler {
+  /** What a person asks of a running scheduler: lists, acts on many jobs, subjects, audit, `explain`, `forecast`. */
+  readonly admin: Administration
   readonly #core: Core
   readonly #intake: JobIntake
   readonly #runner: Runner
@@ -85,6 +88,7 @@ export class Scheduler {
     this.#declared = options.schedules ?? []
     this.#intake = new JobIntake(this.#core, this.#runner)
     this.#maintainer = new Maintainer(this.#core)
+    this.admin = new Administration(this.#core, this.#runner)
   }
 
   /** True between `start()` and `stop()`. */

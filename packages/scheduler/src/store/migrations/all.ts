@@ -3,6 +3,7 @@ import { runnersAndSchedules } from './0002-runners-and-schedules.ts'
 import { scheduleJobFunction } from './0003-schedule-job-function.ts'
 import { oneRowPerFinishedJob } from './0004-one-row-per-finished-job.ts'
 import { scheduleMemory } from './0005-schedules.ts'
+import { audit } from './0006-audit.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -12,4 +13,5 @@ export const migrations: readonly Migration[] = [
   scheduleJobFunction,
   oneRowPerFinishedJob,
   scheduleMemory,
+  audit,
 ]
