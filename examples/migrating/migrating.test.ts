@@ -1,8 +1,8 @@
 import { PGlite } from '@electric-sql/pglite'
-import { Scheduler } from 'belfry'
+import { Scheduler, type SchedulerOptions } from 'belfry'
 import { fromPglite, fromPool } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test-support/test-database.ts'
 import { until } from '../../test-support/until.ts'
 import { stopExport } from './cancelling.ts'
@@ -62,19 +62,20 @@ describe('the calls shown in the migration guides', () => {
 
 describe('the calls shown in the migration guides, on a clock that is moved by hand', () => {
   let pglite: PGlite
+  let stories = 0
   const clock = new TestClock()
-  const make = async (options: Partial<ConstructorParameters<typeof Scheduler>[0]> = {}) => {
-    const scheduler = new Scheduler({ database: fromPglite(pglite), clock, random: () => 0.5, ...options })
+  const make = async (options: Partial<SchedulerOptions> = {}) => {
+    stories += 1
+    const schema = `story_${stories}`
+    const scheduler = new Scheduler({ database: fromPglite(pglite), schema, clock, random: () => 0.5, ...options })
     await scheduler.migrate()
     return scheduler
   }
-  beforeEach(async () => {
+  beforeAll(async () => {
     pglite = await PGlite.create()
   })
-  afterEach(async () => {
-    vi.unstubAllGlobals()
-    await pglite.close()
-  })
+  afterEach(() => vi.unstubAllGlobals())
+  afterAll(() => pglite.close())
 
   it('retries: later at no cost, again with growing pauses, never again', async () => {
     const scheduler = await make({ jobs: [chargeCard] })
