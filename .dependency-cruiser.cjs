@@ -8,6 +8,7 @@ const schedulerRooms = [
   ['event-log', 'stats', 'scheduling', 'execution', 'recurring', 'maintenance'],
   ['core'],
   ['store'],
+  ['isolation', 'webhooks', 'telemetry'],
   ['events', 'options'],
   ['job'],
   ['errors', 'runtime', 'database', 'version'],

@@ -1,5 +1,11 @@
 export { BelfryError, type BelfryErrorCode } from './errors.ts'
 export type { SchedulerEventName, SchedulerEvents } from './events.ts'
+export {
+  isolated,
+  type IsolatedContext,
+  type IsolatedHandler,
+  type IsolatedOptions,
+} from './isolation/isolated.ts'
 export type { Backoff } from './job/backoff.ts'
 export type { JobContext } from './job/context.ts'
 export { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from './job/control-errors.ts'
@@ -12,6 +18,16 @@ export {
 } from './job/definition.ts'
 export { JobType } from './job/job-type.ts'
 export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
+export type {
+  ExecutionCall,
+  ExecutionMiddleware,
+  JobToStore,
+  Middleware,
+  SchedulingCall,
+  SchedulingMiddleware,
+  StoredJob,
+} from './job/middleware.ts'
+export { payloadCipher, type PayloadCipher, type PayloadCipherOptions } from './job/payload-cipher.ts'
 export type { HandlerObject } from './job/registry.ts'
 export type { Schema } from './job/standard-schema.ts'
 export type { PruneCounts } from './maintenance/prune.ts'
@@ -25,4 +41,11 @@ export { Scheduler, type JobReference, type SchedulerOptions } from './scheduler
 export type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 export type { RunnerInfo, SchedulerStats, TypeStats } from './stats.ts'
 export type { CancelResult } from './store/cancel-job.ts'
+export { collectMetrics, recordStats, type MetricSink } from './telemetry/collect-metrics.ts'
+export { METRICS, type Metric } from './telemetry/metric-names.ts'
+export { openTelemetry, type OpenTelemetryMiddleware } from './telemetry/open-telemetry.ts'
+export type { OpenTelemetryApi } from './telemetry/open-telemetry-api.ts'
+export type { FailureReport, WebhookEvent } from './webhooks/delivery.ts'
+export { failureWebhooks, type FailureWebhookOptions, type FailureWebhooks } from './webhooks/failure-webhooks.ts'
+export { signWebhook, verifyWebhookSignature, type ReceivedWebhook } from './webhooks/signature.ts'
 export { VERSION } from './version.ts'

@@ -31,19 +31,19 @@ export class AttemptContext implements JobContext {
     return this.#held.job.job_type
   }
   get attempt(): number {
-    return this.#held.job.attempt
+    return this.#held.details.attempt
   }
   get retryCount(): number {
-    return this.#held.job.retry_count
+    return this.#held.details.retry_count
   }
   get maxRetries(): number {
-    return this.#held.job.max_retries
+    return this.#held.details.max_retries
   }
   get scheduledTime(): Date {
     return new Date(this.#held.job.scheduled_ms)
   }
   get occurrence(): Date | null {
-    const ms = this.#held.job.uncommon?.occurrence_ms ?? null
+    const ms = this.#held.details.occurrence_ms
     return ms === null ? null : new Date(ms)
   }
   get signal(): AbortSignal {
@@ -62,20 +62,23 @@ export class AttemptContext implements JobContext {
     return this.#lines ?? NO_LINES
   }
 
-  // Fields, not methods: handlers take them out of the context, `(payload, { log }) => …`.
-  readonly log = (line: string): void => {
-    this.#lines ??= []
-    if (this.#lines.length < MOST_LOG_LINES) this.#lines.push(storable(line, LONGEST_LOG_LINE))
+  // Functions by getters: handlers take them out of the context, `(payload, { log }) => …`, and most take none.
+  get log(): (line: string) => void {
+    return line => {
+      this.#lines ??= []
+      if (this.#lines.length < MOST_LOG_LINES) this.#lines.push(storable(line, LONGEST_LOG_LINE))
+    }
+  }
+  get progress(): (value: unknown) => Promise<void> {
+    return value => this.#storeProgress(value)
   }
 
-  readonly progress = async (value: unknown): Promise<void> => {
+  async #storeProgress(value: unknown): Promise<void> {
     const progress = serializePayload(value, this.jobType, LARGEST_PROGRESS_BYTES)
     const { database, tables } = this.#core
-    const stored = await setProgress(database, tables, {
-      jobId: this.jobId,
-      leaseToken: this.#held.leaseToken,
-      progress,
-    })
+    const { leaseToken } = this.#held
+    this.#held.progressed = true
+    const stored = await setProgress(database, tables, { jobId: this.jobId, leaseToken, progress })
     if (!stored) throw new BelfryError('BELFRY_LEASE_LOST', `job ${this.jobId} is held by another runner by now`)
   }
 }

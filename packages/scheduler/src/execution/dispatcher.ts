@@ -71,11 +71,12 @@ export class Dispatcher {
 
   /** Takes in jobs that were claimed under a lease. */
   accept(jobs: readonly ClaimedJob[], lease: { token: string; claimedAt: number }): void {
+    const { registry } = this.#core
     const surplus: HeldJob[] = []
     for (const job of jobs) {
-      const held = new HeldJob(job, lease)
+      const held = new HeldJob(job, registry.findOrDefault(job.job_type), lease)
       this.#parts.held.claimed(held)
-      if (this.#isLastChance(job) && this.#anotherLastChance(held)) surplus.push(held)
+      if (isLastChance(held) && this.#anotherLastChance(held)) surplus.push(held)
       else if (held.dueAt > lease.claimedAt) this.#ahead.push(held)
       else this.#enqueue(held)
     }
@@ -182,13 +183,12 @@ export class Dispatcher {
     if (aheadAt >= 0) this.#ahead.splice(aheadAt, 1)
   }
 
-  /** One more crash and the job is given up: what runs beside it must not be taken for the culprit, nor the reverse. */
-  #isLastChance(job: ClaimedJob): boolean {
-    const lost = job.uncommon?.lost_count ?? 0
-    return lost > 0 && lost + 1 >= this.#core.registry.findOrDefault(job.job_type).maxLost
-  }
-
   #anotherLastChance(held: HeldJob): boolean {
-    return this.#parts.held.all().some(other => other !== held && this.#isLastChance(other.job))
+    return this.#parts.held.all().some(other => other !== held && isLastChance(other))
   }
+}
+
+/** One more crash and the job is given up: what runs beside it must not be taken for the culprit, nor the reverse. */
+function isLastChance({ details, definition }: HeldJob): boolean {
+  return details.lost_count > 0 && details.lost_count + 1 >= definition.maxLost
 }

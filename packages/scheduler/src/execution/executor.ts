@@ -1,20 +1,14 @@
 import type { Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
-import type { AnyJobDefinition } from '../job/definition.ts'
+import { ExpiredError } from '../job/control-errors.ts'
 import { decideOutcome, type HandlerEnd } from '../job/outcome.ts'
 import { parsePayload } from '../job/payload.ts'
+import { parseDuration } from '../runtime/duration.ts'
 import { AttemptContext } from './attempt-context.ts'
 import { Deadlines } from './deadlines.ts'
 import { eventOf, type HeldJob } from './held-job.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import type { Settler } from './settler.ts'
-
-/** One attempt under way. */
-interface Attempt {
-  readonly held: HeldJob
-  readonly definition: AnyJobDefinition
-  readonly context: AttemptContext
-}
 
 /** Takes a claimed job to its settled row: resolve, parse, run, decide, settle. */
 export class Executor {
@@ -22,7 +16,6 @@ export class Executor {
   readonly #held: HeldJobs
   readonly #settler: Settler
   readonly #deadlines: Deadlines
-  readonly #overdue = new Map<HeldJob, Attempt>()
 
   constructor(core: Core, parts: { held: HeldJobs; settler: Settler }) {
     this.#core = core
@@ -39,34 +32,46 @@ export class Executor {
    * was settled earlier because it ran into its timeout. Never throws.
    */
   start(held: HeldJob, onFree: () => void): void {
-    const { clock, events, registry } = this.#core
-    const { job } = held
-    const definition = registry.findOrDefault(job.job_type)
-    const timeoutMs = job.uncommon?.timeout_ms ?? definition.timeoutMs
+    const { clock, events } = this.#core
     held.startedAt = clock.monotonic()
-    held.deadline = held.startedAt + timeoutMs
+    held.deadline = held.startedAt + (held.details.timeout_ms ?? held.definition.timeoutMs)
     this.#held.started(held)
     this.#deadlines.watch(held)
     if (!held.abortReason && events.has('job:started')) events.emit('job:started', eventOf(held))
-    const attempt = { held, definition, context: new AttemptContext(this.#core, held) }
     const ended = (end: HandlerEnd) => {
       this.#held.ended(held, clock.monotonic() - held.startedAt)
-      this.#overdue.delete(held)
-      if (!held.settled) this.#settle(attempt, end)
+      this.#settle(held, end)
       onFree()
     }
-    callHandler(attempt).then(
+    const context = new AttemptContext(this.#core, held)
+    held.context = context
+    let work: unknown
+    try {
+      work = this.#refuseLate(held) ?? callHandler(held, context)
+    } catch (threw) {
+      // Not in this turn: a slot that is freed while it is being filled would be filled twice.
+      work = Promise.reject(threw)
+    }
+    Promise.resolve(work).then(
       returned => ended({ returned }),
       (threw: unknown) => ended({ threw }),
     )
-    this.#overdue.set(held, attempt)
+  }
+
+  /** Throws what becomes of a job that could not start in time. */
+  #refuseLate(held: HeldJob): undefined {
+    const { details, definition } = held
+    if (details.expires_in_ms === null || held.startedAt - held.claimedAt <= details.expires_in_ms) return
+    if (definition.onExpired === 'run') return
+    if (definition.onExpired === 'drop') throw new ExpiredError(undefined)
+    throw new ExpiredError({ delayMs: parseDuration(definition.onExpired.reschedule) })
   }
 
   /** Gives an attempt back unspent whose handler does not end although it was aborted: the process is stopping. */
   giveBack(held: HeldJob): void {
     if (held.settled) return
     held.settled = true
-    this.#settler.add({ held, outcome: { kind: 'interrupted' }, durationMs: 0, log: [] })
+    this.#settler.add({ held, outcome: { kind: 'interrupted' }, durationMs: 0 })
   }
 
   /** Nothing runs any more. */
@@ -82,38 +87,43 @@ export class Executor {
     )
     // A handler that obeys its signal ends within this turn of the event loop and is then no overrun.
     setImmediate(() => {
-      const attempt = this.#overdue.get(held)
-      if (!attempt || held.settled) return
-      this.#settle(attempt, { threw: undefined })
+      if (held.settled) return
+      this.#settle(held, { threw: undefined })
       this.#core.events.emit('job:overrun', { ...eventOf(held), timeoutMs })
     })
   }
 
-  #settle({ held, definition, context }: Attempt, end: HandlerEnd): void {
+  /** Decides once what became of an attempt; a handler that ends after its timeout finds that decided. */
+  #settle(held: HeldJob, end: HandlerEnd): void {
+    if (held.settled) return
     held.settled = true
-    const { job } = held
+    const { details, definition } = held
     const outcome = decideOutcome(end, {
-      retryCount: job.retry_count,
-      maxRetries: job.max_retries,
+      retryCount: details.retry_count,
+      maxRetries: details.max_retries,
       backoff: definition.backoff,
       abortReason: held.abortReason,
       random: this.#core.options.random,
     })
-    const durationMs = this.#core.clock.monotonic() - held.startedAt
-    this.#settler.add({ held, outcome, durationMs, log: context.lines })
+    this.#settler.add({ held, outcome, durationMs: this.#core.clock.monotonic() - held.startedAt })
   }
 }
 
 /** Runs the handler on the parsed payload. */
-async function callHandler({ held, definition, context }: Attempt): Promise<unknown> {
-  const { job } = held
-  if (job.uncommon?.cancel_requested) {
+function callHandler(held: HeldJob, context: AttemptContext): unknown {
+  const { job, details, definition } = held
+  if (details.cancel_requested) {
     held.abort(new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while an earlier attempt ran'))
   }
   // Cancelled or taken away while it waited for its instant or its slot: it never starts.
   if (held.abortReason) throw held.abortReason
-  if (!definition.handler) throw new BelfryError('BELFRY_INVALID_JOB_TYPE', `no handler for ${definition.type}`)
-  const payload = await parsePayload(definition, job.payload, job.uncommon?.payload_version ?? 1)
-  // The definition's own schema has just vouched for the payload's type, which the registry no longer knows.
-  return definition.handler(payload as never, context)
+  const { handler } = definition
+  if (!handler) throw new BelfryError('BELFRY_INVALID_JOB_TYPE', `no handler for ${definition.type}`)
+  // The definition's own schema vouches for the payload's type, which the registry no longer knows.
+  if (!definition.payload && details.payload_version === definition.payloadVersion) {
+    return handler(job.payload as never, context)
+  }
+  return parsePayload(definition, job.payload, details.payload_version).then(payload =>
+    handler(payload as never, context),
+  )
 }

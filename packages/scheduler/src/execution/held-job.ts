@@ -1,14 +1,20 @@
 import type { BelfryError } from '../errors.ts'
 import type { JobEvent } from '../events.ts'
-import type { ClaimedJob } from '../store/claim-jobs.ts'
+import type { AnyJobDefinition } from '../job/definition.ts'
+import { ORDINARY, type ClaimedJob, type UncommonFields } from '../store/claim-jobs.ts'
 
 /** A job this runner holds under a lease: waiting for its instant or a slot, or running. */
 export class HeldJob {
   readonly job: ClaimedJob
+  readonly definition: AnyJobDefinition
   readonly leaseToken: string
   /** By the monotonic clock, in ms, like every time here. */
   readonly claimedAt: number
   readonly dueAt: number
+  /** What its handler was given. */
+  context: { readonly lines: readonly string[] } | undefined
+  /** Its row holds progress by now. */
+  progressed = false
   /** When its handler began; meaningless before. */
   startedAt = 0
   /** When its time is up. */
@@ -18,11 +24,16 @@ export class HeldJob {
   #controller: AbortController | undefined
   #reason: BelfryError | undefined
 
-  constructor(job: ClaimedJob, lease: { token: string; claimedAt: number }) {
+  constructor(job: ClaimedJob, definition: AnyJobDefinition, lease: { token: string; claimedAt: number }) {
     this.job = job
+    this.definition = definition
     this.leaseToken = lease.token
     this.claimedAt = lease.claimedAt
     this.dueAt = lease.claimedAt + (job.due_in_ms ?? 0)
+  }
+
+  get details(): UncommonFields {
+    return this.job.uncommon ?? ORDINARY
   }
 
   get abortReason(): BelfryError | undefined {
@@ -47,6 +58,6 @@ export class HeldJob {
 }
 
 /** A job as events name it. */
-export function eventOf({ job }: HeldJob): JobEvent {
-  return { jobId: job.job_id, jobType: job.job_type, attempt: job.attempt }
+export function eventOf({ job, details }: HeldJob): JobEvent {
+  return { jobId: job.job_id, jobType: job.job_type, attempt: details.attempt }
 }

@@ -150,7 +150,7 @@ export class Runner {
         })
         if (jobs.length === 0) return attempts
         const lease = { token: leaseToken, claimedAt: this.#core.clock.monotonic() }
-        await Promise.all(jobs.map(job => this.#runOne(new HeldJob(job, lease))))
+        await Promise.all(jobs.map(job => this.#runOne(new HeldJob(job, registry.findOrDefault(job.job_type), lease))))
         attempts += jobs.length
         // Unsettled jobs stay with this runner until its lease runs out, and are rescued then.
         if (!(await this.#settler.drain(SETTLE_PATIENCE_MS))) {

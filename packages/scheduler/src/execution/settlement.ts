@@ -3,7 +3,6 @@ import { recordError } from '../job/error-record.ts'
 import type { AttemptOutcome } from '../job/job.ts'
 import type { Outcome } from '../job/outcome.ts'
 import { serializePayload } from '../job/payload.ts'
-import type { CompletedAttempt } from '../store/settle-completed.ts'
 import type { FinishedAttempt } from '../store/settle-finished.ts'
 import type { UnfinishedAttempt } from '../store/settle-pending.ts'
 import type { HeldJob } from './held-job.ts'
@@ -13,14 +12,10 @@ export interface AttemptEnd {
   readonly held: HeldJob
   readonly outcome: Outcome
   readonly durationMs: number
-  readonly log: readonly string[]
 }
 
 /** The row to write: by the statement that fits it. */
-export type SettlementRecord =
-  | { readonly done: CompletedAttempt }
-  | { readonly over: FinishedAttempt }
-  | { readonly again: UnfinishedAttempt }
+export type SettlementRecord = { readonly over: FinishedAttempt } | { readonly again: UnfinishedAttempt }
 
 /** What to tell when the row is written. */
 export interface Told {
@@ -38,7 +33,8 @@ export function recordOf(end: AttemptEnd, maxBytes: number): SettlementRecord {
   switch (outcome.kind) {
     case 'completed': {
       const { text, fault } = resultText(outcome.result, end, maxBytes)
-      if (text === null && fault === undefined && end.log.length === 0) return { done: plain(end) }
+      if (text === null && fault === undefined && linesOf(end).length === 0)
+        return { over: { ...plain(end), details: undefined } }
       return over(end, { status: 'completed', result: text, fault })
     }
     case 'cancelled':
@@ -48,7 +44,12 @@ export function recordOf(end: AttemptEnd, maxBytes: number): SettlementRecord {
     case 'retry':
       return again(end, { outcome: 'failed', wake: outcome.wake, fault: outcome.error })
     case 'snoozed':
-      return again(end, { outcome: 'snoozed', wake: outcome.wake, fault: outcome.reason })
+      return again(end, {
+        outcome: 'snoozed',
+        wake: outcome.wake,
+        fault: outcome.reason,
+        movesDeadline: outcome.movesDeadline,
+      })
     case 'interrupted':
       return interrupted(end, 'the process was stopped')
     case 'lease_lost':
@@ -84,18 +85,22 @@ function over(
   end: AttemptEnd,
   what: { status: 'completed' | 'failed' | 'cancelled'; result?: string | null; fault?: unknown },
 ): SettlementRecord {
-  return { over: { ...common(end, what.fault), status: what.status, result: what.result ?? null } }
+  return {
+    over: { ...plain(end), details: { ...told(end, what.fault), status: what.status, result: what.result ?? null } },
+  }
 }
 
 function again(
   end: AttemptEnd,
-  what: { outcome: 'failed' | 'snoozed' | 'interrupted'; wake: Wake; fault: unknown },
+  what: { outcome: 'failed' | 'snoozed' | 'interrupted'; wake: Wake; fault: unknown; movesDeadline?: true | undefined },
 ): SettlementRecord {
   const { wake } = what
   return {
     again: {
-      ...common(end, what.fault),
+      ...plain(end),
+      ...told(end, what.fault),
       outcome: what.outcome,
+      movesDeadline: what.movesDeadline ?? false,
       wakeInMs: 'delayMs' in wake ? wake.delayMs : 0,
       wakeAt: 'at' in wake ? wake.at.toISOString() : null,
     },
@@ -103,19 +108,19 @@ function again(
 }
 
 /** A handler that was never called (cancelled while it waited) began when it was claimed. */
-function plain({ held, durationMs }: AttemptEnd): CompletedAttempt {
+function plain({ held, durationMs }: AttemptEnd): Omit<FinishedAttempt, 'details'> {
   const delayMs = Math.max(0, held.startedAt - held.claimedAt)
-  return { jobId: held.job.job_id, leaseToken: held.leaseToken, durationMs, delayMs }
+  const ordinary = held.job.uncommon === null && !held.progressed
+  return { jobId: held.job.job_id, leaseToken: held.leaseToken, durationMs, delayMs, ordinary }
 }
 
-function common(end: AttemptEnd, fault: unknown) {
+function told(end: AttemptEnd, fault: unknown) {
   const error = fault === undefined ? { code: null, message: null, stack: null } : recordError(fault)
   return {
-    ...plain(end),
     errorCode: error.code,
     errorMessage: error.message,
     errorStack: error.stack,
-    log: end.log.length > 0 ? JSON.stringify(end.log) : null,
+    log: linesOf(end).length > 0 ? linesOf(end) : null,
   }
 }
 
@@ -127,4 +132,10 @@ function resultText(result: unknown, end: AttemptEnd, maxBytes: number): { text:
   } catch (error) {
     return { text: null, fault: `completed; its result was not stored: ${recordError(error).message}` }
   }
+}
+
+const NO_LINES: readonly string[] = []
+
+function linesOf({ held }: AttemptEnd): readonly string[] {
+  return held.context?.lines ?? NO_LINES
 }

@@ -1,7 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import { endedWithin, sleep } from '../runtime/clock.ts'
-import { settleCompleted, type CompletedAttempt, type Settled } from '../store/settle-completed.ts'
-import { settleFinished, type FinishedAttempt } from '../store/settle-finished.ts'
+import { settleFinished, type FinishedAttempt, type Settled } from '../store/settle-finished.ts'
 import { settlePending, type UnfinishedAttempt } from '../store/settle-pending.ts'
 import { eventOf } from './held-job.ts'
 import { recordOf, toldOf, type AttemptEnd } from './settlement.ts'
@@ -91,19 +90,16 @@ export class Settler {
   /** Writes up to a batch of what waits; what could not be written waits on. */
   async #writeSome(): Promise<void> {
     const { maxPayloadBytes } = this.#core.options
-    const groups: Groups = { done: [], over: [], again: [] }
+    const groups: Groups = { over: [], again: [] }
     for (const end of this.#waiting.splice(0, LARGEST_BATCH)) {
       const record = recordOf(end, maxPayloadBytes)
-      if ('done' in record) groups.done.push({ end, row: record.done })
-      else if ('over' in record) groups.over.push({ end, row: record.over })
+      if ('over' in record) groups.over.push({ end, row: record.over })
       else groups.again.push({ end, row: record.again })
     }
     const { database, tables } = this.#core
     const request = <Row>(attempts: readonly Row[]) => ({ attempts, now: databaseNow(this.#core) })
-    const rest = [...groups.done, ...groups.over, ...groups.again].map(each => each.end)
+    const rest = [...groups.over, ...groups.again].map(each => each.end)
     try {
-      await this.#write(groups.done, rows => settleCompleted(database, tables, request(rows)))
-      rest.splice(0, groups.done.length)
       await this.#write(groups.over, rows => settleFinished(database, tables, request(rows)))
       rest.splice(0, groups.over.length)
       await this.#write(groups.again, rows => settlePending(database, tables, request(rows)))
@@ -157,7 +153,6 @@ interface Written<Row> {
 }
 
 interface Groups {
-  readonly done: Written<CompletedAttempt>[]
   readonly over: Written<FinishedAttempt>[]
   readonly again: Written<UnfinishedAttempt>[]
 }
@@ -171,5 +166,6 @@ function isDataError(error: unknown): boolean {
 function withoutData<Row extends object>(row: Row, error: unknown): Row {
   const message = `the outcome's details could not be stored: ${error instanceof Error ? error.message : 'unknown'}`
   const plain = { errorMessage: message, errorStack: null, log: null, result: null }
+  if ('details' in row && row.details) return { ...row, details: { ...row.details, ...plain } }
   return 'errorMessage' in row ? { ...row, ...plain } : row
 }

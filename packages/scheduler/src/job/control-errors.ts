@@ -36,6 +36,17 @@ export class RetryAfterError extends Error {
   }
 }
 
+/** The job could not start in time; with a `wake` it is put off, deadline and all. Not thrown by handlers. */
+export class ExpiredError extends Error {
+  override readonly name = 'ExpiredError'
+  readonly wake: Wake | undefined
+
+  constructor(wake: Wake | undefined) {
+    super('expired')
+    this.wake = wake
+  }
+}
+
 /** When to run next: after a span counted by the database's clock, or at an instant. */
 export type Wake = { readonly delayMs: number } | { readonly at: Date }
 

@@ -28,9 +28,18 @@ export interface JobDefinitionOptions<Payload, Input = Payload> {
   backoff?: Backoff
   /** Jobs of this type that run at the same time in one process. Default: the scheduler's concurrency. */
   concurrency?: number
+  /** Where its jobs stand among those of the type: from -100 (last) to 100 (first). Default 0. */
+  priority?: number
+  /** No attempt starts later than this after the job was first due; it then ends as `cancelled`, reason `expired`. */
+  expireAfter?: Duration
+  /** What becomes of a job that expired: `drop` (default, cancelled), `run` it late, or put it off by a span. */
+  onExpired?: OnExpired
   /** Crashes of a process in mid-job before the job is given up as `lost`. Default 3. */
   maxLost?: number
 }
+
+/** What becomes of a job that could not start in time. A job put off gets a new deadline as far from its new due time. */
+export type OnExpired = 'drop' | 'run' | { readonly reschedule: Duration }
 
 /** A job type as the scheduler keeps it: checked, complete, frozen. `Input` is what a caller passes to schedule one. */
 export interface JobDefinition<Payload, Input = Payload> {
@@ -44,6 +53,9 @@ export interface JobDefinition<Payload, Input = Payload> {
   readonly backoff: Backoff
   readonly concurrency: number | undefined
   readonly maxLost: number
+  readonly priority: number
+  readonly expireAfterMs: number | undefined
+  readonly onExpired: OnExpired
 }
 
 /**
@@ -82,6 +94,10 @@ export function defineJob<Payload = unknown, Input = Payload>(
     backoff: requireBackoff(options.backoff ?? {}, `backoff of ${type}`),
     concurrency: whole('concurrency', 1),
     maxLost: whole('maxLost', 1) ?? DEFAULT_MAX_LOST,
+    priority: requirePriority(options.priority, `priority of ${type}`) ?? 0,
+    expireAfterMs:
+      options.expireAfter === undefined ? undefined : parseDuration(options.expireAfter, `expireAfter of ${type}`),
+    onExpired: requireOnExpired(options.onExpired ?? 'drop', `onExpired of ${type}`),
   })
 }
 
@@ -101,4 +117,32 @@ export function requireWhole(value: unknown, rule: { name: string; least: number
     )
   }
   return value
+}
+
+const HIGHEST_PRIORITY = 100
+
+/**
+ * A priority, or undefined when it was not given.
+ * @throws BelfryError `BELFRY_INVALID_OPTION`
+ */
+export function requirePriority(value: unknown, name: string): number | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) > HIGHEST_PRIORITY) {
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `${name}: expected a whole number from -${HIGHEST_PRIORITY} to ${HIGHEST_PRIORITY}, got ${show(value)}`,
+    )
+  }
+  return value
+}
+
+function requireOnExpired(value: OnExpired, name: string): OnExpired {
+  if (value === 'drop' || value === 'run') return value
+  if (typeof value === 'object' && value !== null && 'reschedule' in value) {
+    return { reschedule: parseDuration(value.reschedule, `${name}.reschedule`) }
+  }
+  throw new BelfryError(
+    'BELFRY_INVALID_OPTION',
+    `${name}: expected 'drop', 'run' or { reschedule: '1h' }, got ${show(value)}`,
+  )
 }

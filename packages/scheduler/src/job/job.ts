@@ -35,6 +35,13 @@ export interface Job {
   /** The schedule and its due instant, when a schedule made this job. */
   readonly scheduleId: string | null
   readonly occurrence: Date | null
+  readonly priority: number
+  /** What the job is about: people, orders, guilds. */
+  readonly subjects: readonly string[]
+  readonly tags: readonly string[]
+  readonly metadata: Readonly<Record<string, string>>
+  /** No attempt starts after it. */
+  readonly expiresAt: Date | null
 }
 
 /** One attempt of a job, as stored in `job_execution_history`. */

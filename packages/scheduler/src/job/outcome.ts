@@ -1,6 +1,13 @@
 import { BelfryError } from '../errors.ts'
 import { backoffDelay, type Backoff } from './backoff.ts'
-import { CancelError, NonRetryableError, RetryAfterError, SnoozeError, type Wake } from './control-errors.ts'
+import {
+  CancelError,
+  ExpiredError,
+  NonRetryableError,
+  RetryAfterError,
+  SnoozeError,
+  type Wake,
+} from './control-errors.ts'
 
 /** How an attempt ended, seen from the handler: what it returned, or what it threw. */
 export type HandlerEnd = { returned: unknown } | { threw: unknown }
@@ -9,7 +16,7 @@ export type HandlerEnd = { returned: unknown } | { threw: unknown }
 export type Outcome =
   | { kind: 'completed'; result: unknown }
   | { kind: 'retry'; wake: Wake; error: unknown }
-  | { kind: 'snoozed'; wake: Wake; reason: string }
+  | { kind: 'snoozed'; wake: Wake; reason: string; movesDeadline?: true }
   | { kind: 'interrupted' }
   | { kind: 'cancelled'; reason: string }
   | { kind: 'failed'; error: unknown }
@@ -26,6 +33,9 @@ export interface AttemptFacts {
   readonly random: () => number
 }
 
+/** Faults of the stored payload, which no retry mends. */
+const HOPELESS: ReadonlySet<string> = new Set(['BELFRY_INVALID_PAYLOAD', 'BELFRY_PAYLOAD_UNREADABLE'])
+
 /**
  * Decides what becomes of a job after an attempt. A handler that returned has completed, even if it was asked to stop
  * meanwhile (its effects are out in the world), unless it ran into its timeout or lost its lease: then the attempt is
@@ -36,6 +46,12 @@ export function decideOutcome(end: HandlerEnd, facts: AttemptFacts): Outcome {
   if (aborted === 'BELFRY_LEASE_LOST') return { kind: 'lease_lost' }
   if (aborted === 'BELFRY_JOB_TIMEOUT') return retryOrFail(facts.abortReason, facts)
   if ('returned' in end) return { kind: 'completed', result: end.returned }
+  if (end.threw instanceof ExpiredError) {
+    const { wake, message } = end.threw
+    return wake
+      ? { kind: 'snoozed', wake, reason: message, movesDeadline: true }
+      : { kind: 'cancelled', reason: message }
+  }
   if (end.threw instanceof CancelError) return { kind: 'cancelled', reason: end.threw.message }
   if (aborted === 'BELFRY_JOB_CANCELLED') return { kind: 'cancelled', reason: facts.abortReason?.message ?? '' }
   if (aborted === 'BELFRY_SHUTDOWN') return { kind: 'interrupted' }
@@ -43,9 +59,7 @@ export function decideOutcome(end: HandlerEnd, facts: AttemptFacts): Outcome {
     return { kind: 'snoozed', wake: end.threw.wake, reason: end.threw.message }
   }
   if (end.threw instanceof NonRetryableError) return { kind: 'failed', error: end.threw }
-  if (end.threw instanceof BelfryError && end.threw.code === 'BELFRY_INVALID_PAYLOAD') {
-    return { kind: 'failed', error: end.threw }
-  }
+  if (end.threw instanceof BelfryError && HOPELESS.has(end.threw.code)) return { kind: 'failed', error: end.threw }
   return retryOrFail(end.threw, facts)
 }
 

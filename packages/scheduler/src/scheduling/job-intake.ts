@@ -2,28 +2,17 @@ import { databaseNow, type Core } from '../core.ts'
 import { describeDatabaseError } from '../database/database-error.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
-import { requireWhole, type AnyJobDefinition } from '../job/definition.ts'
-import { newJobId, requireKey } from '../job/job-id.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import { changeJob } from '../store/change-job.ts'
 import { findJob } from '../store/find-job.ts'
 import { findFinishedIds } from '../store/find-finished-ids.ts'
 import { insertJobs, type Inserted, type InsertedJob, type NewJob } from '../store/insert-jobs.ts'
+import { checkJob, dueTime, type JobRequest } from './check-job.ts'
 import { HintThrottle } from './hint-throttle.ts'
 import { JobWriter, type LocalRunner } from './job-writer.ts'
-import type { JobChanges, ScheduledJob, ScheduleOptions, WhenOptions } from './schedule-options.ts'
+import type { JobChanges, ScheduledJob } from './schedule-options.ts'
 
-/** One scheduling call, not yet checked. */
-export interface JobRequest {
-  readonly definition: AnyJobDefinition
-  readonly payload: unknown
-  readonly options: ScheduleOptions
-}
-
-/** The guide's table takes what PostgreSQL's timestamptz takes; a year outside these is a slip of the unit. */
-const EARLIEST = Date.UTC(1970, 0, 1)
-const LATEST = Date.UTC(3000, 0, 1)
 /** Rows per statement of a bulk call. */
 const ROWS_PER_STATEMENT = 1_000
 
@@ -52,7 +41,9 @@ export class JobIntake {
   async schedule(requests: readonly JobRequest[], transaction: Queryable | undefined): Promise<ScheduledJob[]> {
     if (requests.length === 0) return []
     const jobs: NewJob[] = []
-    for (const request of requests) jobs.push(await this.#check(request))
+    const { clock, options } = this.#core
+    const limits = { now: clock.now(), maxPayloadBytes: options.maxPayloadBytes }
+    for (const request of requests) jobs.push(await checkJob(request, limits))
     refuseRepeatedIds(jobs)
     const chosen = requests.flatMap(request => request.options.jobId ?? [])
     try {
@@ -186,25 +177,6 @@ export class JobIntake {
     })
   }
 
-  async #check({ definition, payload, options }: JobRequest): Promise<NewJob> {
-    const { clock, options: settings } = this.#core
-    const { type, payloadVersion } = definition
-    const text = serializePayload(payload, type, settings.maxPayloadBytes)
-    // Checked as it will be read back, so that a Date where the schema wants a Date is found here, not at night.
-    // What was passed in is stored, not what the schema made of it: a schema that transforms sees the same input twice.
-    if (definition.payload) await parsePayload(definition, JSON.parse(text), payloadVersion)
-    return {
-      jobId: options.jobId === undefined ? newJobId(clock.now()) : requireKey(options.jobId, 'jobId'),
-      jobType: type,
-      payload: text,
-      payloadVersion,
-      ...dueTime(options),
-      maxRetries: requireWhole(options.maxRetries, { name: 'maxRetries', least: 0 }) ?? definition.maxRetries ?? 3,
-      timeoutMs: options.timeout === undefined ? null : parseDuration(options.timeout, 'timeout'),
-      uniqueKey: options.uniqueKey === undefined ? null : requireKey(options.uniqueKey, 'uniqueKey'),
-    }
-  }
-
   #explain(error: unknown, jobs: readonly NewJob[]): unknown {
     if (error instanceof Error && 'code' in error && error.code === '23505') {
       const named = jobs.length === 1 ? `job id ${show(jobs[0]?.jobId)}` : 'one of the job ids'
@@ -218,23 +190,6 @@ export class JobIntake {
 
 function isReplacing(request: JobRequest): boolean {
   return request.options.onConflict === 'replace'
-}
-
-/** The due time: an instant, or milliseconds from now by the database's clock. */
-function dueTime({ scheduledTime, delay }: WhenOptions): Pick<NewJob, 'scheduledTime' | 'delayMs'> {
-  if (scheduledTime !== undefined && delay !== undefined) {
-    throw new BelfryError('BELFRY_INVALID_TIME', 'scheduledTime and delay: expected one of the two, got both')
-  }
-  const instant = scheduledTime === undefined ? null : requireTime(scheduledTime, 'scheduledTime')
-  return { scheduledTime: instant, delayMs: delay === undefined ? 0 : parseDuration(delay, 'delay') }
-}
-
-/** @throws BelfryError `BELFRY_INVALID_TIME` for anything but a Date between 1970 and 3000 */
-export function requireTime(time: unknown, what: string): string {
-  if (!(time instanceof Date) || !(time.getTime() >= EARLIEST && time.getTime() < LATEST)) {
-    throw new BelfryError('BELFRY_INVALID_TIME', `${what}: expected a Date between 1970 and 3000, got ${show(time)}`)
-  }
-  return time.toISOString()
 }
 
 function refuseRepeatedIds(jobs: readonly NewJob[]): void {

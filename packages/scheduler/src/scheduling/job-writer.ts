@@ -1,5 +1,5 @@
 import { databaseNow, type Core } from '../core.ts'
-import type { ClaimedJob } from '../store/claim-jobs.ts'
+import { ORDINARY, type ClaimedJob } from '../store/claim-jobs.ts'
 import {
   insertJobs,
   insertPlainJob,
@@ -28,8 +28,8 @@ export interface LocalRunner {
 
 interface Waiting {
   readonly job: NewJob
-  resolve(stored: InsertedJob): void
-  reject(error: unknown): void
+  readonly resolve: (stored: InsertedJob) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** Rows per statement. */
@@ -125,7 +125,7 @@ export class JobWriter {
 
   /** A runner here has to learn from the database, not from this process's clock, when an instant comes. */
   #mayBePlain(job: NewJob): boolean {
-    return isPlain(job) && (job.scheduledTime === null || !this.#runner.active)
+    return isPlain(job) && !job.claim && (job.scheduledTime === null || !this.#runner.active)
   }
 
   #isDue({ scheduledTime, delayMs }: NewJob): boolean {
@@ -146,26 +146,18 @@ export class JobWriter {
 }
 
 function claimedJobOf(job: NewJob, nowMs: number): ClaimedJob {
-  const ordinary = job.payloadVersion === 1 && job.timeoutMs == null
+  const timeoutMs = job.timeoutMs ?? null
+  const ordinary =
+    isPlain(job) && job.payloadVersion === ORDINARY.payload_version && job.maxRetries === ORDINARY.max_retries
   return {
     job_id: job.jobId,
     job_type: job.jobType,
     payload: JSON.parse(job.payload),
-    attempt: 1,
-    retry_count: 0,
-    max_retries: job.maxRetries,
     scheduled_ms: nowMs,
     due_in_ms: null,
     uncommon: ordinary
       ? null
-      : {
-          payload_version: job.payloadVersion,
-          cancel_requested: false,
-          lost_count: 0,
-          timeout_ms: job.timeoutMs ?? null,
-          schedule_id: null,
-          occurrence_ms: null,
-        },
+      : { ...ORDINARY, payload_version: job.payloadVersion, max_retries: job.maxRetries, timeout_ms: timeoutMs },
   }
 }
 

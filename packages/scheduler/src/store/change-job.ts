@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts'
-import { readyAt } from './insert-jobs.ts'
+import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
 /** The new due time, no later than the bound of a debounce. */

@@ -3,6 +3,9 @@ import type { Tables } from './tables.ts'
 
 /** What few jobs have; null in the row of an ordinary one, so that the many pay nothing for the few. */
 export interface UncommonFields {
+  readonly attempt: number
+  readonly retry_count: number
+  readonly max_retries: number
   readonly payload_version: number
   /** Cancelling was asked for while an earlier attempt ran. */
   readonly cancel_requested: boolean
@@ -11,6 +14,11 @@ export interface UncommonFields {
   readonly schedule_id: string | null
   /** Milliseconds since 1970. */
   readonly occurrence_ms: number | null
+  /** Milliseconds from the claim until it may not start any more. */
+  readonly expires_in_ms: number | null
+  readonly metadata: Readonly<Record<string, string>> | null
+  readonly lane: string | null
+  readonly admitted: boolean
 }
 
 /** A job this runner now holds under a lease. */
@@ -18,15 +26,29 @@ export interface ClaimedJob {
   readonly job_id: string
   readonly job_type: string
   readonly payload: unknown
-  readonly attempt: number
-  readonly retry_count: number
-  readonly max_retries: number
   /** Milliseconds since 1970. */
   readonly scheduled_ms: number
   /** Milliseconds until it is due; null when it is due already. */
   readonly due_in_ms: number | null
   readonly uncommon: UncommonFields | null
 }
+
+/** A first attempt with three retries, a payload of version 1, and no option set. */
+export const ORDINARY: UncommonFields = Object.freeze({
+  attempt: 1,
+  retry_count: 0,
+  max_retries: 3,
+  payload_version: 1,
+  cancel_requested: false,
+  lost_count: 0,
+  timeout_ms: null,
+  schedule_id: null,
+  occurrence_ms: null,
+  expires_in_ms: null,
+  metadata: null,
+  lane: null,
+  admitted: false,
+})
 
 /** How many jobs of one type are wanted. */
 export interface WantedJobs {
@@ -91,15 +113,20 @@ function claimStatement({ runners, live }: Tables): string {
      update ${live} job set status = 'running', lease_token = $2::uuid, runner_id = $1::uuid,
        started_at = (select now from moment), attempt = attempt + 1
      where job.ctid = any (array(select ctid from due)) and job.lease_token is null
-     returning job_id, job_type, payload, attempt, retry_count, max_retries,
-       trunc(date_part('epoch', scheduled_time) * 1000) as scheduled_ms,
+     returning job_id, job_type, payload, trunc(date_part('epoch', scheduled_time) * 1000) as scheduled_ms,
        case when scheduled_time > started_at then date_part('epoch', scheduled_time - started_at) * 1000 end as due_in_ms,
        ${UNCOMMON} as uncommon`
 }
 
-/** Null for an ordinary job. */
-const UNCOMMON = `case when payload_version = 1 and not cancel_requested and lost_count = 0 and timeout_ms is null
-         and schedule_id is null then null
-       else jsonb_build_object('payload_version', payload_version, 'cancel_requested', cancel_requested,
-         'lost_count', lost_count, 'timeout_ms', timeout_ms, 'schedule_id', schedule_id,
-         'occurrence_ms', date_part('epoch', occurrence) * 1000) end`
+/** Null for what `ORDINARY` says. */
+const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 and payload_version = 1
+         and not cancel_requested and lost_count + snooze_count = 0 and priority = 0
+         and coalesce(unique_key, schedule_id, lane) is null and coalesce(subjects, tags) is null
+         and coalesce(metadata, options, progress) is null and coalesce(timeout_ms::float8, date_part('epoch', expires_at)) is null
+       then null
+       else jsonb_build_object('attempt', attempt, 'retry_count', retry_count, 'max_retries', max_retries,
+         'payload_version', payload_version, 'cancel_requested', cancel_requested, 'lost_count', lost_count,
+         'timeout_ms', timeout_ms, 'schedule_id', schedule_id,
+         'occurrence_ms', date_part('epoch', occurrence) * 1000,
+         'expires_in_ms', date_part('epoch', expires_at - started_at) * 1000, 'metadata', metadata, 'lane', lane,
+         'admitted', admitted) end`

@@ -24,10 +24,16 @@ interface JobRow {
   runner_id: string | null
   schedule_id: string | null
   occurrence_ms: number | null
+  priority: number
+  subjects: string[] | null
+  tags: string[] | null
+  metadata: Record<string, string> | null
+  expires_ms: number | null
 }
 
 const COLUMNS = `job_id, job_type, status, payload, attempt, retry_count, max_retries, lost_count, unique_key,
   error_message, last_outcome, result, progress, cancel_requested, runner_id::text, schedule_id,
+  priority, subjects, tags, metadata, date_part('epoch', expires_at) * 1000 as expires_ms,
   (extract(epoch from scheduled_time) * 1000)::float8 as scheduled_ms,
   (extract(epoch from created_at) * 1000)::float8 as created_ms,
   (extract(epoch from started_at) * 1000)::float8 as started_ms,
@@ -94,6 +100,11 @@ function jobOf(row: JobRow): Job {
     runnerId: row.runner_id,
     scheduleId: row.schedule_id,
     occurrence: dateOf(row.occurrence_ms),
+    priority: row.priority,
+    subjects: row.subjects ?? [],
+    tags: row.tags ?? [],
+    metadata: row.metadata ?? {},
+    expiresAt: dateOf(row.expires_ms),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts'
-import { readyAt } from './insert-jobs.ts'
+import { readyAt } from './ready-at.ts'
 import { keepAttempt } from './keep-attempt.ts'
 import { KEPT_COLUMNS, type Tables } from './tables.ts'
 

@@ -1,11 +1,11 @@
 import type { Queryable } from '../database/database.ts'
-import { readyAt } from './insert-jobs.ts'
-import { settledAnswer, settledOf, type Settled } from './settle-completed.ts'
+import { readyAt } from './ready-at.ts'
+import { settledAnswer, settledOf, TokenList, type Settled, type SettledRow } from './settle-finished.ts'
 import type { Tables } from './tables.ts'
 
 /** When the job runs again. */
-const WAKE = `coalesce(before.wake_at::timestamptz,
-           coalesce($11::text::timestamptz, clock_timestamp()) + before.wake_in_ms * interval '1 millisecond')`
+const WAKE = `coalesce(before.wake_at,
+           coalesce($2::text::timestamptz, clock_timestamp()) + before.wake_in_ms * interval '1 millisecond')`
 
 /** An attempt that is over while its job is not: it will run again. */
 export interface UnfinishedAttempt {
@@ -15,6 +15,8 @@ export interface UnfinishedAttempt {
   readonly durationMs: number
   /** From claimed to started, in ms. */
   readonly delayMs: number
+  /** The deadline is put off by as much as the due time. */
+  readonly movesDeadline: boolean
   /** Milliseconds from now; used when `wakeAt` is null. */
   readonly wakeInMs: number
   /** ISO text. */
@@ -22,7 +24,7 @@ export interface UnfinishedAttempt {
   readonly errorCode: string | null
   readonly errorMessage: string | null
   readonly errorStack: string | null
-  readonly log: string | null
+  readonly log: readonly string[] | null
 }
 
 /**
@@ -35,21 +37,25 @@ export async function settlePending(
   tables: Tables,
   request: { attempts: readonly UnfinishedAttempt[]; now: string | null },
 ): Promise<Settled> {
-  const { attempts } = request
-  const answer = await database.query<{ settled: string[] | null; awaited: string[] | null }>(
+  const { attempts, now } = request
+  const tokens = new TokenList()
+  const rows = attempts.map(attempt => rowOf(attempt, tokens))
+  const answer = await database.query<SettledRow>(
     `with ended as (
-       select * from unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::float8[], $6::text[], $7::text[],
-         $8::text[], $9::text[], $10::text[], $12::int[])
-         as ended(job_id, lease_token, outcome, duration_ms, wake_in_ms, wake_at, error_code, error_message,
-           error_stack, log, delay_ms)
+       select row->>0 as job_id, ($4::uuid[])[(row->>1)::int] as lease_token, (row->>2)::int as duration_ms,
+         (row->>3)::int * interval '1 ms' as delay, row->>4 as outcome, (row->>5)::float8 as wake_in_ms,
+         (row->>6)::timestamptz as wake_at, row->>7 as error_code, row->>8 as error_message, row->>9 as error_stack,
+         nullif(row->10, 'null') as log, (row->>11)::boolean as moves_deadline
+       from jsonb_array_elements((select $1::text)::jsonb) as row
      ), before as (
-       select ended.*, live.started_at + ended.delay_ms * interval '1 ms' as begun_at, live.runner_id,
+       select ended.*, live.started_at + ended.delay as begun_at, live.runner_id,
          live.scheduled_time
        from ${tables.live} live join ended on live.job_id = ended.job_id and live.lease_token = ended.lease_token
        for update of live
      ), again as (
        update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null,
          scheduled_time = ${WAKE},
+         expires_at = live.expires_at + case when moves_deadline then ${WAKE} - live.scheduled_time else '0' end,
          ready_at = ${readyAt(WAKE, 'live.priority')},
          retry_count = live.retry_count + (before.outcome = 'failed')::int,
          snooze_count = live.snooze_count + (before.outcome = 'snoozed')::int,
@@ -63,27 +69,31 @@ export async function settlePending(
        error_message, error_stack, runner_id, log, created_at)
      select job_id, job_type, attempt, begun_at, duration_ms,
        greatest(0, date_part('epoch', begun_at - was_due) * 1000)::bigint, outcome, error_code, attempt_error,
-       error_stack, was_held_by, log::jsonb, coalesce($11::text::timestamptz, clock_timestamp())
+       error_stack, was_held_by, log, coalesce($2::text::timestamptz, clock_timestamp())
      from again)
-     ${settledAnswer('(select job_id, false as awaited from again) again', 13)}`,
-    [
-      attempts.map(attempt => attempt.jobId),
-      attempts.map(attempt => attempt.leaseToken),
-      attempts.map(attempt => attempt.outcome),
-      attempts.map(attempt => Math.round(attempt.durationMs)),
-      attempts.map(attempt => attempt.wakeInMs),
-      attempts.map(attempt => attempt.wakeAt),
-      attempts.map(attempt => attempt.errorCode),
-      attempts.map(attempt => attempt.errorMessage),
-      attempts.map(attempt => attempt.errorStack),
-      attempts.map(attempt => attempt.log),
-      request.now,
-      attempts.map(attempt => Math.round(attempt.delayMs)),
-      attempts.length,
-    ],
+     ${settledAnswer('(select job_id, false as awaited from again) again', 3)}`,
+    [JSON.stringify(rows), now, attempts.length, tokens.all],
   )
   return settledOf(
     answer.rows[0],
     attempts.map(attempt => attempt.jobId),
   )
+}
+
+function rowOf(attempt: UnfinishedAttempt, tokens: TokenList): unknown[] {
+  const { jobId, leaseToken, durationMs, delayMs, outcome, wakeInMs, wakeAt } = attempt
+  const { errorCode, errorMessage, errorStack, log } = attempt
+  const times = [Math.round(durationMs), Math.round(delayMs)]
+  return [
+    jobId,
+    tokens.numberOf(leaseToken),
+    ...times,
+    outcome,
+    wakeInMs,
+    wakeAt,
+    errorCode,
+    errorMessage,
+    errorStack,
+    log,
+  ]
 }

@@ -1,0 +1,102 @@
+import { BelfryError, show } from '../errors.ts'
+import { requirePriority, requireWhole, type AnyJobDefinition } from '../job/definition.ts'
+import { newJobId, requireKey } from '../job/job-id.ts'
+import { parsePayload, serializePayload } from '../job/payload.ts'
+import { parseDuration } from '../runtime/duration.ts'
+import type { NewJob } from '../store/insert-jobs.ts'
+import type { ScheduleOptions, WhenOptions } from './schedule-options.ts'
+
+/** One scheduling call, not yet checked. */
+export interface JobRequest {
+  readonly definition: AnyJobDefinition
+  readonly payload: unknown
+  readonly options: ScheduleOptions
+}
+
+/** The guide's table takes what PostgreSQL's timestamptz takes; a year outside these is a slip of the unit. */
+const EARLIEST = Date.UTC(1970, 0, 1)
+const LATEST = Date.UTC(3000, 0, 1)
+/** A job about more than this many things is about none of them. */
+const MOST_WORDS = 20
+const LARGEST_METADATA_BYTES = 4_096
+
+/**
+ * Checks a job at the door; what comes back can be stored.
+ * @throws BelfryError naming the first fault
+ */
+export async function checkJob(request: JobRequest, limits: { now: Date; maxPayloadBytes: number }): Promise<NewJob> {
+  const { definition, payload, options } = request
+  const { type, payloadVersion } = definition
+  const text = serializePayload(payload, type, limits.maxPayloadBytes)
+  // Checked as it will be read back, so that a Date where the schema wants a Date is found here, not at night.
+  // What was passed in is stored, not what the schema made of it: a schema that transforms sees the same input twice.
+  if (definition.payload) await parsePayload(definition, JSON.parse(text), payloadVersion)
+  return {
+    jobId: options.jobId === undefined ? newJobId(limits.now) : requireKey(options.jobId, 'jobId'),
+    jobType: type,
+    payload: text,
+    payloadVersion,
+    ...dueTime(options),
+    maxRetries: requireWhole(options.maxRetries, { name: 'maxRetries', least: 0 }) ?? definition.maxRetries ?? 3,
+    timeoutMs: options.timeout === undefined ? null : parseDuration(options.timeout, 'timeout'),
+    uniqueKey: options.uniqueKey === undefined ? null : requireKey(options.uniqueKey, 'uniqueKey'),
+    priority: requirePriority(options.priority, 'priority') ?? definition.priority,
+    subjects: requireWords(options.subjects, 'subjects'),
+    tags: requireWords(options.tags, 'tags'),
+    metadata: requireMetadata(options.metadata),
+    ...expiry(request),
+  }
+}
+
+/**
+ * The due time: an instant, or milliseconds from now by the database's clock.
+ * @throws BelfryError `BELFRY_INVALID_TIME`, `BELFRY_INVALID_DURATION`
+ */
+export function dueTime({ scheduledTime, delay }: WhenOptions): Pick<NewJob, 'scheduledTime' | 'delayMs'> {
+  if (scheduledTime !== undefined && delay !== undefined) {
+    throw new BelfryError('BELFRY_INVALID_TIME', 'scheduledTime and delay: expected one of the two, got both')
+  }
+  const instant = scheduledTime === undefined ? null : requireTime(scheduledTime, 'scheduledTime')
+  return { scheduledTime: instant, delayMs: delay === undefined ? 0 : parseDuration(delay, 'delay') }
+}
+
+/** @throws BelfryError `BELFRY_INVALID_TIME` for anything but a Date between 1970 and 3000 */
+export function requireTime(time: unknown, what: string): string {
+  if (!(time instanceof Date) || !(time.getTime() >= EARLIEST && time.getTime() < LATEST)) {
+    throw new BelfryError('BELFRY_INVALID_TIME', `${what}: expected a Date between 1970 and 3000, got ${show(time)}`)
+  }
+  return time.toISOString()
+}
+
+function expiry({ definition, options }: JobRequest): Pick<NewJob, 'expiresAt' | 'expireAfterMs'> {
+  const { expiresAt, expireAfter } = options
+  if (expiresAt !== undefined && expireAfter !== undefined) {
+    throw new BelfryError('BELFRY_INVALID_TIME', 'expiresAt and expireAfter: expected one of the two, got both')
+  }
+  if (expiresAt !== undefined) return { expiresAt: requireTime(expiresAt, 'expiresAt') }
+  if (expireAfter !== undefined) return { expireAfterMs: parseDuration(expireAfter, 'expireAfter') }
+  return { expireAfterMs: definition.expireAfterMs ?? null }
+}
+
+/** Distinct words, or null for none. */
+function requireWords(words: unknown, what: string): readonly string[] | null {
+  if (words === undefined) return null
+  if (!Array.isArray(words) || words.length > MOST_WORDS) {
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `${what}: expected a list of at most ${MOST_WORDS} names, got ${show(words)}`,
+    )
+  }
+  const checked = [...new Set(words.map(word => requireKey(word, what)))]
+  return checked.length > 0 ? checked : null
+}
+
+function requireMetadata(metadata: unknown): Readonly<Record<string, string>> | null {
+  if (metadata === undefined) return null
+  const isPlain = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)
+  if (!isPlain || Object.values(metadata).some(value => typeof value !== 'string')) {
+    throw new BelfryError('BELFRY_INVALID_OPTION', `metadata: expected an object of texts, got ${show(metadata)}`)
+  }
+  const text = serializePayload(metadata, 'metadata', LARGEST_METADATA_BYTES)
+  return text === '{}' ? null : (metadata as Readonly<Record<string, string>>)
+}

@@ -1,0 +1,11 @@
+/** Seconds by which one point of priority moves a job ahead in its type's queue (or behind, below zero). */
+const SECONDS_PER_POINT = 10
+
+/**
+ * Expression for `ready_at`: where a job stands in the index of due jobs. Null for jobs without a priority, which stand
+ * at their due time. As a shift of time, priority needs no order of its own and ages by itself: a waiting job of low
+ * priority is overtaken only by jobs that came soon after it.
+ */
+export function readyAt(due: string, priority: string): string {
+  return `case when ${priority} <> 0 then ${due} - ${priority} * interval '${SECONDS_PER_POINT} seconds' end`
+}
