@@ -127,6 +127,28 @@ describeOnBothEngines('what other schedulers promise: failing, finishing and bei
     expect(order).toEqual([1, 2, 3])
   })
 
+  it('a higher priority goes first, but not before what has waited for long', async () => {
+    const { clock, scheduler } = await make({ concurrency: 1 })
+    const order: unknown[] = []
+    scheduler.registerHandler('step', payload => {
+      order.push(payload)
+    })
+    await scheduler.scheduleJob('step', { payload: 'low, long ago', priority: -6 })
+    clock.advance('10m')
+    for (const priority of [0, 5, 10]) await scheduler.scheduleJob('step', { payload: priority, priority })
+    await scheduler.runDueJobs()
+    expect(order).toEqual(['low, long ago', 10, 5, 0])
+  })
+
+  it('a job nobody could start in time ends as cancelled, and is not deleted', async () => {
+    const { clock, scheduler } = await make()
+    scheduler.registerHandler('greet', () => 'good morning')
+    const job = await scheduler.scheduleJob('greet', { expireAfter: '2h' })
+    clock.advance('3h')
+    await scheduler.runDueJobs()
+    expect(await scheduler.getJob(job)).toMatchObject({ status: 'cancelled', errorMessage: 'expired', result: null })
+  })
+
   it('finished jobs are forgotten when their time is over, pending ones never', async () => {
     const { clock, scheduler } = await make({
       retention: { completed: '1d', cancelled: '2d', failed: '3d', history: '4d' },
