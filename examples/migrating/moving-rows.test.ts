@@ -2,6 +2,7 @@ import { Scheduler } from 'belfry'
 import { fromPool } from 'belfry/database'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test-support/test-database.ts'
+import { until } from '../../test-support/until.ts'
 import { moveJobsFromGraphileWorker } from './jobs-from-graphile-worker.ts'
 import { moveJobsFromPgBoss } from './jobs-from-pg-boss.ts'
 import { copySchedulesFromPgBoss } from './schedules-from-pg-boss.ts'
@@ -13,9 +14,14 @@ const pgBossTables = `
   create table pgboss.job (
     id uuid not null default gen_random_uuid(), name text not null, priority integer not null default 0, data jsonb,
     state pgboss.job_state not null default 'created', retry_limit integer not null default 2,
-    retry_count integer not null default 0, singleton_key text, policy text,
-    start_after timestamptz not null default now(), keep_until timestamptz not null default now() + interval '14 days',
-    blocked boolean not null default false, blocking boolean not null default false, primary key (name, id)
+    retry_count integer not null default 0, retry_delay integer not null default 0,
+    retry_backoff boolean not null default false, retry_delay_max integer, expire_seconds integer not null default 900,
+    deletion_seconds integer not null default 604800, singleton_key text, singleton_on timestamp, group_id text,
+    group_tier text, start_after timestamptz not null default now(), created_on timestamptz not null default now(),
+    started_on timestamptz, completed_on timestamptz, keep_until timestamptz not null default now() + interval '14 days',
+    output jsonb, dead_letter text, policy text, heartbeat_on timestamptz, heartbeat_seconds integer,
+    blocked boolean not null default false, blocking boolean not null default false,
+    pending_dependencies integer not null default 0, primary key (name, id)
   ) partition by list (name);
   create table pgboss.job_common partition of pgboss.job default;
   create table pgboss.schedule (name text, key text not null default '', cron text not null, timezone text, data jsonb,
@@ -79,6 +85,12 @@ describe('waiting jobs of pg-boss', () => {
     expect(await moveJobsFromPgBoss(database.pool, ['mail'])).toBe(0)
   })
 
+  it('move from a table without flows as well', async () => {
+    await database.pool.query('alter table pgboss.job drop blocked, drop blocking, drop pending_dependencies')
+    await database.pool.query(`insert into pgboss.job (name) values ('mail')`)
+    expect(await moveJobsFromPgBoss(database.pool, ['mail'])).toBe(1)
+  })
+
   it('stay where they are, all of them, when a key is taken', async () => {
     await scheduler.scheduleJob('mail', { uniqueKey: 'mail' })
     await database.pool.query(
@@ -87,6 +99,25 @@ describe('waiting jobs of pg-boss', () => {
     await expect(moveJobsFromPgBoss(database.pool, ['mail'])).rejects.toThrow('unique key taken')
     expect(await count('pgboss.job')).toBe(2)
     expect((await scheduler.getStats()).counts.pending).toBe(1)
+  })
+
+  it('one that a worker of pg-boss takes at this moment stays with it', async () => {
+    await database.pool.query(`insert into pgboss.job (name) values ('mail'), ('mail')`)
+    const worker = await database.pool.connect()
+    await worker.query('begin')
+    await worker.query(`update pgboss.job set state = 'active' where id = (select id from pgboss.job limit 1)`)
+    const moving = moveJobsFromPgBoss(database.pool, ['mail'])
+    await until('the move waits for the worker', async () => {
+      const { rows } = await database.pool.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+      return rows.length > 0
+    })
+    await worker.query('commit')
+    worker.release()
+    expect(await moving).toBe(1)
+    expect(await count(`pgboss.job where state = 'active'`)).toBe(1)
+    expect(await count('pgboss.job')).toBe(1)
   })
 
   it('schedules are copied with their zones, again without change', async () => {
@@ -135,7 +166,11 @@ describe('waiting jobs of Graphile Worker', () => {
       `insert into graphile_worker._private_jobs (task_id, key) values (1, 'welcome'), (1, repeat('x', 300))`,
     )
     await expect(moveJobsFromGraphileWorker(database.pool, ['send_mail'])).rejects.toThrow('too long')
-    await database.pool.query(`delete from graphile_worker._private_jobs where key <> 'welcome'`)
+    await database.pool.query(
+      `update graphile_worker._private_jobs set key = null, payload = '{"text":"\\u0000"}' where key <> 'welcome'`,
+    )
+    await expect(moveJobsFromGraphileWorker(database.pool, ['send_mail'])).rejects.toThrow('Unicode')
+    await database.pool.query(`delete from graphile_worker._private_jobs where key is null`)
     await expect(moveJobsFromGraphileWorker(database.pool, ['send_mail'])).rejects.toThrow('key taken')
     expect(await count('graphile_worker._private_jobs')).toBe(1)
   })

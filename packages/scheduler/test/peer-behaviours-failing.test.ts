@@ -104,7 +104,7 @@ describeOnBothEngines('what other schedulers promise: failing, finishing and bei
   })
 
   it('a failing job does not hold up its neighbours, and jobs made by jobs are run before the drain ends', async () => {
-    const { scheduler } = await make({ concurrency: 1 })
+    const { scheduler } = await make()
     scheduler.registerHandler('bad', () => fail('no'))
     scheduler.registerHandler('count', async payload => {
       const { n } = payload as { n: number }
@@ -116,7 +116,7 @@ describeOnBothEngines('what other schedulers promise: failing, finishing and bei
   })
 
   it('due jobs start in the order of their times', async () => {
-    const { clock, scheduler } = await make({ concurrency: 1 })
+    const { clock, scheduler } = await make()
     const order: unknown[] = []
     scheduler.registerHandler('step', payload => {
       order.push(payload)
@@ -125,19 +125,6 @@ describeOnBothEngines('what other schedulers promise: failing, finishing and bei
     clock.advance('1h')
     await scheduler.runDueJobs()
     expect(order).toEqual([1, 2, 3])
-  })
-
-  it('a higher priority goes first, but not before what has waited for long', async () => {
-    const { clock, scheduler } = await make({ concurrency: 1 })
-    const order: unknown[] = []
-    scheduler.registerHandler('step', payload => {
-      order.push(payload)
-    })
-    await scheduler.scheduleJob('step', { payload: 'low, long ago', priority: -6 })
-    clock.advance('10m')
-    for (const priority of [0, 5, 10]) await scheduler.scheduleJob('step', { payload: priority, priority })
-    await scheduler.runDueJobs()
-    expect(order).toEqual(['low, long ago', 10, 5, 0])
   })
 
   it('a job nobody could start in time ends as cancelled, and is not deleted', async () => {
