@@ -13,7 +13,7 @@ export interface WaitingJob {
 }
 
 /**
- * Moves what `queue.getJobs(['waiting', 'delayed', 'prioritized', 'paused'])` answers, after `queue.pause()`. Two
+ * Moves what `queue.getJobs(['waiting', 'delayed', 'prioritized'])` answers, after `queue.pause()`. Two
  * databases share no transaction, so each job is stored first and removed second; a second run after a crash in
  * between finds the id taken and only removes.
  */

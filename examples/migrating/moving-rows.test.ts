@@ -18,10 +18,10 @@ const pgBossTables = `
     retry_backoff boolean not null default false, retry_delay_max integer, expire_seconds integer not null default 900,
     deletion_seconds integer not null default 604800, singleton_key text, singleton_on timestamp, group_id text,
     group_tier text, start_after timestamptz not null default now(), created_on timestamptz not null default now(),
-    started_on timestamptz, completed_on timestamptz, keep_until timestamptz not null default now() + interval '14 days',
-    output jsonb, dead_letter text, policy text, heartbeat_on timestamptz, heartbeat_seconds integer,
-    blocked boolean not null default false, blocking boolean not null default false,
-    pending_dependencies integer not null default 0, primary key (name, id)
+    started_on timestamptz, completed_on timestamptz, output jsonb,
+    keep_until timestamptz not null default now() + interval '14 days', dead_letter text, policy text,
+    heartbeat_on timestamptz, heartbeat_seconds integer, blocked boolean not null default false,
+    blocking boolean not null default false, pending_dependencies integer not null default 0, primary key (name, id)
   ) partition by list (name);
   create table pgboss.job_common partition of pgboss.job default;
   create table pgboss.schedule (name text, key text not null default '', cron text not null, timezone text, data jsonb,
@@ -58,7 +58,8 @@ describe('waiting jobs of pg-boss', () => {
     const { rows } = await database.pool.query(`insert into pgboss.job
         (name, data, state, retry_limit, retry_count, start_after, singleton_key, policy, keep_until, blocked, blocking)
       values
-        ('mail', '{"to":"ada@example.com"}', 'created', 5, 0, '2031-01-01T08:00Z', 'k', 'standard', '2032-01-01', false, false),
+        ('mail', '{"to":"ada@example.com"}', 'created', 5, 0, '2031-01-01T08:00Z', 'k', 'standard',
+          '2032-01-01', false, false),
         ('mail', null, 'retry', 5, 3, '2031-01-02T08:00Z', 'k', 'standard', '2032-01-01', false, false),
         ('mail', null, 'created', 0, 0, '2031-01-03T08:00Z', null, 'short', '2032-01-01', false, false),
         ('mail', null, 'active', 5, 0, now(), null, null, '2032-01-01', false, false),
