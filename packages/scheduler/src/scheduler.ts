@@ -8,6 +8,7 @@ import { logEvents } from './event-log.ts'
 import { EventHub, type SchedulerEventName, type SchedulerEvents } from './events.ts'
 import { Runner } from './execution/runner.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
+import { JobReader } from './job-reader.ts'
 import { requireKey } from './job/job-id.ts'
 import { requireJobType } from './job/job-type.ts'
 import type { Attempt, Job } from './job/job.ts'
@@ -26,8 +27,6 @@ import { JobIntake } from './scheduling/job-intake.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
 import { cancelJob, type CancelResult } from './store/cancel-job.ts'
-import { findJob, findJobByKey, findJobsByPrefix } from './store/find-job.ts'
-import { listAttempts } from './store/list-attempts.ts'
 import { migrationPlan } from './store/migrations/plan.ts'
 import { redriveJob } from './store/redrive-job.ts'
 import { tablesIn } from './store/tables.ts'
@@ -53,6 +52,7 @@ export class Scheduler {
   readonly admin: Administration
   readonly #core: Core
   readonly #intake: JobIntake
+  readonly #reader: JobReader
   readonly #runner: Runner
   readonly #maintainer: Maintainer
   readonly #enqueuer: RecurringEnqueuer
@@ -86,6 +86,7 @@ export class Scheduler {
     this.#enqueuer = new RecurringEnqueuer(this.#core, () => this.#runner.wake())
     this.#schedules = new Schedules(this.#core, () => this.#enqueuer.wake())
     this.#declared = options.schedules ?? []
+    this.#reader = new JobReader(this.#core)
     this.#intake = new JobIntake(this.#core, this.#runner)
     this.#maintainer = new Maintainer(this.#core)
     this.admin = new Administration(this.#core, this.#runner)
@@ -189,7 +190,10 @@ export class Scheduler {
    * Schedules many jobs, of one type or several, in one transaction: all or none. Answers come in order.
    * @throws BelfryError as `scheduleJob` does, for the first job at fault
    */
-  scheduleJobs(jobs: readonly BulkJob[], options: Pick<ScheduleOptions, 'transaction'> = {}): Promise<ScheduledJob[]> {
+  scheduleJobs(
+    jobs: readonly BulkJob[],
+    options: Pick<ScheduleOptions, 'transaction'> = {},
+  ): Promise<readonly ScheduledJob[]> {
     return this.#schedule(
       jobs.map(({ job, payload, ...each }) => ({ job, payload: payload ?? {}, options: each })),
       options.transaction,
@@ -198,22 +202,22 @@ export class Scheduler {
 
   /** The job with this id, or undefined when there is none or retention removed it. */
   getJob(job: JobReference): Promise<Job | undefined> {
-    return findJob(this.#core.database, this.#core.tables, idOf(job))
+    return this.#reader.byId(idOf(job))
   }
 
   /** The unfinished job of a type that holds a unique key. */
   getJobByKey(jobType: string, uniqueKey: string): Promise<Job | undefined> {
-    return findJobByKey(this.#core.database, this.#core.tables, { jobType, uniqueKey })
+    return this.#reader.byKey({ jobType, uniqueKey })
   }
 
   /** Jobs whose id begins with `prefix`, newest first, at most `limit` (default 10). */
   findJobs(prefix: string, limit = 10): Promise<Job[]> {
-    return findJobsByPrefix(this.#core.database, this.#core.tables, { prefix: requireKey(prefix, 'prefix'), limit })
+    return this.#reader.byPrefix(prefix, limit)
   }
 
   /** Every attempt of a job, the first one first. */
   getAttempts(job: JobReference): Promise<Attempt[]> {
-    return listAttempts(this.#core.database, this.#core.tables, idOf(job))
+    return this.#reader.attempts(idOf(job))
   }
 
   /** Jobs by type and status, what is due, the last day's success, and the processes that run jobs. */
@@ -366,7 +370,7 @@ export class Scheduler {
   #schedule(
     jobs: readonly { job: string | AnyJobDefinition; payload: unknown; options: ScheduleOptions }[],
     transaction: ScheduleOptions['transaction'],
-  ): Promise<ScheduledJob[]> {
+  ): Promise<readonly ScheduledJob[]> {
     const requests = jobs.map(({ job, payload, options }) => ({
       definition: typeof job === 'string' ? this.#core.registry.findOrDefault(requireJobType(job)) : job,
       payload,

@@ -24,6 +24,7 @@ export interface AuditEntry {
   readonly detail: Readonly<Record<string, unknown>>
 }
 
+/** Entries, newest first, and where the next ones begin. */
 export interface AuditPage {
   readonly entries: readonly AuditEntry[]
   /** Where the next page begins; null on the last one. */

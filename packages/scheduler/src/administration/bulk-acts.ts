@@ -32,11 +32,13 @@ export interface ActResult {
   readonly jobIds: readonly string[]
 }
 
+/** How to cancel. */
 export interface CancelJobsOptions extends ActOptions {
   /** Kept as the jobs' error message. Default `cancelled`. */
   readonly reason?: string
 }
 
+/** What cancelling did, or would do. */
 export interface CancelJobsResult extends ActResult {
   /** Pending jobs that never start. */
   readonly cancelled: number
@@ -44,12 +46,14 @@ export interface CancelJobsResult extends ActResult {
   readonly requested: number
 }
 
+/** What redriving did, or would do. */
 export interface RedriveJobsResult extends ActResult {
   readonly redriven: number
   /** Left as they are: another unfinished job has their unique key. Unknown, and 0, in a dry run. */
   readonly skipped: number
 }
 
+/** What deleting did, or would do. */
 export interface DeleteJobsResult extends ActResult {
   readonly deleted: number
 }
@@ -57,6 +61,7 @@ export interface DeleteJobsResult extends ActResult {
 /** To an instant, or by a span: from when a job is due, or from now if that is later. */
 export type Postponement = { readonly to: Date; readonly by?: never } | { readonly by: Duration; readonly to?: never }
 
+/** What postponing did, or would do. */
 export interface PostponeJobsResult extends ActResult {
   readonly postponed: number
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { databaseNow, type Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
-import { sleep } from '../runtime/clock.ts'
+import { sleep, type Timer } from '../runtime/clock.ts'
 import { releaseClaims } from '../store/release-claims.ts'
 import { releaseJobs } from '../store/release-jobs.ts'
 import { registerRunner } from '../store/register-runner.ts'
@@ -36,6 +36,7 @@ export class LeaseKeeper {
   readonly #doubtful = new Map<string, number>()
   /** Jobs that could not be given back. */
   #unreleased: { jobId: string; leaseToken: string }[] = []
+  #guard: Timer | undefined
   #stop = new AbortController()
   #pause = new AbortController()
   #loop: Promise<void> = Promise.resolve()
@@ -66,6 +67,8 @@ export class LeaseKeeper {
   /** Stops renewing. Whoever holds nothing any more leaves the registry too; otherwise the lease runs out. */
   async stop(): Promise<void> {
     this.#stop.abort()
+    // A renewal that is never answered must leave no timer behind either.
+    this.#guard?.cancel()
     await this.#loop
   }
 
@@ -152,7 +155,7 @@ export class LeaseKeeper {
       if (signal.aborted) return
       const expiresInMs = this.#renewedAt + options.leaseMs - clock.monotonic() + EXPIRY_SLACK_MS
       // A database that does not answer at all must not keep the handlers either.
-      const guard = clock.setTimer(expiresInMs, () => this.#abortWhenExpired())
+      this.#guard = clock.setTimer(expiresInMs, () => this.#abortWhenExpired())
       try {
         pauseMs = await this.#renew()
       } catch (error) {
@@ -160,7 +163,7 @@ export class LeaseKeeper {
         this.#abortWhenExpired()
         pauseMs = options.leaseMs / RENEWALS_PER_LEASE / 4
       } finally {
-        guard.cancel()
+        this.#guard.cancel()
       }
     }
   }

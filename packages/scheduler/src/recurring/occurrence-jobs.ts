@@ -1,6 +1,7 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { newJobId } from '../job/job-id.ts'
+import { sealPayload } from '../job/stored-payload.ts'
 import { cancelJob } from '../store/cancel-job.ts'
 import { findTakenIds, findUnfinishedOf } from '../store/find-schedule-jobs.ts'
 import { insertJobs, type NewJob } from '../store/insert-jobs.ts'
@@ -85,7 +86,9 @@ export async function insertExtra(schedule: HeldSchedule, now: Date): Promise<st
 async function insert({ core, transaction }: HeldSchedule, jobs: readonly NewJob[]): Promise<void> {
   if (jobs.length === 0) return
   // As for any job: one that is due within two polls may be slept past by a runner that is not told.
-  const request = { jobs, now: databaseNow(core), hintWithinMs: 2 * core.options.pollIntervalMs }
+  const { payloadCipher, pollIntervalMs } = core.options
+  const sealed = jobs.map(job => ({ ...job, payload: sealPayload(payloadCipher, job.payload, job.jobType) }))
+  const request = { jobs: sealed, now: databaseNow(core), hintWithinMs: 2 * pollIntervalMs }
   await insertJobs(transaction, core.tables, request)
 }
 

@@ -45,7 +45,7 @@ export type ScheduleOptions = WhenOptions &
     tags?: readonly string[]
     /** Plain text kept with the job, at most 4 KiB as JSON. */
     metadata?: JobMetadata
-    /** Your own open transaction: the job exists if and only if it commits. A `pg` client, a PGlite transaction, … */
+    /** Your own open transaction: the job exists if and only if it commits. A `pg` client, a PGlite transaction, or `fromDrizzle`, `fromKysely`, `fromKnex`, `fromPrisma`, `fromPostgresJs`. */
     transaction?: Queryable | PgLikeClient
   }
 

@@ -1,4 +1,5 @@
 import { quoteLiteral } from '../../database/identifier.ts'
+import type { Tables } from '../tables.ts'
 import type { Migration } from './migration.ts'
 
 /**
@@ -16,7 +17,11 @@ import type { Migration } from './migration.ts'
 export const oneRowPerFinishedJob: Migration = {
   version: 4,
   name: 'one row per finished job',
-  statements: ({ schema, jobs, live, finished, history, attempts, executions, nextExecution }) => [
+  statements: tables => [...newColumns(tables), ...attemptsAndView(tables), ...rowTriggers(tables)],
+}
+
+function newColumns({ schema, jobs, live, finished }: Tables): string[] {
+  return [
     `alter table ${jobs}
       add column ready_at timestamptz,
       add column priority integer not null default 0,
@@ -41,6 +46,11 @@ export const oneRowPerFinishedJob: Migration = {
     `create index scheduled_jobs_live_expiry on ${live} (expires_at) where expires_at is not null`,
     `create index scheduled_jobs_live_subjects on ${live} using gin (subjects) where subjects is not null`,
     `create index scheduled_jobs_finished_subjects on ${finished} using gin (subjects) where subjects is not null`,
+  ]
+}
+
+function attemptsAndView({ schema, finished, history, attempts, executions, nextExecution }: Tables): string[] {
+  return [
     `alter table ${history} rename to job_attempts`,
     `alter index ${schema}.job_execution_history_pk rename to job_attempts_pk`,
     `alter index ${schema}.job_execution_history_time rename to job_attempts_time`,
@@ -57,6 +67,12 @@ export const oneRowPerFinishedJob: Migration = {
       select execution_id, job_id, job_type, coalesce(started_at, completed_at), duration_ms, last_outcome, error_message,
         completed_at, attempt, wait_ms, error_code, error_stack, runner_id, log
       from ${finished} where execution_id is not null`,
+  ]
+}
+
+/** Rows written into the view, and rows that come back from the finished partition. */
+function rowTriggers({ schema, live, history, attempts }: Tables): string[] {
+  return [
     `create function ${schema}.belfry_insert_attempt() returns trigger language plpgsql as $body$
     begin
       insert into ${attempts} (job_id, job_type, attempt, execution_time, duration_ms, wait_ms, status, error_code,
@@ -81,5 +97,5 @@ export const oneRowPerFinishedJob: Migration = {
     end $body$`,
     `create trigger scheduled_jobs_revived before insert on ${live}
       for each row when (new.execution_id is not null) execute function ${schema}.belfry_keep_attempt()`,
-  ],
+  ]
 }

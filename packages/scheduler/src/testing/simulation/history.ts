@@ -64,6 +64,7 @@ export type Invariant =
   | 'everything ends'
   | 'a stop leaves nothing behind'
 
+/** A promise that was broken, and where in the journal. */
 export interface Violation {
   readonly invariant: Invariant
   readonly detail: string

@@ -9,6 +9,7 @@ import { findViolations } from './invariants.ts'
 import { World } from './world.ts'
 import { MAX_LOST } from './workload.ts'
 
+/** What to simulate, and where. */
 export interface SimulationOptions {
   /**
    * From `fromPglite(pglite)`, of a PGlite of its own: a simulation orders every statement, and moves its `now()`. Or any

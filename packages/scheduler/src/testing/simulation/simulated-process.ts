@@ -1,6 +1,6 @@
 import type { Database, Unlisten } from '../../database/database.ts'
 import type { JobContext } from '../../job/context.ts'
-import type { ScheduleDefinition } from '../../recurring/schedule.ts'
+import type { ScheduleDefinition } from '../../recurring/schedule-definition.ts'
 import { Scheduler } from '../../scheduler.ts'
 import type { Backend } from './backend.ts'
 import { SeededRandom } from './random.ts'

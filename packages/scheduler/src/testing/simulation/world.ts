@@ -1,5 +1,5 @@
 import type { Database } from '../../database/database.ts'
-import type { ScheduleDefinition } from '../../recurring/schedule.ts'
+import type { ScheduleDefinition } from '../../recurring/schedule-definition.ts'
 import { Scheduler } from '../../scheduler.ts'
 import { Backend } from './backend.ts'
 import { CountedIds } from './counted-ids.ts'

@@ -58,20 +58,6 @@ describe('a connection that is reset at any one request of a life', () => {
 })
 
 describe('a network that swallows everything, and a pool without time limits', () => {
-  it('the runner gives up on its statements and goes on with new connections', async context => {
-    const story = await beginNetworkStory(context)
-    const { scheduler, journal, proxy, database, schema } = story
-    await scheduler.start()
-    const observer = new Scheduler({ database, schema })
-    const alive = async () => (await observer.getStats()).runners.filter(each => each.alive).length
-    proxy.swallow()
-    await until('its lease has run out', async () => (await alive()) === 0)
-    proxy.heal()
-    await journal.schedule(observer, 'quick', { jobId: 'afterwards' })
-    await until('it holds a lease again', async () => (await alive()) === 1, 10_000)
-    expect(await story.faults(5_000)).toEqual([])
-  })
-
   it('a handler is aborted when its lease cannot be renewed', async context => {
     const story = await beginNetworkStory(context)
     const { scheduler, journal, proxy } = story
