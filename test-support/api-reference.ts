@@ -155,6 +155,18 @@ async function readModule(dist: string, file: string): Promise<Module> {
 
 /** Comments and statements of a declaration file, each with the lines that belong to it. */
 function statementsOf(text: string): string[] {
+  const parts: string[] = []
+  for (const part of piecesOf(text)) {
+    const last = parts.at(-1) ?? ''
+    // The compiler writes a union's comments at the left edge too; such a type ends with its semicolon only.
+    const open = /^(?:export )?(?:declare )?type /.test(last) && !last.trimEnd().endsWith(';')
+    if (open) parts.splice(-1, 1, last + part)
+    else parts.push(part)
+  }
+  return parts
+}
+
+function piecesOf(text: string): string[] {
   return text.split(/^(?=\/\*\*|(?:export|import|declare|type|interface) )|(?<=^ ?\*\/\n)|(?<=^\/\*\*.*\*\/\n)/m)
 }
 
