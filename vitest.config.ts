@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config'
 const source = (file: string) => fileURLToPath(new URL(`packages/scheduler/src/${file}`, import.meta.url))
 const alias = [
   { find: /^belfry$/, replacement: source('index.ts') },
-  { find: /^belfry\/(database|testing)$/, replacement: source('$1/index.ts') },
+  { find: /^belfry\/(cli|database|testing)$/, replacement: source('$1/index.ts') },
 ]
 
 export default defineConfig({

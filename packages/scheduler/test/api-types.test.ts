@@ -43,6 +43,6 @@ describe('types flow from the definition', () => {
     })
     expectTypeOf(job.type).toEqualTypeOf<string>()
     expectTypeOf<Awaited<ReturnType<Scheduler['getJob']>>>().toEqualTypeOf<Job | undefined>()
-    expectTypeOf<Awaited<ReturnType<Scheduler['scheduleJobs']>>>().toEqualTypeOf<ScheduledJob[]>()
+    expectTypeOf<Awaited<ReturnType<Scheduler['scheduleJobs']>>>().toEqualTypeOf<readonly ScheduledJob[]>()
   })
 })

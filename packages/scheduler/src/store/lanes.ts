@@ -1,0 +1,116 @@
+import type { Queryable } from '../database/database.ts'
+import type { ResolvedLimits } from '../job/limits.ts'
+import type { Tables } from './tables.ts'
+
+/** Flow state of a type (`lane` empty) or of one key of it. Times in milliseconds since 1970. */
+export interface LaneRow {
+  readonly lane: string
+  /** Set at run time; null: the definition's. */
+  readonly limits: ResolvedLimits | null
+  readonly starts: [atMs: number, weight: number][]
+  readonly failures: number
+  readonly paused_until_ms: number | null
+  /** Jobs that hold a slot of it. */
+  readonly running: number
+  readonly now_ms: number
+}
+
+/** The type as a whole: the lane whose row is locked while any job of the type is admitted. */
+export const WHOLE_TYPE = ''
+
+/**
+ * The state of a type, its row locked until the transaction ends: jobs of a governed type are admitted one claim after
+ * another, over all processes. How many run is counted after the lock, so it includes what the last claim took.
+ */
+export async function lockType(
+  transaction: Queryable,
+  tables: Tables,
+  request: { jobType: string; now: string | null },
+): Promise<LaneRow> {
+  await transaction.query(
+    `insert into ${tables.lanes} (job_type, lane) values ($1::text, '')
+     on conflict (job_type, lane) do update set updated_at = clock_timestamp()`,
+    [request.jobType],
+  )
+  const [row] = await readLanes(transaction, tables, { ...request, lanes: [WHOLE_TYPE] })
+  if (!row) throw new Error(`the lane of ${request.jobType} is gone`)
+  return row
+}
+
+/** The state of lanes of a type whose row is locked; a lane without a row has no state but those that run. */
+export async function readLanes(
+  transaction: Queryable,
+  tables: Tables,
+  request: { jobType: string; lanes: readonly string[]; now: string | null },
+): Promise<LaneRow[]> {
+  const found = await transaction.query<LaneRow>(
+    `select wanted.lane, known.limits, coalesce(known.starts, '[]') as starts, coalesce(known.failures, 0) as failures,
+       date_part('epoch', nullif(known.paused_until, 'infinity')) * 1000 as paused_until_ms,
+       (select count(*)::int from ${tables.live} live
+        where live.job_type collate "C" = $1::text and live.admitted
+          and (wanted.lane = '' or live.lane = wanted.lane)) as running,
+       date_part('epoch', coalesce($3::text::timestamptz, clock_timestamp())) * 1000 as now_ms
+     from unnest($2::text[]) as wanted(lane)
+     left join ${tables.lanes} known on known.job_type = $1::text and known.lane = wanted.lane`,
+    [request.jobType, request.lanes, request.now],
+  )
+  return found.rows
+}
+
+/** Stores what changed of lanes. */
+export async function saveLanes(
+  transaction: Queryable,
+  tables: Tables,
+  jobType: string,
+  lanes: readonly {
+    lane: string
+    starts: readonly (readonly [number, number])[]
+    failures: number
+    pausedUntilMs: number | null
+  }[],
+): Promise<void> {
+  await transaction.query(
+    `insert into ${tables.lanes} (job_type, lane, starts, failures, paused_until)
+     select $1::text, row->>0, row->1, (row->>2)::int, to_timestamp((row->>3)::float8 / 1000)
+     from jsonb_array_elements((select $2::text)::jsonb) as row
+     on conflict (job_type, lane) do update set starts = excluded.starts, failures = excluded.failures,
+       paused_until = excluded.paused_until, updated_at = clock_timestamp()`,
+    [jobType, JSON.stringify(lanes.map(each => [each.lane, each.starts, each.failures, each.pausedUntilMs]))],
+  )
+}
+
+/** Limits that were set at run time, by type. */
+export async function readSetLimits(
+  database: Queryable,
+  tables: Tables,
+): Promise<{ job_type: string; limits: ResolvedLimits }[]> {
+  const found = await database.query<{ job_type: string; limits: ResolvedLimits }>(
+    `select job_type, limits from ${tables.lanes} where lane = '' and limits is not null`,
+  )
+  return found.rows
+}
+
+/** Sets a type's limits for every process, or with null goes back to the definition's. */
+export async function saveLimits(
+  transaction: Queryable,
+  tables: Tables,
+  request: { jobType: string; limits: ResolvedLimits | null },
+): Promise<void> {
+  await transaction.query(
+    `with saved as (
+       insert into ${tables.lanes} (job_type, lane, limits) values ($1::text, '', $2::text::jsonb)
+       on conflict (job_type, lane) do update set limits = excluded.limits, updated_at = clock_timestamp() returning 1
+     ) select pg_notify($3::text, 'limits') from saved`,
+    [request.jobType, request.limits === null ? null : JSON.stringify(request.limits), tables.channel],
+  )
+}
+
+/** Removes the state of keys that have had nothing to remember for a day. */
+export async function pruneLanes(database: Queryable, tables: Tables, now: string | null): Promise<void> {
+  await database.query(
+    `delete from ${tables.lanes} where lane <> '' and limits is null
+       and coalesce(paused_until, '-infinity') < coalesce($1::text::timestamptz, now())
+       and updated_at < coalesce($1::text::timestamptz, now()) - interval '1 day'`,
+    [now],
+  )
+}

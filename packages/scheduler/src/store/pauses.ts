@@ -1,0 +1,54 @@
+import type { Queryable } from '../database/database.ts'
+import type { Tables } from './tables.ts'
+
+/** A pause: of everything (`*`), of a type, or of one key of it. */
+export interface PauseRow {
+  readonly job_type: string
+  readonly lane: string
+  readonly reason: string | null
+  readonly paused_ms: number
+}
+
+/** In place of a type: every type. */
+export const EVERY_TYPE = '*'
+
+/** Stops jobs from being claimed, in every process, from this statement's commit on. */
+export async function addPause(
+  transaction: Queryable,
+  tables: Tables,
+  pause: { jobType: string; lane: string; reason: string | null },
+): Promise<void> {
+  await transaction.query(
+    `insert into ${tables.pauses} (job_type, lane, reason) values ($1::text, $2::text, $3::text)
+     on conflict (job_type, lane) do update set reason = excluded.reason`,
+    [pause.jobType, pause.lane, pause.reason],
+  )
+}
+
+/** Ends a pause; false when there was none. Runners are told. */
+export async function removePause(
+  transaction: Queryable,
+  tables: Tables,
+  pause: { jobType: string; lane: string },
+): Promise<boolean> {
+  const removed = await transaction.query<{ hint: string }>(
+    `with gone as (delete from ${tables.pauses} where job_type = $1::text and lane = $2::text returning 1)
+     select pg_notify($3::text, 'due')::text as hint from gone`,
+    [pause.jobType, pause.lane, tables.channel],
+  )
+  return removed.rows.length > 0
+}
+
+export async function listPauses(database: Queryable, tables: Tables): Promise<PauseRow[]> {
+  const found = await database.query<PauseRow>(
+    `select job_type, lane, reason, date_part('epoch', paused_at) * 1000 as paused_ms
+     from ${tables.pauses} order by job_type, lane`,
+  )
+  return found.rows
+}
+
+/** Condition on a type's name: it is not paused as a whole. */
+export function isNotPaused({ pauses }: Tables, jobType: string): string {
+  return `not exists (select from ${pauses} pause
+    where pause.lane = '' and pause.job_type in ('${EVERY_TYPE}', ${jobType}))`
+}
