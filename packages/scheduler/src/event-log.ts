@@ -41,6 +41,15 @@ export function logEvents(events: EventHub, logger: Logger): void {
       jobId === null ? 'occurrence skipped' : 'occurrence became a job',
     ),
   )
+  events.on('breaker:opened', ({ jobType, until }) =>
+    logger.warn(
+      { event: 'breaker_opened', job_type: jobType, until: until.toISOString() },
+      'too many failures: resting',
+    ),
+  )
+  events.on('breaker:closed', ({ jobType }) =>
+    logger.info({ event: 'breaker_closed', job_type: jobType }, 'a job completed: going on'),
+  )
   events.on('database:error', ({ during, error }) =>
     logger.error(
       { event: 'database_error', during, ...errorFields(error) },

@@ -28,6 +28,10 @@ export interface SchedulerEvents {
   'job:rescued': { readonly jobId: string; readonly jobType: string; readonly gaveUp: boolean }
   /** A schedule's occurrence became a job, or was skipped (the last one still runs, or it was missed). */
   'schedule:fired': { readonly scheduleId: string; readonly occurrence: Date; readonly jobId: string | null }
+  /** Failures in a row stopped a type for a while. */
+  'breaker:opened': { readonly jobType: string; readonly until: Date }
+  /** A job of a stopped type completed: it goes on. */
+  'breaker:closed': { readonly jobType: string }
   /** A statement of a background loop failed; the loop goes on. */
   'database:error': { readonly during: string; readonly error: unknown }
   /** The runner lost its place in the registry (frozen or cut off for longer than a lease) and entered anew. */

@@ -1,7 +1,7 @@
 import { BelfryError, show } from './errors.ts'
 import type { Database } from './database/database.ts'
 import type { AnyJobDefinition } from './job/definition.ts'
-import { requireWhole } from './job/definition.ts'
+import { requireWhole } from './job/whole.ts'
 import {
   compose,
   type Chain,

@@ -1,6 +1,7 @@
 import { defineJob, NonRetryableError, Scheduler, SnoozeError, systemClock, type Explanation } from 'belfry'
 import { TestClock } from 'belfry/testing'
 import { describe, expect, it } from 'vitest'
+import { flowHindrances } from '../src/administration/flow-hindrances.ts'
 import { explainJob, type JobFacts } from '../src/administration/explanation.ts'
 import { describeOnBothEngines } from './support/engines.ts'
 import { gate } from './support/settled.ts'
@@ -150,34 +151,28 @@ describe('an explanation follows from the facts alone', () => {
     lastOutcome: null,
     error: null,
     cancelRequested: false,
-    lane: null,
     runnerId: null,
     holder: null,
     runners: [runner],
-    laneJobs: [],
     flow: [],
   }
 
-  it('names the jobs that hold its lane, and what flow control adds, in the order in which they decide', () => {
-    const paused = {
-      kind: 'paused',
-      target: 'type:mail',
-      reason: 'provider down',
-      until: null,
-      sentence: 'Paused: provider down.',
-      change: 'Somebody resumes it.',
-    } as const
-    const explanation = explainJob({
-      ...facts,
-      due: new Date('2027-01-01T13:00:00Z'),
+  it('names what flow control adds, in the order in which it decides', () => {
+    const lane = { jobs: ['x', 'y'], running: 2, starts: [], failures: 0, pausedUntilMs: null }
+    const flow = flowHindrances({
+      nowMs: facts.now.getTime(),
+      jobType: facts.jobType,
       lane: 'user:1',
-      laneJobs: ['x', 'y'],
-      runners: [],
-      flow: [paused],
+      pauses: [{ jobType: facts.jobType, lane: '', reason: 'provider down' }],
+      limits: { perKey: { concurrency: 2, rate: { limit: 1, perMs: 60_000 }, fifo: false } },
+      type: lane,
+      key: { ...lane, starts: [[facts.now.getTime() - 20_000, 1]] },
     })
-    expect(kinds(explanation)).toEqual(['not_due', 'paused', 'lane_busy', 'no_handler'])
-    expect(explanation.hindrances[2]).toMatchObject({ lane: 'user:1', jobs: ['x', 'y'] })
-    expect(explanation.sentence).toContain('Others of its lane user:1 are running: x, y.')
+    const explanation = explainJob({ ...facts, due: new Date('2027-01-01T13:00:00Z'), runners: [], flow })
+    expect(kinds(explanation)).toEqual(['not_due', 'paused', 'limit', 'rate', 'no_handler'])
+    expect(explanation.hindrances[2]).toMatchObject({ limit: 2, jobs: ['x', 'y'] })
+    expect(explanation.hindrances[3]).toMatchObject({ until: new Date(facts.now.getTime() + 40_000) })
+    expect(explanation.sentence).toContain('provider down')
   })
 
   it('knows a deadline that comes before the job is due, and a cancel that waits for the next claim', () => {

@@ -1,6 +1,7 @@
 import type { Core } from '../core.ts'
 import { requireKey } from '../job/job-id.ts'
-import { readAuditPage, type AuditPage, type AuditQuery } from './audit.ts'
+import type { Limits } from '../job/limits.ts'
+import { readAuditPage, type ActorOption, type AuditPage, type AuditQuery } from './audit.ts'
 import {
   cancelJobs,
   deleteJobs,
@@ -18,6 +19,7 @@ import {
 import { readDeadLetters, type DeadLetterGroup } from './dead-letters.ts'
 import { explain } from './explain.ts'
 import type { Explanation } from './explanation.ts'
+import { pauseJobs, readPauses, resumeJobs, setLimits, type Pause, type PauseTarget } from './flow-acts.ts'
 import { readForecast, type Forecast } from './forecast.ts'
 import type { JobFilter } from './job-filter.ts'
 import { readJobPage, type JobPage } from './job-list.ts'
@@ -90,6 +92,28 @@ export class Administration {
    */
   eraseSubject(subject: string, options: ActOptions = {}): Promise<EraseSubjectResult> {
     return eraseSubject(this.#core, subject, { ...options, runner: this.#runner })
+  }
+
+  /**
+   * Stops jobs from starting, in every process, until they are resumed: everything, a type, or one `concurrencyKey` of a
+   * type with `limits.perKey`. What runs goes on; jobs go on being scheduled.
+   */
+  pause(target: PauseTarget = {}, options: ActorOption & { readonly reason?: string } = {}): Promise<void> {
+    return pauseJobs(this.#core, target, options)
+  }
+
+  /** Ends a pause. False when there was none. */
+  resume(target: PauseTarget = {}, options: ActorOption = {}): Promise<boolean> {
+    return resumeJobs(this.#core, target, options)
+  }
+
+  listPauses(): Promise<Pause[]> {
+    return readPauses(this.#core)
+  }
+
+  /** Sets a type's limits in every process at once; null goes back to those of its definition. */
+  setLimits(jobType: string, limits: Limits | null, options: ActorOption = {}): Promise<void> {
+    return setLimits(this.#core, { jobType, limits }, options)
   }
 
   /** Failed jobs in groups of equal errors, the most frequent first. Default 50 groups, at most 1,000. */

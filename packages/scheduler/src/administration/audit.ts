@@ -10,7 +10,15 @@ export interface ActorOption {
 }
 
 /** What was done. */
-export type AuditAction = 'cancel_jobs' | 'redrive_jobs' | 'delete_jobs' | 'postpone_jobs' | 'erase_subject'
+export type AuditAction =
+  | 'cancel_jobs'
+  | 'redrive_jobs'
+  | 'delete_jobs'
+  | 'postpone_jobs'
+  | 'erase_subject'
+  | 'pause'
+  | 'resume'
+  | 'set_limits'
 
 /** An administrative act as it was written down. */
 export interface AuditEntry {

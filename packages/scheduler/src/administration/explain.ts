@@ -1,6 +1,8 @@
 import { databaseNow, type Core } from '../core.ts'
+import { readFlow } from '../store/flow-facts.ts'
 import { readJobFacts, type JobFactsRow } from '../store/job-facts.ts'
 import { explainJob, type Explanation } from './explanation.ts'
+import { flowHindrances } from './flow-hindrances.ts'
 import type { Hindrance } from './hindrance.ts'
 
 /** Reads the facts of one moment in one statement and explains them. Undefined when there is no such job. */
@@ -8,11 +10,25 @@ export async function explain(core: Core, jobId: string): Promise<Explanation | 
   const row = await readJobFacts(core.database, core.tables, { jobId, now: databaseNow(core) })
   if (!row) return undefined
   const timeoutMs = row.timeout_ms ?? core.registry.find(row.job_type)?.timeoutMs ?? null
-  return explainJob({ ...factsOf(row), timeoutMs, flow: NO_FLOW })
+  const facts = { ...factsOf(row), timeoutMs }
+  const waits = row.completed_ms === null && !row.held
+  return explainJob({ ...facts, flow: waits ? await flowOf(core, row) : [] })
 }
 
-/** Nothing but time, handlers and leases decides yet. */
-const NO_FLOW: readonly Hindrance[] = []
+/** What flow control puts in a waiting job's way. */
+async function flowOf(core: Core, { job_type: jobType, lane, now_ms: nowMs }: JobFactsRow): Promise<Hindrance[]> {
+  const flow = await readFlow(core.database, core.tables, { jobType, lane, now: databaseNow(core) })
+  const laneFacts = (row: typeof flow.type) => ({ ...row, pausedUntilMs: row.paused_until_ms })
+  return flowHindrances({
+    nowMs,
+    jobType,
+    lane,
+    pauses: flow.pauses.map(pause => ({ jobType: pause.job_type, lane: pause.lane, reason: pause.reason })),
+    limits: flow.limits ?? core.registry.find(jobType)?.limits,
+    type: laneFacts(flow.type),
+    key: laneFacts(flow.key),
+  })
+}
 
 function factsOf(row: JobFactsRow) {
   const { runner_id: runnerId, host, process_id: processId, lease_ms: leaseMs } = row
@@ -33,7 +49,6 @@ function factsOf(row: JobFactsRow) {
     lastOutcome: row.last_outcome,
     error: row.error_message,
     cancelRequested: row.cancel_requested,
-    lane: row.lane,
     runnerId,
     holder: known ? { runnerId, host, processId, leaseUntil: new Date(leaseMs) } : null,
     runners: row.runners.map(each => ({
@@ -42,7 +57,6 @@ function factsOf(row: JobFactsRow) {
       processId: each.process_id,
       handles: each.handles,
     })),
-    laneJobs: row.lane_jobs,
   }
 }
 

@@ -1,5 +1,6 @@
 import type { JobStatus, AttemptOutcome } from '../job/job.ts'
 import type { Hindrance, RunnerName } from './hindrance.ts'
+import { say } from './say.ts'
 
 /** Why a job is not running, or that it is. */
 export interface Explanation {
@@ -35,14 +36,11 @@ export interface JobFacts {
   readonly lastOutcome: AttemptOutcome | null
   readonly error: string | null
   readonly cancelRequested: boolean
-  readonly lane: string | null
   readonly runnerId: string | null
   /** Its runner's row; null when there is none. */
   readonly holder: (RunnerName & { readonly leaseUntil: Date }) | null
   /** Living runners. */
   readonly runners: readonly (RunnerName & { readonly handles: boolean })[]
-  /** Running jobs of its lane. */
-  readonly laneJobs: readonly string[]
   /** What flow control and dependencies add: pauses, limits, rates, unfinished jobs. */
   readonly flow: readonly Hindrance[]
 }
@@ -58,7 +56,7 @@ export function explainJob(facts: JobFacts): Explanation {
 function hindrancesOf(facts: JobFacts): readonly Hindrance[] {
   if (facts.completedAt !== null) return [finished(facts, facts.completedAt)]
   if (facts.held) return held(facts)
-  const found = [cancelled(facts), expired(facts), ...waiting(facts), ...facts.flow, lane(facts), handler(facts)]
+  const found = [cancelled(facts), expired(facts), ...waiting(facts), ...facts.flow, handler(facts)]
   const standing = found.filter(each => each !== undefined)
   return standing.length > 0 ? standing : [nothing()]
 }
@@ -169,18 +167,6 @@ function dependency(): Hindrance {
   }
 }
 
-function lane({ lane: name, laneJobs }: JobFacts): Hindrance | undefined {
-  if (name === null || laneJobs.length === 0) return undefined
-  return {
-    kind: 'lane_busy',
-    lane: name,
-    jobs: laneJobs,
-    until: null,
-    sentence: `Others of its lane ${name} are running: ${laneJobs.join(', ')}.`,
-    change: 'One of them ends.',
-  }
-}
-
 function handler({ runners, jobType }: JobFacts): Hindrance | undefined {
   if (runners.some(runner => runner.handles)) return undefined
   const names = runners.map(({ runnerId, host, processId }) => ({ runnerId, host, processId }))
@@ -204,8 +190,4 @@ function nothing(): Hindrance {
     sentence: 'Nothing stands in its way: it is due, and the next free slot takes it.',
     change: 'A runner with a handler for it has a free slot. If it stays, every slot is taken.',
   }
-}
-
-function say(time: Date): string {
-  return `${time.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }

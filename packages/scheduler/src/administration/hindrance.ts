@@ -27,8 +27,6 @@ export type HindranceKind =
   | { readonly kind: 'no_handler'; readonly runners: readonly RunnerName[] }
   /** It, its type or its key is paused. */
   | { readonly kind: 'paused'; readonly target: string; readonly reason: string | null }
-  /** Others of its lane run. */
-  | { readonly kind: 'lane_busy'; readonly lane: string; readonly jobs: readonly string[] }
   /** As many jobs of its type or key run as may. */
   | { readonly kind: 'limit'; readonly limit: number; readonly jobs: readonly string[] }
   /** As many jobs of its type or key have started of late as may. */

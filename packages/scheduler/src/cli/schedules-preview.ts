@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { BelfryError } from '../errors.ts'
-import { requireWhole } from '../job/definition.ts'
+import { requireWhole } from '../job/whole.ts'
 import { requireChoice } from '../recurring/choice.ts'
 import { DST_POLICIES, type DstPolicy } from '../recurring/daylight-saving.ts'
 import { requireInstant } from '../recurring/instant.ts'

@@ -17,6 +17,8 @@ const LAST_CHANCE_DELAY_MS = 1_000
 interface DispatcherParts {
   readonly held: HeldJobs
   readonly executor: Executor
+  /** The type has limits over all processes. */
+  readonly isGoverned: (jobType: string) => boolean
   /** A slot was freed; more may be claimed. */
   readonly onFree: () => void
   /** These could not be given back now. */
@@ -66,7 +68,9 @@ export class Dispatcher {
     const { options, registry } = this.#core
     const { held } = this.#parts
     const definition = registry.find(jobType)
-    if (!definition?.handler || held.runningCount + held.waitingCount + reserved >= options.concurrency) return false
+    // A governed type's jobs are admitted one claim after another, never in passing.
+    if (!definition?.handler || this.#parts.isGoverned(jobType)) return false
+    if (held.runningCount + held.waitingCount + reserved >= options.concurrency) return false
     const load = held.loadOf(jobType)
     return load.running + load.waiting + reserved < (definition.concurrency ?? options.concurrency)
   }

@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { databaseNow, type Core } from '../core.ts'
 import type { Timer } from '../runtime/clock.ts'
-import { claimJobs } from '../store/claim-jobs.ts'
 import { nextDueInMs } from '../store/next-due.ts'
 import { isRoomy, type ClaimPlan } from './claim-plan.ts'
+import type { Claimer, ClaimResult } from './claimer.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
@@ -25,6 +24,7 @@ const LONGEST_ERROR_PAUSE_MS = 5_000
 const REFILL_PAUSE_MS = 2
 
 interface PollerParts {
+  readonly claimer: Claimer
   readonly held: HeldJobs
   readonly dispatcher: Dispatcher
   readonly settler: Settler
@@ -140,17 +140,20 @@ export class Poller {
         this.#moreWaiting = true
         return Number.POSITIVE_INFINITY
       }
-      const { claimed, filled } = await this.#claim(plan)
+      const { claimed, filled, blocked, againInMs } = await this.#claim(plan)
       if (filled) {
         if (this.#isRoomy()) continue
         return Number.POSITIVE_INFINITY
       }
       const { database, tables } = this.#core
-      const request = { jobTypes: plan.wanted.map(each => each.jobType), now: databaseNow(this.#core) }
+      // What its limits hold back is not waited for by time, or the wait would be none.
+      const jobTypes = plan.wanted.map(each => each.jobType).filter(type => !blocked.has(type))
+      const request = { jobTypes, now: databaseNow(this.#core) }
       const nextMs = await nextDueInMs(database, tables, request)
       this.#fruitless = nextMs !== null && nextMs <= 0 && claimed === 0 ? this.#fruitless + 1 : 0
       if (this.#fruitless > 0) return this.#pauseInVain()
-      return nextMs === null ? Number.POSITIVE_INFINITY : Math.max(nextMs - LOOK_AHEAD_MS, SHORTEST_PAUSE_MS)
+      const dueInMs = nextMs === null ? Number.POSITIVE_INFINITY : nextMs - LOOK_AHEAD_MS
+      return Math.max(Math.min(dueInMs, againInMs), SHORTEST_PAUSE_MS)
     }
     return 0
   }
@@ -162,29 +165,15 @@ export class Poller {
   }
 
   /** Claims what was planned, hands it over, and notes which types have more. */
-  async #claim({ wanted, limit }: ClaimPlan): Promise<{ claimed: number; filled: boolean }> {
-    const { database, tables, clock, registry } = this.#core
-    const leaseToken = randomUUID()
-    const jobs = await claimJobs(database, tables, {
-      runnerId: this.#parts.leaseKeeper.runnerId,
-      leaseToken,
-      wanted,
-      limit,
-      lookAheadMs: LOOK_AHEAD_MS,
-      now: databaseNow(this.#core),
-    }).catch((error: unknown) => {
-      this.#parts.leaseKeeper.doubt(leaseToken)
-      throw error
+  async #claim({ wanted, limit }: ClaimPlan): Promise<ClaimResult> {
+    const order = { wanted, limit, lookAheadMs: LOOK_AHEAD_MS }
+    const result = await this.#parts.claimer.claim(order, ({ jobs, lease }) => {
+      if (!this.#abandoned) this.#parts.dispatcher.accept(jobs, lease)
     })
-    const counts = new Map<string, number>()
-    for (const { job_type: type } of jobs) counts.set(type, (counts.get(type) ?? 0) + 1)
-    this.#busy = new Set(wanted.filter(each => (counts.get(each.jobType) ?? 0) >= each.most).map(each => each.jobType))
-    const filled = jobs.length >= limit || this.#busy.size > 0
+    this.#busy = result.busy
     // A type without room was not asked for and may have any number of due jobs.
-    this.#moreWaiting = filled || wanted.length < registry.handled().length
-    if (this.#abandoned) return { claimed: 0, filled: false }
-    this.#parts.dispatcher.accept(jobs, { token: leaseToken, claimedAt: clock.monotonic() })
-    return { claimed: jobs.length, filled }
+    this.#moreWaiting = result.filled || wanted.length < this.#core.registry.handled().length
+    return result
   }
 
   #sleep(ms: number): Promise<void> {

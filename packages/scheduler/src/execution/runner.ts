@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { databaseNow, type Core } from '../core.ts'
+import type { Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
-import { endedWithin } from '../runtime/clock.ts'
-import { claimJobs, type ClaimedJob } from '../store/claim-jobs.ts'
+import { endedWithin, type Timer } from '../runtime/clock.ts'
+import { Governor } from '../flow/governor.ts'
+import type { ClaimedJob } from '../store/claim-jobs.ts'
 import type { InsertingRunner } from '../store/insert-jobs.ts'
+import { Claimer, type Claimed } from './claimer.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Executor } from './executor.ts'
 import { HeldJob } from './held-job.ts'
@@ -26,30 +28,39 @@ export class Runner {
   readonly #settler: Settler
   readonly #executor: Executor
   readonly #leaseKeeper: LeaseKeeper
+  readonly #governor: Governor
+  readonly #claimer: Claimer
   readonly #dispatcher: Dispatcher
   readonly #poller: Poller
   readonly #listener: WakeListener
   /** Slots promised to jobs that are being stored. */
   #reserved = 0
+  #strandedTimer: Timer | undefined
   #onUnreserved: (() => void)[] = []
 
   constructor(core: Core, hooks: { onSchedules: () => void }) {
     this.#core = core
+    this.#governor = new Governor(core)
     this.#settler = new Settler(core, {
+      isGoverned: jobType => this.#governor.limitsOf(jobType) !== undefined,
+      onGovernedEnded: (jobType, ended) => this.#governor.ended(jobType, ended),
       onAgain: () => this.wake(),
       onWritten: () => this.#poller.slotFreed(),
     })
     const held = this.#held
     this.#executor = new Executor(core, { held, settler: this.#settler })
     this.#leaseKeeper = new LeaseKeeper(core, { held, onRescued: () => this.wake() })
+    this.#claimer = new Claimer(core, { governor: this.#governor, leaseKeeper: this.#leaseKeeper })
     this.#dispatcher = new Dispatcher(core, {
       held,
+      isGoverned: jobType => this.#governor.limitsOf(jobType) !== undefined,
       executor: this.#executor,
       onFree: () => this.#poller.slotFreed(),
       onUnreleased: jobs => this.#leaseKeeper.releaseLater(jobs),
     })
     this.#poller = new Poller(core, {
       held,
+      claimer: this.#claimer,
       dispatcher: this.#dispatcher,
       settler: this.#settler,
       leaseKeeper: this.#leaseKeeper,
@@ -58,6 +69,7 @@ export class Runner {
       held,
       onDue: () => this.wake(),
       onSchedules: hooks.onSchedules,
+      onLimits: () => this.#refreshLimits(),
       onReconnect: () => this.#catchUpOnHints(),
     })
   }
@@ -68,9 +80,11 @@ export class Runner {
 
   async start(): Promise<void> {
     this.#settler.open()
+    await this.#governor.refresh()
     await this.#leaseKeeper.start()
     await this.#listener.start()
     this.#poller.start()
+    this.#watchStranded()
   }
 
   /**
@@ -78,6 +92,7 @@ export class Runner {
    * back unspent.
    */
   async stop(gracePeriodMs: number): Promise<void> {
+    this.#strandedTimer?.cancel()
     // A database that does not answer at all must not keep the process: its claim, if it comes true, runs out.
     const answers = await this.#patiently(this.#poller.stop())
     if (!answers) this.#poller.abandon()
@@ -144,25 +159,23 @@ export class Runner {
 
   /** Runs everything that is due, and what becomes due through it, without any loop; answers how many attempts ran. */
   async drain(): Promise<number> {
-    const { database, tables, registry } = this.#core
+    const { registry } = this.#core
     this.#settler.open()
+    await this.#governor.refresh()
     await this.#leaseKeeper.register()
     let attempts = 0
     try {
       for (;;) {
-        const leaseToken = randomUUID()
-        const jobs = await claimJobs(database, tables, {
-          runnerId: this.#leaseKeeper.runnerId,
-          leaseToken,
-          wanted: registry.handledTypes().map(jobType => ({ jobType, most: CLAIM_WHEN_DRAINING })),
-          limit: CLAIM_WHEN_DRAINING,
-          lookAheadMs: 0,
-          now: databaseNow(this.#core),
-        })
-        if (jobs.length === 0) return attempts
-        const lease = { token: leaseToken, claimedAt: this.#core.clock.monotonic() }
-        await Promise.all(jobs.map(job => this.#runOne(new HeldJob(job, registry.findOrDefault(job.job_type), lease))))
-        attempts += jobs.length
+        const wanted = registry.handledTypes().map(jobType => ({ jobType, most: CLAIM_WHEN_DRAINING }))
+        const claims: Claimed[] = []
+        const order = { wanted, limit: CLAIM_WHEN_DRAINING, lookAheadMs: 0 }
+        const { claimed, filled } = await this.#claimer.claim(order, each => claims.push(each))
+        if (claimed === 0 && !filled) return attempts
+        const held = claims.flatMap(({ jobs, lease }) =>
+          jobs.map(job => new HeldJob(job, registry.findOrDefault(job.job_type), lease)),
+        )
+        await Promise.all(held.map(each => this.#runOne(each)))
+        attempts += held.length
         // Unsettled jobs stay with this runner until its lease runs out, and are rescued then.
         if (!(await this.#settler.drain(SETTLE_PATIENCE_MS))) {
           throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'the outcome of jobs could not be stored in time')
@@ -218,7 +231,27 @@ export class Runner {
     }
   }
 
+  /** Jobs that wait for their key, whose wake-up was lost with the process that owed it, are looked for at each poll. */
+  #watchStranded(): void {
+    this.#strandedTimer = this.#core.clock.setTimer(this.#core.options.pollIntervalMs, () => {
+      this.#governor
+        .wakeStranded()
+        .catch((error: unknown) => this.#core.events.emit('database:error', { during: 'wake keys', error }))
+        .finally(() => {
+          if (this.#poller.active) this.#watchStranded()
+        })
+    })
+  }
+
+  #refreshLimits(): void {
+    this.#governor.refresh().then(
+      () => this.wake(),
+      (error: unknown) => this.#core.events.emit('database:error', { during: 'read limits', error }),
+    )
+  }
+
   #catchUpOnHints(): void {
+    this.#refreshLimits()
     this.wake()
     this.#leaseKeeper.checkRunning().catch((error: unknown) => {
       this.#core.events.emit('database:error', { during: 'check running', error })

@@ -101,6 +101,7 @@ function again(
       ...told(end, what.fault),
       outcome: what.outcome,
       movesDeadline: what.movesDeadline ?? false,
+      keepsSlot: end.held.definition.limits?.perKey?.fifo === true && end.held.details.lane !== null,
       wakeInMs: 'delayMs' in wake ? wake.delayMs : 0,
       wakeAt: 'at' in wake ? wake.at.toISOString() : null,
     },

@@ -1,4 +1,5 @@
 import { databaseNow, type Core } from '../core.ts'
+import type { EndedJob } from '../flow/breaker.ts'
 import { endedWithin, sleep } from '../runtime/clock.ts'
 import { settleFinished, type FinishedAttempt, type Settled } from '../store/settle-finished.ts'
 import { settlePending, type UnfinishedAttempt } from '../store/settle-pending.ts'
@@ -11,6 +12,10 @@ const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 5_000
 
 interface SettlerHooks {
+  /** The type has limits over all processes. */
+  isGoverned(jobType: string): boolean
+  /** Jobs of such a type ended: what they held is free for others. */
+  onGovernedEnded(jobType: string, ended: readonly EndedJob[]): Promise<void>
   /** Jobs went back to pending and may be due at once. */
   onAgain(): void
   /** Outcomes were written: there may be room for more. */
@@ -118,12 +123,31 @@ export class Settler {
     try {
       const { refused } = await store(group.map(each => each.row))
       this.#tell(group, refused)
+      await this.#freeSlots(group, refused)
     } catch (error) {
       if (!isDataError(error)) throw error
       for (const { end, row } of group) {
         const plain = withoutData(row, error)
         const { refused } = await store([row]).catch(() => store([plain]))
         this.#tell([{ end }], refused)
+        await this.#freeSlots([{ end }], refused)
+      }
+    }
+  }
+
+  /** What this fails to do is done by the next look for those that wait in vain. */
+  async #freeSlots(group: readonly { end: AttemptEnd }[], refused: ReadonlySet<string>): Promise<void> {
+    const governed = group.filter(
+      ({ end: { held } }) => this.#hooks.isGoverned(held.job.job_type) && !refused.has(held.job.job_id),
+    )
+    for (const jobType of new Set(governed.map(({ end }) => end.held.job.job_type))) {
+      const ended = governed
+        .filter(({ end }) => end.held.job.job_type === jobType)
+        .map(({ end }) => ({ lane: end.held.details.lane, outcome: end.outcome }))
+      try {
+        await this.#hooks.onGovernedEnded(jobType, ended)
+      } catch (error) {
+        this.#core.events.emit('database:error', { during: 'free slots', error })
       }
     }
   }

@@ -7,6 +7,8 @@ interface WakeTargets {
   readonly held: HeldJobs
   /** Due jobs may be waiting. */
   onDue(): void
+  /** Limits were set. */
+  onLimits(): void
   /** Schedules changed. */
   onSchedules(): void
   /** Hints may have been missed. */
@@ -61,6 +63,8 @@ export class WakeListener {
       this.#targets.held.abort(jobId, new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
     } else if (payload === 'schedules') {
       this.#targets.onSchedules()
+    } else if (payload === 'limits') {
+      this.#targets.onLimits()
     } else {
       this.#targets.onDue()
     }

@@ -11,7 +11,7 @@ export interface LaneState {
   readonly starts: readonly Start[]
   /** Failures in a row, for a type with a breaker. */
   readonly failures: number
-  /** Nothing starts before; null: not paused. */
+  /** Nothing starts before; null: not paused; infinity: until somebody resumes it. */
   readonly pausedUntilMs: number | null
 }
 
@@ -31,7 +31,11 @@ export function recentStarts(starts: readonly Start[], rate: ResolvedRate | unde
  * The earliest instant at which a start of `weight` keeps the window: at no time more than `limit` within `perMs`. Exact,
  * since every start that counts is known. A weight over the limit is let through as if it were the whole limit.
  */
-export function earliestStart(starts: readonly Start[], rate: ResolvedRate, now: { ms: number; weight: number }): number {
+export function earliestStart(
+  starts: readonly Start[],
+  rate: ResolvedRate,
+  now: { ms: number; weight: number },
+): number {
   const weight = Math.min(now.weight, rate.limit)
   const counted = starts.toSorted((a, b) => a[0] - b[0])
   let used = counted.reduce((sum, [, each]) => sum + Math.min(each, rate.limit), 0)
@@ -106,7 +110,7 @@ export function admitByKey(
   for (const { jobId, weight } of ordered) {
     const slots = limits.concurrency === undefined || state.running + admitted.length < limits.concurrency
     const inOrder = !limits.fifo || parked.length === 0
-    if (paused !== null) parked.push({ jobId, untilMs: paused })
+    if (paused !== null) parked.push({ jobId, untilMs: Number.isFinite(paused) ? paused : null })
     else if (!slots || !inOrder) parked.push({ jobId, untilMs: null })
     else {
       const at = limits.rate ? earliestStart(expected, limits.rate, { ms: nowMs, weight }) : nowMs

@@ -4,6 +4,7 @@ import type { ResolvedLimits } from '../job/limits.ts'
 import type { Outcome } from '../job/outcome.ts'
 import { admitJobs, keysWithEarlierJobs, lanesThatWait, parkJobs, wakeLanes } from '../store/admit-jobs.ts'
 import { claimJobs, ORDINARY, type ClaimedJob, type ClaimRequest } from '../store/claim-jobs.ts'
+import { hintDue } from '../store/hint-due.ts'
 import { lockType, readLanes, readSetLimits, saveLanes, WHOLE_TYPE, type LaneRow } from '../store/lanes.ts'
 import { admitByKey, admitByRate, grantForType, type Candidate, type LaneState } from './admission.ts'
 import { afterOutcomes, type EndedJob } from './breaker.ts'
@@ -74,6 +75,7 @@ export class Governor {
         if (change.closed) events.emit('breaker:closed', { jobType })
       }
       await this.#restKeys(transaction, { jobType, ended })
+      if (limits.concurrency !== undefined) await hintDue(transaction, tables)
       await this.#wake(transaction, jobType, [...new Set(ended.flatMap(each => each.lane ?? []))])
     })
   }
@@ -104,7 +106,10 @@ export class Governor {
     parked.push(...byKey.parked)
     let admitted = claimed.filter(job => !byKey.parked.some(each => each.jobId === job.job_id))
     if (limits.rate) {
-      const byRate = admitByRate(limits.rate, lane.starts, { candidates: admitted.map(candidateOf), nowMs: lane.now_ms })
+      const byRate = admitByRate(limits.rate, lane.starts, {
+        candidates: admitted.map(candidateOf),
+        nowMs: lane.now_ms,
+      })
       parked.push(...byRate.parked)
       const kept = new Set(byRate.admitted)
       admitted = admitted.filter(job => kept.has(job.job_id))
@@ -136,7 +141,12 @@ export class Governor {
     const asking = claimed.filter(job => job.uncommon?.lane != null && !job.uncommon.admitted)
     const lanes = [...new Set(asking.map(job => job.uncommon?.lane ?? ''))]
     const parked: { jobId: string; untilMs: number | null }[] = []
-    const changed: { lane: string; starts: readonly (readonly [number, number])[]; failures: number; pausedUntilMs: number | null }[] = []
+    const changed: {
+      lane: string
+      starts: readonly (readonly [number, number])[]
+      failures: number
+      pausedUntilMs: number | null
+    }[] = []
     if (!perKey || lanes.length === 0) return { parked, lanes: changed }
     const states = await readLanes(transaction, tables, { jobType, lanes, now })
     const firsts = lanes.map(lane => ({ lane, dueMs: Math.min(...asking.filter(inLane(lane)).map(dueOf)) }))
@@ -164,9 +174,9 @@ export class Governor {
     const perKey = this.limitsOf(jobType)?.perKey
     if (lanes.length === 0 || !perKey) return
     const states = await readLanes(transaction, tables, { jobType, lanes, now: databaseNow(this.#core) })
-    const free = states.map(({ lane, running }) => ({
+    const free = states.map(({ lane, running, paused }) => ({
       lane,
-      most: Math.max(0, (perKey.concurrency ?? Number.MAX_SAFE_INTEGER) - running),
+      most: paused ? 0 : Math.max(0, (perKey.concurrency ?? MOST_WOKEN) - running),
     }))
     const some = free.filter(each => each.most > 0).map(each => ({ ...each, most: Math.min(each.most, MOST_WOKEN) }))
     if (some.length > 0) await wakeLanes(transaction, tables, { jobType, lanes: some })
@@ -204,7 +214,8 @@ export function restOf(outcome: Outcome, what: 'type' | 'key'): ((nowMs: number)
 }
 
 function stateOf(row: LaneRow): LaneState {
-  return { running: row.running, starts: row.starts, failures: row.failures, pausedUntilMs: row.paused_until_ms }
+  const { running, starts, failures } = row
+  return { running, starts, failures, pausedUntilMs: row.paused ? Number.POSITIVE_INFINITY : row.paused_until_ms }
 }
 
 function candidateOf(job: ClaimedJob): Candidate {

@@ -29,10 +29,20 @@ export class SnoozeError extends Error {
 export class RetryAfterError extends Error {
   override readonly name = 'RetryAfterError'
   readonly wake: Wake
+  readonly rests: 'type' | 'key' | undefined
 
-  constructor(wake: Duration | Date, reason = 'asked to retry later') {
+  /**
+   * @param options `rests`: what the answer was about: all jobs of the type, or those of this job's `concurrencyKey`.
+   *   None of them starts before, in any process. For types with `limits`. Default: this job alone.
+   */
+  constructor(
+    wake: Duration | Date,
+    reason = 'asked to retry later',
+    options: { readonly rests?: 'type' | 'key' } = {},
+  ) {
     super(reason)
     this.wake = wakeOf(wake, 'RetryAfterError')
+    this.rests = options.rests
   }
 }
 

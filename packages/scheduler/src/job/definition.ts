@@ -1,4 +1,6 @@
 import { BelfryError, show } from '../errors.ts'
+import { resolveLimits, type Limits, type ResolvedLimits } from './limits.ts'
+import { requirePriority, requireWhole } from './whole.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import { requireBackoff, type Backoff } from './backoff.ts'
 import type { JobContext } from './context.ts'
@@ -28,6 +30,8 @@ export interface JobDefinitionOptions<Payload, Input = Payload> {
   backoff?: Backoff
   /** Jobs of this type that run at the same time in one process. Default: the scheduler's concurrency. */
   concurrency?: number
+  /** Limits over all processes: concurrency, rates, per key, a breaker. Default: none. */
+  limits?: Limits
   /** Where its jobs stand among those of the type: from -100 (last) to 100 (first). Default 0. */
   priority?: number
   /** No attempt starts later than this after the job was first due; it then ends as `cancelled`, reason `expired`. */
@@ -53,6 +57,7 @@ export interface JobDefinition<Payload, Input = Payload> {
   readonly backoff: Backoff
   readonly concurrency: number | undefined
   readonly maxLost: number
+  readonly limits: ResolvedLimits | undefined
   readonly priority: number
   readonly expireAfterMs: number | undefined
   readonly onExpired: OnExpired
@@ -94,46 +99,12 @@ export function defineJob<Payload = unknown, Input = Payload>(
     backoff: requireBackoff(options.backoff ?? {}, `backoff of ${type}`),
     concurrency: whole('concurrency', 1),
     maxLost: whole('maxLost', 1) ?? DEFAULT_MAX_LOST,
+    limits: options.limits === undefined ? undefined : resolveLimits(options.limits, `limits of ${type}`),
     priority: requirePriority(options.priority, `priority of ${type}`) ?? 0,
     expireAfterMs:
       options.expireAfter === undefined ? undefined : parseDuration(options.expireAfter, `expireAfter of ${type}`),
     onExpired: requireOnExpired(options.onExpired ?? 'drop', `onExpired of ${type}`),
   })
-}
-
-/** Largest value of the integer columns such numbers are stored in. */
-const LARGEST_WHOLE = 2_147_483_647
-
-/**
- * A whole number within bounds, or undefined when it was not given.
- * @throws BelfryError `BELFRY_INVALID_OPTION`
- */
-export function requireWhole(value: unknown, rule: { name: string; least: number }): number | undefined {
-  if (value === undefined) return undefined
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < rule.least || value > LARGEST_WHOLE) {
-    throw new BelfryError(
-      'BELFRY_INVALID_OPTION',
-      `${rule.name}: expected a whole number from ${rule.least} up, got ${show(value)}`,
-    )
-  }
-  return value
-}
-
-const HIGHEST_PRIORITY = 100
-
-/**
- * A priority, or undefined when it was not given.
- * @throws BelfryError `BELFRY_INVALID_OPTION`
- */
-export function requirePriority(value: unknown, name: string): number | undefined {
-  if (value === undefined) return undefined
-  if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) > HIGHEST_PRIORITY) {
-    throw new BelfryError(
-      'BELFRY_INVALID_OPTION',
-      `${name}: expected a whole number from -${HIGHEST_PRIORITY} to ${HIGHEST_PRIORITY}, got ${show(value)}`,
-    )
-  }
-  return value
 }
 
 function requireOnExpired(value: OnExpired, name: string): OnExpired {

@@ -16,7 +16,7 @@ export type HandlerEnd = { returned: unknown } | { threw: unknown }
 export type Outcome =
   | { kind: 'completed'; result: unknown }
   | { kind: 'retry'; wake: Wake; error: unknown }
-  | { kind: 'snoozed'; wake: Wake; reason: string; movesDeadline?: true }
+  | { kind: 'snoozed'; wake: Wake; reason: string; movesDeadline?: true; rests?: 'type' | 'key' | undefined }
   | { kind: 'interrupted' }
   | { kind: 'cancelled'; reason: string }
   | { kind: 'failed'; error: unknown }
@@ -56,7 +56,8 @@ export function decideOutcome(end: HandlerEnd, facts: AttemptFacts): Outcome {
   if (aborted === 'BELFRY_JOB_CANCELLED') return { kind: 'cancelled', reason: facts.abortReason?.message ?? '' }
   if (aborted === 'BELFRY_SHUTDOWN') return { kind: 'interrupted' }
   if (end.threw instanceof SnoozeError || end.threw instanceof RetryAfterError) {
-    return { kind: 'snoozed', wake: end.threw.wake, reason: end.threw.message }
+    const rests = end.threw instanceof RetryAfterError ? end.threw.rests : undefined
+    return { kind: 'snoozed', wake: end.threw.wake, reason: end.threw.message, rests }
   }
   if (end.threw instanceof NonRetryableError) return { kind: 'failed', error: end.threw }
   if (end.threw instanceof BelfryError && HOPELESS.has(end.threw.code)) return { kind: 'failed', error: end.threw }

@@ -1,5 +1,5 @@
 import { BelfryError, show } from '../errors.ts'
-import { requireWhole } from '../job/definition.ts'
+import { requireWhole } from '../job/whole.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import type { Rule } from './rule.ts'
 

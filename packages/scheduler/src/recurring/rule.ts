@@ -1,4 +1,4 @@
-import { requireWhole } from '../job/definition.ts'
+import { requireWhole } from '../job/whole.ts'
 import { requireChoice } from './choice.ts'
 import { cronRule } from './cron-rule.ts'
 import { DST_POLICIES, lastShowing, nextInstant, type DstPolicy } from './daylight-saving.ts'

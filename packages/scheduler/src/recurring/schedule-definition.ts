@@ -1,6 +1,7 @@
 import type { Core } from '../core.ts'
 import { BelfryError, show } from '../errors.ts'
-import { requireWhole, type AnyJobDefinition } from '../job/definition.ts'
+import type { AnyJobDefinition } from '../job/definition.ts'
+import { requireWhole } from '../job/whole.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'

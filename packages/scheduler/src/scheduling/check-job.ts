@@ -1,5 +1,6 @@
 import { BelfryError, show } from '../errors.ts'
-import { requirePriority, requireWhole, type AnyJobDefinition } from '../job/definition.ts'
+import type { AnyJobDefinition } from '../job/definition.ts'
+import { requirePriority, requireWhole } from '../job/whole.ts'
 import { newJobId, requireKey } from '../job/job-id.ts'
 import type { PayloadCipher } from '../job/payload-cipher.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
@@ -53,6 +54,8 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
     subjects: requireWords(options.subjects, 'subjects'),
     tags: requireWords(options.tags, 'tags'),
     metadata: requireMetadata(options.metadata),
+    lane: concurrencyKey(request),
+    weight: requireWhole(options.weight, { name: 'weight', least: 1 }) ?? null,
     ...expiry(request),
   }
 }
@@ -75,6 +78,19 @@ export function requireTime(time: unknown, what: string): string {
     throw new BelfryError('BELFRY_INVALID_TIME', `${what}: expected a Date between 1970 and 3000, got ${show(time)}`)
   }
   return time.toISOString()
+}
+
+/** So long that the key fits its column beside others to come. */
+const LONGEST_CONCURRENCY_KEY = 150
+
+function concurrencyKey({ options }: JobRequest): string | null {
+  if (options.concurrencyKey === undefined) return null
+  const key = requireKey(options.concurrencyKey, 'concurrencyKey')
+  if (key.length <= LONGEST_CONCURRENCY_KEY) return key
+  throw new BelfryError(
+    'BELFRY_INVALID_JOB_ID',
+    `concurrencyKey: expected at most ${LONGEST_CONCURRENCY_KEY} characters, got ${key.length}`,
+  )
 }
 
 function expiry({ definition, options }: JobRequest): Pick<NewJob, 'expiresAt' | 'expireAfterMs'> {

@@ -39,6 +39,13 @@ export type ScheduleOptions = WhenOptions &
     timeout?: Duration
     /** Where it stands among due jobs of its type: from -100 (last) to 100 (first), each point as good as 10 s of waiting. */
     priority?: number
+    /**
+     * Jobs of a type with the same key share the limits of `limits.perKey`, over all processes: a person, a guild, an
+     * account. 1 to 150 characters.
+     */
+    concurrencyKey?: string
+    /** What its start counts against a rate of its type or key. Default 1. */
+    weight?: number
     /** What the job is about, such as `user:42`: all jobs of a subject can be listed, cancelled, postponed or erased. */
     subjects?: readonly string[]
     /** Words to find it by. */

@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import { oneMore } from './one-more.ts'
+import { isNotPaused } from './pauses.ts'
 import type { Tables } from './tables.ts'
 
 /** What few jobs have; null in the row of an ordinary one, so that the many pay nothing for the few. */
@@ -20,6 +21,8 @@ export interface UncommonFields {
   readonly metadata: Readonly<Record<string, string>> | null
   readonly lane: string | null
   readonly admitted: boolean
+  /** What its start counts against a rate. */
+  readonly weight: number
 }
 
 /** A job this runner now holds under a lease. */
@@ -49,6 +52,7 @@ export const ORDINARY: UncommonFields = Object.freeze({
   metadata: null,
   lane: null,
   admitted: false,
+  weight: 1,
 })
 
 /** How many jobs of one type are wanted. */
@@ -95,7 +99,8 @@ export async function claimJobs(database: Queryable, tables: Tables, request: Cl
 
 const READY = 'coalesce(ready_at, scheduled_time)'
 
-function claimStatement({ runners, live }: Tables): string {
+function claimStatement(tables: Tables): string {
+  const { runners, live } = tables
   return `with moment as materialized (
        select coalesce($7::text::timestamptz, clock_timestamp()) as now
      ), me as materialized (
@@ -108,7 +113,7 @@ function claimStatement({ runners, live }: Tables): string {
            and ${READY} <= (select now from moment) + $6::float8 * interval '1 millisecond'
            and scheduled_time <= (select now from moment) + $6::float8 * interval '1 millisecond'
          order by ${READY} limit wanted.most for update skip locked) picked
-       where exists (select from me)
+       where exists (select from me) and ${isNotPaused(tables, 'wanted.job_type')}
        order by picked.ready limit $5::int
      )
      update ${live} job set status = 'running', lease_token = $2::uuid, runner_id = $1::uuid,
@@ -130,4 +135,4 @@ const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 
          'timeout_ms', timeout_ms, 'schedule_id', schedule_id,
          'occurrence_ms', date_part('epoch', occurrence) * 1000,
          'expires_in_ms', date_part('epoch', expires_at - started_at) * 1000, 'metadata', metadata, 'lane', lane,
-         'admitted', admitted) end`
+         'admitted', admitted, 'weight', coalesce((options->>'weight')::int, 1)) end`

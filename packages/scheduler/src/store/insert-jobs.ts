@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { isNotPaused } from './pauses.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
@@ -26,6 +27,8 @@ export interface NewJob {
   /** Milliseconds after it is first due. */
   readonly expireAfterMs?: number | null
   readonly lane?: string | null
+  /** What its start counts against a rate. Default 1. */
+  readonly weight?: number | null
   /** Store it as claimed by the runner of the request. */
   readonly claim?: boolean
 }
@@ -76,9 +79,10 @@ export async function insertJobs(database: Queryable, tables: Tables, request: I
     const inserted = await insertOnce(database, tables, { ...request, jobs: waiting })
     if (inserted.next_due_ms !== null) nextDueMs = Math.min(nextDueMs ?? inserted.next_due_ms, inserted.next_due_ms)
     const stored = inserted.stored && new Set(inserted.stored)
+    const held = new Set(inserted.held)
     for (const job of waiting) {
       if (stored && !stored.has(job.jobId)) continue
-      answers.set(job, { job_id: job.jobId, conflict: false, claimed: inserted.claimed && job.claim === true })
+      answers.set(job, { job_id: job.jobId, conflict: false, claimed: held.has(job.jobId) })
     }
     waiting = stored ? waiting.filter(job => !stored.has(job.jobId)) : []
     if (waiting.length === 0) break
@@ -95,15 +99,17 @@ export async function insertJobs(database: Queryable, tables: Tables, request: I
 interface InsertRow {
   /** Null: all of them. */
   readonly stored: string[] | null
-  readonly claimed: boolean
+  /** Stored as claimed; null when nobody asked for that. */
+  readonly held: string[] | null
   readonly next_due_ms: number | null
 }
 
 async function insertOnce(
   database: Queryable,
-  { live, runners, channel }: Tables,
+  tables: Tables,
   { jobs, now, hintWithinMs, claimFor }: InsertRequest,
 ): Promise<InsertRow> {
+  const { live, runners, channel } = tables
   const uncommon = !jobs.every(isPlain)
   const answer = await database.query<InsertRow>(
     `with moment as materialized (
@@ -113,7 +119,7 @@ async function insertOnce(
      ), job as (
        select row->>0 as job_id, row->>1 as job_type, row->2 as payload, (row->>3)::int as payload_version,
          coalesce((row->>4)::timestamptz, moment.now + (row->>5)::float8 * interval '1 ms') as due,
-         (row->>6)::int as max_retries, case when (row->>7)::boolean then me.runner_id end as held_by, row->8 as more
+         (row->>6)::int as max_retries, case when (row->>7)::boolean and ${isNotPaused(tables, 'row->>1')} then me.runner_id end as held_by, row->8 as more
        from jsonb_array_elements((select $1::text)::jsonb) as row, moment left join me on true
      ), fresh as (
        insert into ${live} (job_id, job_type, payload, payload_version, scheduled_time, max_retries, created_at, status,
@@ -130,7 +136,8 @@ async function insertOnce(
          - (select clock from moment)) * 1000 as next_due_ms from fresh
      ), hint as materialized (select pg_notify($4::text, 'due') from ahead where next_due_ms <= $3::float8)
      select case when ahead.count < $7::int then array(select job_id::text from fresh) end as stored,
-       exists (select from me) as claimed, next_due_ms, (select count(*) from hint) as hints
+       case when $5::text is not null then array(select job_id::text from fresh where lease_token is not null) end as held,
+       next_due_ms, (select count(*) from hint) as hints
      from ahead`,
     [
       `[${jobs.map(rowOf).join(',')}]`,
@@ -142,17 +149,17 @@ async function insertOnce(
       jobs.length,
     ],
   )
-  return answer.rows[0] ?? { stored: [], claimed: false, next_due_ms: null }
+  return answer.rows[0] ?? { stored: [], held: null, next_due_ms: null }
 }
 
 const UNCOMMON_COLUMNS = `, timeout_ms, unique_key, schedule_id, occurrence, priority, ready_at, subjects, tags,
-         metadata, expires_at, lane`
+         metadata, expires_at, lane, options`
 const UNCOMMON_VALUES = `, (more->>'timeout_ms')::bigint, more->>'unique_key', more->>'schedule_id',
          (more->>'occurrence')::timestamptz, coalesce((more->>'priority')::int, 0),
          ${readyAt('due', `(more->>'priority')::int`)},
          ${textArray('subjects')}, ${textArray('tags')}, more->'metadata',
          coalesce((more->>'expires_at')::timestamptz, due + (more->>'expire_after_ms')::float8 * interval '1 ms'),
-         more->>'lane'`
+         more->>'lane', case when more->'weight' is not null then jsonb_build_object('weight', more->'weight') end`
 
 function textArray(key: string): string {
   return `case when more->'${key}' is not null then array(select jsonb_array_elements_text(more->'${key}')) end`
@@ -170,7 +177,8 @@ export function isPlain(job: NewJob): boolean {
     job.metadata == null &&
     job.expiresAt == null &&
     job.expireAfterMs == null &&
-    job.lane == null
+    job.lane == null &&
+    job.weight == null
   )
 }
 
@@ -207,6 +215,7 @@ function rowOf(job: NewJob): string {
     expires_at: job.expiresAt ?? undefined,
     expire_after_ms: job.expireAfterMs ?? undefined,
     lane: job.lane ?? undefined,
+    weight: job.weight ?? undefined,
   })
   return `${row},${more}]`
 }

@@ -34,11 +34,7 @@ export interface JobFactsRow {
   readonly process_id: number | null
   readonly lease_ms: number | null
   readonly runners: RunnerFact[]
-  readonly lane_jobs: string[]
 }
-
-/** More running jobs of a lane than this are not named. */
-const MOST_NAMED = 10
 
 const ms = (expression: string) => `(extract(epoch from ${expression}) * 1000)::float8`
 
@@ -58,10 +54,7 @@ export async function readJobFacts(
        job.runner_id::text, holder.host, holder.process_id, ${ms('holder.lease_until')} as lease_ms,
        coalesce((select jsonb_agg(jsonb_build_object('runner_id', runner_id, 'host', host, 'process_id', process_id,
            'handles', job.job_type = any (job_types)) order by started_at)
-         from ${tables.runners} where lease_until >= moment.now), '[]') as runners,
-       to_jsonb(array(select other.job_id::text from ${tables.live} other
-         where other.lane = job.lane and other.job_id <> job.job_id and other.lease_token is not null
-         order by other.started_at limit ${MOST_NAMED})) as lane_jobs
+         from ${tables.runners} where lease_until >= moment.now), '[]') as runners
      from moment cross join ${tables.jobs} job left join ${tables.runners} holder on holder.runner_id = job.runner_id
      where job.job_id = $1::text order by job.completed_at desc nulls first limit 1`,
     [request.jobId, request.now],

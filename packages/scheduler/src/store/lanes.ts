@@ -10,6 +10,8 @@ export interface LaneRow {
   readonly starts: [atMs: number, weight: number][]
   readonly failures: number
   readonly paused_until_ms: number | null
+  /** A key that somebody paused. Whole types are left out by the claim itself. */
+  readonly paused: boolean
   /** Jobs that hold a slot of it. */
   readonly running: number
   readonly now_ms: number
@@ -45,13 +47,16 @@ export async function readLanes(
 ): Promise<LaneRow[]> {
   const found = await transaction.query<LaneRow>(
     `select wanted.lane, known.limits, coalesce(known.starts, '[]') as starts, coalesce(known.failures, 0) as failures,
-       date_part('epoch', nullif(known.paused_until, 'infinity')) * 1000 as paused_until_ms,
+       date_part('epoch', known.paused_until) * 1000 as paused_until_ms,
+       wanted.lane <> '' and exists (select from ${tables.pauses} pause
+         where pause.job_type = $1::text and pause.lane = wanted.lane) as paused,
        (select count(*)::int from ${tables.live} live
         where live.job_type collate "C" = $1::text and live.admitted
           and (wanted.lane = '' or live.lane = wanted.lane)) as running,
        date_part('epoch', coalesce($3::text::timestamptz, clock_timestamp())) * 1000 as now_ms
-     from unnest($2::text[]) as wanted(lane)
-     left join ${tables.lanes} known on known.job_type = $1::text and known.lane = wanted.lane`,
+     from unnest($2::text[]) with ordinality as wanted(lane, place)
+     left join ${tables.lanes} known on known.job_type = $1::text and known.lane = wanted.lane
+     order by wanted.place`,
     [request.jobType, request.lanes, request.now],
   )
   return found.rows

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { isNotPaused } from './pauses.ts'
 import type { Tables } from './tables.ts'
 
 /** Rows looked at among those that a claim could not take; more is not worth the reading. */
@@ -31,7 +32,8 @@ export async function nextDueInMs(
          where job_type collate "C" = wanted.job_type and lease_token is null
            and coalesce(ready_at, scheduled_time) > (select now from moment)
            and coalesce(ready_at, scheduled_time) < 'infinity'
-         order by coalesce(ready_at, scheduled_time) limit 1)) head`,
+         order by coalesce(ready_at, scheduled_time) limit 1)) head
+     where ${isNotPaused(tables, 'wanted.job_type')}`,
     [request.jobTypes, request.now],
   )
   return answer.rows[0]?.ms ?? null

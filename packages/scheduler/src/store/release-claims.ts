@@ -12,7 +12,8 @@ export async function releaseClaims(
 ): Promise<number> {
   const released = await database.query<{ count: number }>(
     `with released as (
-       update ${tables.live} set status = 'pending', lease_token = null, runner_id = null, attempt = attempt - 1
+       update ${tables.live} set status = 'pending', lease_token = null, runner_id = null, attempt = attempt - 1,
+         admitted = false
        where lease_token = any($1::uuid[]) returning job_id
      ) select count(*)::int as count from released`,
     [leaseTokens],

@@ -15,6 +15,8 @@ export interface UnfinishedAttempt {
   readonly durationMs: number
   /** From claimed to started, in ms. */
   readonly delayMs: number
+  /** A retry in strict order: the followers of its key wait for it. */
+  readonly keepsSlot: boolean
   /** The deadline is put off by as much as the due time. */
   readonly movesDeadline: boolean
   /** Milliseconds from now; used when `wakeAt` is null. */
@@ -45,7 +47,8 @@ export async function settlePending(
        select row->>0 as job_id, ($4::uuid[])[(row->>1)::int] as lease_token, (row->>2)::int as duration_ms,
          (row->>3)::int * interval '1 ms' as delay, row->>4 as outcome, (row->>5)::float8 as wake_in_ms,
          (row->>6)::timestamptz as wake_at, row->>7 as error_code, row->>8 as error_message, row->>9 as error_stack,
-         nullif(row->10, 'null') as log, (row->>11)::boolean as moves_deadline
+         nullif(row->10, 'null') as log, (row->>11)::boolean as moves_deadline,
+         (row->>12)::boolean as keeps_slot
        from jsonb_array_elements((select $1::text)::jsonb) as row
      ), before as (
        select ended.*, live.started_at + ended.delay as begun_at, live.runner_id,
@@ -54,6 +57,7 @@ export async function settlePending(
        for update of live
      ), again as (
        update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null,
+         admitted = live.admitted and keeps_slot,
          scheduled_time = ${WAKE},
          expires_at = live.expires_at + case when moves_deadline then ${WAKE} - live.scheduled_time else '0' end,
          ready_at = ${readyAt(WAKE, 'live.priority')},
@@ -96,5 +100,7 @@ function rowOf(attempt: UnfinishedAttempt, tokens: TokenList): unknown[] {
     errorMessage,
     errorStack,
     log,
+    attempt.movesDeadline,
+    attempt.keepsSlot,
   ]
 }

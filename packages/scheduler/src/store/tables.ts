@@ -22,6 +22,9 @@ export interface Tables {
   /** Expression for the next `execution_id`. */
   readonly nextExecution: string
   readonly schedules: string
+  /** Flow state of governed types and of their keys. */
+  readonly lanes: string
+  readonly pauses: string
   readonly runners: string
   readonly migrations: string
   /** NOTIFY channel, as it is. */
@@ -42,6 +45,8 @@ export function tablesIn(schemaName: string): Tables {
     executions: `${schema}.belfry_executions`,
     nextExecution: `nextval(${quoteLiteral(`${schema}.belfry_executions`)}::regclass)`,
     schedules: `${schema}.belfry_schedules`,
+    lanes: `${schema}.belfry_lanes`,
+    pauses: `${schema}.belfry_pauses`,
     runners: `${schema}.belfry_runners`,
     migrations: `${schema}.belfry_migrations`,
     channel: channelOf(schemaName),

@@ -42,7 +42,8 @@ function newColumns({ schema, jobs, live, finished }: Tables): string[] {
     `drop index ${schema}.scheduled_jobs_live_due`,
     `create index scheduled_jobs_live_due on ${live} (job_type collate "C", coalesce(ready_at, scheduled_time))`,
     `create index scheduled_jobs_live_low on ${live} (job_type collate "C", scheduled_time) where priority < 0`,
-    `create index scheduled_jobs_live_lane on ${live} (lane, admitted, scheduled_time) where lane is not null`,
+    `create index scheduled_jobs_live_lane on ${live} (job_type collate "C", lane, scheduled_time)
+      where lane is not null`,
     `create index scheduled_jobs_live_expiry on ${live} (expires_at) where expires_at is not null`,
     `create index scheduled_jobs_live_subjects on ${live} using gin (subjects) where subjects is not null`,
     `create index scheduled_jobs_finished_subjects on ${finished} using gin (subjects) where subjects is not null`,

@@ -4,6 +4,7 @@ import { scheduleJobFunction } from './0003-schedule-job-function.ts'
 import { oneRowPerFinishedJob } from './0004-one-row-per-finished-job.ts'
 import { scheduleMemory } from './0005-schedules.ts'
 import { audit } from './0006-audit.ts'
+import { flowControl } from './0007-flow-control.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -14,4 +15,5 @@ export const migrations: readonly Migration[] = [
   oneRowPerFinishedJob,
   scheduleMemory,
   audit,
+  flowControl,
 ]

@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.ts'
 import { BelfryError, show } from '../../errors.ts'
-import { requireWhole } from '../../job/definition.ts'
+import { requireWhole } from '../../job/whole.ts'
 import { requireOneConnection } from './backend.ts'
 import { Driver } from './driver.ts'
 import { FAULTS, type Fault } from './faults.ts'

@@ -1,0 +1,99 @@
+import { databaseNow, type Core } from '../core.ts'
+import { BelfryError } from '../errors.ts'
+import { requireKey } from '../job/job-id.ts'
+import { requireJobType } from '../job/job-type.ts'
+import { resolveLimits, type Limits } from '../job/limits.ts'
+import { wakeLanes } from '../store/admit-jobs.ts'
+import { writeAudit } from '../store/audit.ts'
+import { saveLimits } from '../store/lanes.ts'
+import { addPause, EVERY_TYPE, listPauses, removePause } from '../store/pauses.ts'
+import { actorOf, type ActorOption } from './audit.ts'
+
+/** What to pause: everything, the jobs of a type, or those of one key of it. */
+export type PauseTarget =
+  | { readonly jobType?: never; readonly concurrencyKey?: never }
+  | { readonly jobType: string; readonly concurrencyKey?: string }
+
+/** A pause that stands. */
+export interface Pause {
+  /** Null: everything is paused. */
+  readonly jobType: string | null
+  /** Null: the whole type. */
+  readonly concurrencyKey: string | null
+  readonly reason: string | null
+  readonly since: Date
+}
+
+/** Jobs of a key brought forward when its pause ends; its limits let in the rest. */
+const WOKEN_AT_ONCE = 100
+
+/** Stops jobs from starting in every process. */
+export async function pauseJobs(
+  core: Core,
+  target: PauseTarget,
+  options: ActorOption & { readonly reason?: string },
+): Promise<void> {
+  const where = placeOf(target)
+  const actor = actorOf(options)
+  await core.database.transaction(async transaction => {
+    await addPause(transaction, core.tables, { ...where, reason: options.reason ?? null })
+    const note = { actor, action: 'pause', target: nameOf(where), detail: { reason: options.reason ?? null } }
+    await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })
+  })
+}
+
+/** Ends a pause; false when there was none. */
+export async function resumeJobs(core: Core, target: PauseTarget, options: ActorOption): Promise<boolean> {
+  const where = placeOf(target)
+  const actor = actorOf(options)
+  return core.database.transaction(async transaction => {
+    if (!(await removePause(transaction, core.tables, where))) return false
+    if (where.lane !== '') {
+      const lanes = [{ lane: where.lane, most: WOKEN_AT_ONCE }]
+      await wakeLanes(transaction, core.tables, { jobType: where.jobType, lanes })
+    }
+    const note = { actor, action: 'resume', target: nameOf(where), detail: {} }
+    await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })
+    return true
+  })
+}
+
+export async function readPauses(core: Core): Promise<Pause[]> {
+  const rows = await listPauses(core.database, core.tables)
+  return rows.map(row => ({
+    jobType: row.job_type === EVERY_TYPE ? null : row.job_type,
+    concurrencyKey: row.lane === '' ? null : row.lane,
+    reason: row.reason,
+    since: new Date(row.paused_ms),
+  }))
+}
+
+/** Sets a type's limits in every process, or with null goes back to those of its definition. */
+export async function setLimits(
+  core: Core,
+  change: { jobType: string; limits: Limits | null },
+  options: ActorOption,
+): Promise<void> {
+  const jobType = requireJobType(change.jobType)
+  const limits = change.limits === null ? null : resolveLimits(change.limits, `limits of ${jobType}`)
+  const actor = actorOf(options)
+  await core.database.transaction(async transaction => {
+    await saveLimits(transaction, core.tables, { jobType, limits })
+    const note = { actor, action: 'set_limits', target: jobType, detail: { limits } }
+    await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })
+  })
+}
+
+function placeOf(target: PauseTarget): { jobType: string; lane: string } {
+  if (target.jobType === undefined) {
+    if (target.concurrencyKey === undefined) return { jobType: EVERY_TYPE, lane: '' }
+    throw new BelfryError('BELFRY_INVALID_OPTION', 'concurrencyKey: expected jobType beside it, got none')
+  }
+  const lane = target.concurrencyKey === undefined ? '' : requireKey(target.concurrencyKey, 'concurrencyKey')
+  return { jobType: requireJobType(target.jobType), lane }
+}
+
+function nameOf({ jobType, lane }: { jobType: string; lane: string }): string {
+  if (jobType === EVERY_TYPE) return 'everything'
+  return lane === '' ? jobType : `${jobType}, key ${lane}`
+}
