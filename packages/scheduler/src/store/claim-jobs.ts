@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import { oneMore } from './one-more.ts'
 import { isNotPaused } from './pauses.ts'
+import { SECONDS_PER_POINT } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
 /** What few jobs have; null in the row of an ordinary one, so that the many pay nothing for the few. */
@@ -23,6 +24,7 @@ export interface UncommonFields {
   readonly admitted: boolean
   /** What its start counts against a rate. */
   readonly weight: number
+  readonly priority: number
 }
 
 /** A job this runner now holds under a lease. */
@@ -53,6 +55,7 @@ export const ORDINARY: UncommonFields = Object.freeze({
   lane: null,
   admitted: false,
   weight: 1,
+  priority: 0,
 })
 
 /** How many jobs of one type are wanted. */
@@ -94,27 +97,36 @@ export async function claimJobs(database: Queryable, tables: Tables, request: Cl
     request.now,
   ])
   // UPDATE answers rows as they lie on disk.
-  return claimed.rows.toSorted((a, b) => a.scheduled_ms - b.scheduled_ms)
+  return claimed.rows.toSorted((a, b) => placeOf(a) - placeOf(b))
+}
+
+/** Where a job stands among the others, in milliseconds. */
+function placeOf({ scheduled_ms: due, uncommon }: ClaimedJob): number {
+  return due - (uncommon?.priority ?? 0) * SECONDS_PER_POINT * 1_000
 }
 
 const READY = 'coalesce(ready_at, scheduled_time)'
+const HORIZON = `(select now from moment) + $6::float8 * interval '1 millisecond'`
 
 function claimStatement(tables: Tables): string {
   const { runners, live } = tables
+  /** Jobs of low priority stand behind their due time, and come before it only to fill free slots. */
+  const pick = (which: 'in turn' | 'of low priority') => `
+       select first.ctid, first.ready from unnest($3::text[], $4::int[]) as wanted(job_type, most)
+       cross join lateral (
+         select ctid, ${READY} as ready from ${live}
+         where job_type collate "C" = wanted.job_type and lease_token is null and scheduled_time <= ${HORIZON}
+           and ${which === 'in turn' ? `${READY} <= ${HORIZON}` : `priority < 0 and ${READY} > ${HORIZON} and ${READY} < 'infinity'`}
+         order by ${which === 'in turn' ? READY : 'scheduled_time'} limit wanted.most for update skip locked) first
+       where ${isNotPaused(tables, 'wanted.job_type')}`
   return `with moment as materialized (
        select coalesce($7::text::timestamptz, clock_timestamp()) as now
      ), me as materialized (
        select from ${runners} where runner_id = $1::uuid for key share
      ), due as materialized (
-       select picked.ctid from unnest($3::text[], $4::int[]) as wanted(job_type, most)
-       cross join lateral (
-         select ctid, ${READY} as ready from ${live}
-         where job_type collate "C" = wanted.job_type and lease_token is null
-           and ${READY} <= (select now from moment) + $6::float8 * interval '1 millisecond'
-           and scheduled_time <= (select now from moment) + $6::float8 * interval '1 millisecond'
-         order by ${READY} limit wanted.most for update skip locked) picked
-       where exists (select from me) and ${isNotPaused(tables, 'wanted.job_type')}
-       order by picked.ready limit $5::int
+       select ctid from (${pick('in turn')} union all ${pick('of low priority')}) picked
+       where exists (select from me)
+       order by ready limit $5::int
      )
      update ${live} job set status = 'running', lease_token = $2::uuid, runner_id = $1::uuid,
        started_at = (select now from moment), attempt = ${oneMore('attempt')}
@@ -135,4 +147,4 @@ const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 
          'timeout_ms', timeout_ms, 'schedule_id', schedule_id,
          'occurrence_ms', date_part('epoch', occurrence) * 1000,
          'expires_in_ms', date_part('epoch', expires_at - started_at) * 1000, 'metadata', metadata, 'lane', lane,
-         'admitted', admitted, 'weight', coalesce((options->>'weight')::int, 1)) end`
+         'admitted', admitted, 'weight', coalesce((options->>'weight')::int, 1), 'priority', priority) end`

@@ -10,7 +10,7 @@ const MOST_PASSED_OVER = 1_000
  * The database computes the distance, so no runner compares its clock with a stored time.
  *
  * Jobs of high priority stand in the index before their time: of those the earliest time counts, of the others the
- * first in the index.
+ * first in the index. Those of low priority stand behind theirs and have an index of their own.
  */
 export async function nextDueInMs(
   database: Queryable,
@@ -32,7 +32,12 @@ export async function nextDueInMs(
          where job_type collate "C" = wanted.job_type and lease_token is null
            and coalesce(ready_at, scheduled_time) > (select now from moment)
            and coalesce(ready_at, scheduled_time) < 'infinity'
-         order by coalesce(ready_at, scheduled_time) limit 1)) head
+         order by coalesce(ready_at, scheduled_time) limit 1)
+       union all
+       (select scheduled_time from ${tables.live}
+         where job_type collate "C" = wanted.job_type and lease_token is null and priority < 0
+           and coalesce(ready_at, scheduled_time) < 'infinity'
+         order by scheduled_time limit 1)) head
      where ${isNotPaused(tables, 'wanted.job_type')}`,
     [request.jobTypes, request.now],
   )

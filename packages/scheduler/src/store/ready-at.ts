@@ -1,5 +1,5 @@
 /** Seconds by which one point of priority moves a job ahead in its type's queue (or behind, below zero). */
-const SECONDS_PER_POINT = 10
+export const SECONDS_PER_POINT = 10
 
 /**
  * Expression for `ready_at`: where a job stands in the index of due jobs. Null for jobs without a priority, which stand

@@ -1,0 +1,102 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { admitByKey, admitByRate, earliestStart, grantForType, type Start } from '../src/flow/admission.ts'
+import { afterOutcomes } from '../src/flow/breaker.ts'
+
+const idle = { running: 0, starts: [], failures: 0, pausedUntilMs: null }
+
+describe('a rate', () => {
+  it('is never exceeded in any window, whatever comes when, and no start waits longer than it must', () => {
+    const arrivals = fc.array(fc.record({ gap: fc.nat(2_000), weight: fc.integer({ min: 1, max: 6 }) }), {
+      minLength: 1,
+      maxLength: 40,
+    })
+    fc.assert(
+      fc.property(
+        arrivals,
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 3_000 }),
+        (jobs, limit, perMs) => {
+          const rate = { limit, perMs }
+          let nowMs = 0
+          let starts: readonly Start[] = []
+          const begun: Start[] = []
+          for (const [index, { gap, weight }] of jobs.entries()) {
+            nowMs += gap
+            for (;;) {
+              const candidates = [{ jobId: String(index), dueMs: nowMs, weight }]
+              const decision = admitByRate(rate, starts, { candidates, nowMs })
+              starts = decision.starts
+              const [parked] = decision.parked
+              if (!parked) break
+              expect(parked.untilMs).toBeGreaterThan(nowMs)
+              // One moment earlier it would have been too many.
+              expect(earliestStart(starts, rate, { ms: nowMs, weight })).toBe(parked.untilMs)
+              nowMs = parked.untilMs ?? nowMs
+            }
+            begun.push([nowMs, Math.min(weight, limit)])
+          }
+          for (const [end] of begun) {
+            const within = begun.filter(([at]) => at > end - perMs && at <= end)
+            expect(within.reduce((sum, [, weight]) => sum + weight, 0)).toBeLessThanOrEqual(limit)
+          }
+        },
+      ),
+    )
+  })
+})
+
+describe('a key', () => {
+  it('admits no more than its slots, the oldest first, and in strict order nobody past one that waits', () => {
+    const candidates = fc.uniqueArray(fc.record({ jobId: fc.uuid(), dueMs: fc.nat(50), weight: fc.constant(1) }), {
+      selector: each => each.jobId,
+      maxLength: 20,
+    })
+    fc.assert(
+      fc.property(candidates, fc.integer({ min: 1, max: 4 }), fc.nat(5), fc.boolean(), (list, most, running, fifo) => {
+        const concurrency = fifo ? 1 : most
+        const decision = admitByKey({ concurrency, fifo }, { ...idle, running }, { candidates: list, nowMs: 100 })
+        expect(decision.admitted).toHaveLength(Math.min(list.length, Math.max(0, concurrency - running)))
+        expect(decision.admitted.length + decision.parked.length).toBe(list.length)
+        const dueOf = (id: string) => list.find(each => each.jobId === id)?.dueMs ?? 0
+        for (const id of decision.admitted) {
+          for (const { jobId } of decision.parked) expect(dueOf(id)).toBeLessThanOrEqual(dueOf(jobId))
+        }
+      }),
+    )
+  })
+})
+
+describe('a type', () => {
+  it('starts nothing while it rests, one job after a breaker’s rest, and never more than its concurrency', () => {
+    const limits = { concurrency: 4, breaker: { failures: 2, restMs: 1_000 } }
+    expect(grantForType(limits, { ...idle, pausedUntilMs: 500 }, { ms: 0, wanted: 10 })).toEqual({
+      most: 0,
+      againAtMs: 500,
+    })
+    expect(grantForType(limits, { ...idle, failures: 2, pausedUntilMs: 500 }, { ms: 600, wanted: 10 }).most).toBe(1)
+    expect(grantForType(limits, { ...idle, failures: 2, running: 1 }, { ms: 600, wanted: 10 }).most).toBe(0)
+    expect(grantForType(limits, { ...idle, running: 3 }, { ms: 0, wanted: 10 }).most).toBe(1)
+    expect(grantForType(limits, { ...idle, running: 9 }, { ms: 0, wanted: 10 }).most).toBe(0)
+  })
+
+  it('counts failures in a row only, and a completed job closes its breaker', () => {
+    const limits = { breaker: { failures: 2, restMs: 1_000 } }
+    const failed = { lane: null, outcome: { kind: 'failed', error: new Error('x') } } as const
+    const completed = { lane: null, outcome: { kind: 'completed', result: undefined } } as const
+    expect(afterOutcomes(limits, idle, { ended: [failed, completed, failed], nowMs: 0 })).toMatchObject({
+      failures: 1,
+      opened: false,
+    })
+    expect(afterOutcomes(limits, idle, { ended: [failed, failed], nowMs: 5 })).toMatchObject({
+      failures: 2,
+      pausedUntilMs: 1_005,
+      opened: true,
+    })
+    expect(afterOutcomes(limits, { ...idle, failures: 2 }, { ended: [completed], nowMs: 0 })).toMatchObject({
+      failures: 0,
+      closed: true,
+    })
+    expect(afterOutcomes(limits, idle, { ended: [completed], nowMs: 0 })).toBeUndefined()
+  })
+})
