@@ -1,9 +1,12 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Scheduler } from 'belfry'
 import { fromPool } from 'belfry/database'
 import { Pool } from 'pg'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../test-support/test-database.ts'
 import { until } from '../test-support/until.ts'
+import { call, callApi } from './flow-control.ts'
 import { stopOnSignal } from './graceful-shutdown.ts'
 import { remindInTwoDays } from './minimal.ts'
 import { reporting } from './recurring.ts'
@@ -61,4 +64,27 @@ it('graceful shutdown: SIGTERM stops the scheduler and ends the pool', async () 
   process.emit('SIGTERM')
   await until('the pool has ended', () => Promise.resolve(pool.ended))
   expect(scheduler.running).toBe(false)
+})
+
+it('flow control: calls of one account share its limits, and a busy account is asked again later', async () => {
+  let answer = 429
+  const server = createServer((_request, response) => {
+    response.writeHead(answer, { 'retry-after': '0' }).end()
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const scheduler = new Scheduler({ database: fromPool(database.pool), jobs: [callApi] })
+  await scheduler.start()
+  const snoozed = new Promise<void>(resolve =>
+    scheduler.on('job:settled', ({ outcome }) => {
+      if (outcome === 'snoozed') resolve()
+    }),
+  )
+  await call(scheduler, 'account:1', `http://127.0.0.1:${port}/`)
+  await snoozed
+  answer = 200
+  const job = await until('it has run', async () => (await scheduler.admin.listJobs({ status: 'completed' })).jobs[0])
+  expect(await scheduler.getJob(job)).toMatchObject({ result: 200, retryCount: 0, priority: 10 })
+  await scheduler.stop()
+  server.close()
 })
