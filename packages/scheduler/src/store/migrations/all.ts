@@ -2,6 +2,7 @@ import { jobsAndHistory } from './0001-jobs-and-history.ts'
 import { runnersAndSchedules } from './0002-runners-and-schedules.ts'
 import { scheduleJobFunction } from './0003-schedule-job-function.ts'
 import { oneRowPerFinishedJob } from './0004-one-row-per-finished-job.ts'
+import { durable } from './0007-durable.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -10,4 +11,5 @@ export const migrations: readonly Migration[] = [
   runnersAndSchedules,
   scheduleJobFunction,
   oneRowPerFinishedJob,
+  durable,
 ]
