@@ -7,6 +7,7 @@ const schedulerRooms = [
   ['scheduler'],
   ['event-log', 'stats', 'scheduling', 'execution', 'recurring', 'maintenance'],
   ['core'],
+  ['durable'],
   ['store'],
   ['isolation', 'webhooks', 'telemetry'],
   ['events', 'options'],

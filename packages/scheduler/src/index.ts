@@ -1,3 +1,4 @@
+export type { SendEventOptions } from './durable/send-event.ts'
 export { BelfryError, type BelfryErrorCode } from './errors.ts'
 export type { SchedulerEventName, SchedulerEvents } from './events.ts'
 export {
@@ -7,7 +8,7 @@ export {
   type IsolatedOptions,
 } from './isolation/isolated.ts'
 export type { Backoff } from './job/backoff.ts'
-export type { JobContext } from './job/context.ts'
+export type { ConfirmedEffect, EffectAttempt, JobContext, WaitOptions } from './job/context.ts'
 export { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from './job/control-errors.ts'
 export {
   defineJob,

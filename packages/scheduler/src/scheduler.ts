@@ -2,6 +2,7 @@ import { databaseNow, type Core } from './core.ts'
 import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
 import { migrate, migrationSql, type MigrationResult } from './database/migrator.ts'
+import { sendEvent, type SendEventOptions } from './durable/send-event.ts'
 import { BelfryError, show } from './errors.ts'
 import { logEvents } from './event-log.ts'
 import { EventHub, type SchedulerEventName, type SchedulerEvents } from './events.ts'
@@ -240,6 +241,24 @@ export class Scheduler {
     const redriven = await redriveJob(this.#core.database, this.#core.tables, request)
     if (redriven) this.#runner.wake()
     return redriven
+  }
+
+  /**
+   * Sends an event to the jobs that wait for it (`context.waitForEvent`): those that wait now, which are due at once, and
+   * those that begin to within `keep`. Each job gets it once. In your `transaction` it is sent if and only if that commits.
+   * Resolves with the number of jobs that were waiting.
+   * @throws BelfryError `BELFRY_INVALID_JOB_ID`, `BELFRY_INVALID_PAYLOAD`, `BELFRY_PAYLOAD_TOO_LARGE`,
+   *   `BELFRY_INVALID_DURATION`, `BELFRY_DATABASE_…`; nothing is sent then
+   */
+  async sendEvent(
+    name: string,
+    options: SendEventOptions & { transaction?: ScheduleOptions['transaction'] } = {},
+  ): Promise<{ delivered: number }> {
+    const transaction = options.transaction as Queryable | undefined
+    const parts = { ...this.#core, maxBytes: this.#core.options.maxPayloadBytes }
+    const sent = await sendEvent(parts, name, { ...options, transaction })
+    if (sent.delivered > 0 && !transaction) this.#runner.wake()
+    return sent
   }
 
   /**

@@ -31,7 +31,7 @@ export async function confirmEffect(
   const { steps } = durableTables(tables)
   await database.query(
     `insert into ${steps} as step (job_id, kind, name, done, result)
-     select job_id, 'effect', $2::text, true, $3::text::jsonb from ${tables.jobs} where job_id = $1::text
+     select job_id, 'effect', $2::text, true, $3::text::jsonb from ${tables.jobs} where job_id = $1::text limit 1
      on conflict (job_id, kind, name) do update set done = true, result = excluded.result where not step.done`,
     [request.jobId, request.key, request.result],
   )
