@@ -88,7 +88,7 @@ describeOnBothEngines('durable steps', engine => {
 
   it('names that look like parts of objects are names like any other', async () => {
     const { scheduler, runOut } = await make()
-    const names = ['__proto__', 'constructor', 'a b', "it's \"quoted\" $1", 'ä 😀']
+    const names = ['__proto__', 'constructor', 'a b', 'it\'s "quoted" $1', 'ä 😀']
     let calls = 0
     scheduler.registerHandler('odd', async (_payload, { step, attempt }) => {
       const found = []
@@ -198,7 +198,8 @@ describeOnBothEngines('durable steps', engine => {
   it('a heartbeat finds a lease that was lost, and a wish to cancel', async () => {
     const { schema, scheduler } = await make()
     const heard: unknown[] = []
-    scheduler.registerHandler('long', async ({ sql }: never, { heartbeat, jobId }) => {
+    scheduler.registerHandler('long', async (payload, { heartbeat, jobId }) => {
+      const { sql } = payload as { sql: string }
       await engine.database.query(`update ${schema}.scheduled_jobs_live set ${sql} where job_id = '${jobId}'`)
       heard.push(codeOf(await heartbeat().catch((error: unknown) => error)))
     })

@@ -80,7 +80,7 @@ async function deliver(
        from arrived where live.job_id = arrived.job_id and live.lease_token is null
          and live.last_outcome = 'snoozed' and live.scheduled_time > ${now}
        returning live.job_id
-     ), hint as materialized (select pg_notify($7::text, 'due') from (select from woken limit 1) some)
+     ), hint as materialized (select pg_notify($7::text, 'due') from (select from woken limit 1) one)
      select (select count(*) from arrived)::int as count, (select count(*) from hint)::int as hints`,
     [waiting, event.event, event.key, event.payload, eventId, event.now, tables.channel],
   )
