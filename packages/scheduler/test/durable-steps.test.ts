@@ -234,7 +234,7 @@ describeOnBothEngines('durable steps', engine => {
       leaked?.heartbeat(),
       leaked?.progress(1),
     ]
-    const codes = await Promise.all(late.map(each => each?.catch((error: unknown) => error)))
+    const codes = await Promise.all(late.map(async each => each?.catch((error: unknown) => error)))
     expect(codes.map(codeOf)).toEqual(Array.from({ length: late.length }, () => 'BELFRY_ATTEMPT_ENDED'))
     expect(await steps()).toEqual([])
   })
