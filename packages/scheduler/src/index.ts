@@ -8,7 +8,7 @@ export {
   type IsolatedOptions,
 } from './isolation/isolated.ts'
 export type { Backoff } from './job/backoff.ts'
-export type { ConfirmedEffect, EffectAttempt, JobContext, WaitOptions } from './job/context.ts'
+export type { ConfirmedEffect, EffectAttempt, JobContext, SchedulableJob, WaitOptions } from './job/context.ts'
 export { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from './job/control-errors.ts'
 export {
   defineJob,
@@ -17,6 +17,7 @@ export {
   type JobDefinitionOptions,
   type JobHandler,
 } from './job/definition.ts'
+export type { JobOptions } from './job/job-options.ts'
 export { JobType } from './job/job-type.ts'
 export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
 export type {

@@ -18,6 +18,7 @@ import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
 import { Schedules, type AppliedSchedule, type Schedule, type ScheduleDefinition } from './recurring/schedule.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
 import { silentLogger } from './runtime/logger.ts'
+import type { JobRequest } from './scheduling/check-job.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
@@ -73,7 +74,19 @@ export class Scheduler {
       events,
       clock: resolved.clock,
     }
-    this.#runner = new Runner(this.#core, { onSchedules: () => this.#enqueuer.wake() })
+    this.#runner = new Runner(this.#core, {
+      onSchedules: () => this.#enqueuer.wake(),
+      following: {
+        check: async (job, payload, own) => {
+          const request = this.#requestOf({ job, payload, options: own })
+          return { ...request, row: await this.#intake.check(request) }
+        },
+        store: async (transaction, jobs) => {
+          const rows = jobs.map(each => each.row)
+          await this.#intake.store(jobs, rows, transaction)
+        },
+      },
+    })
     this.#enqueuer = new RecurringEnqueuer(this.#core, () => this.#runner.wake())
     this.#schedules = new Schedules(this.#core, () => this.#enqueuer.wake())
     this.#declared = options.schedules ?? []
@@ -341,17 +354,21 @@ export class Scheduler {
     await this.#runner.stop(this.#core.options.gracePeriodMs)
   }
 
-  #schedule(
-    jobs: readonly { job: string | AnyJobDefinition; payload: unknown; options: ScheduleOptions }[],
-    transaction: ScheduleOptions['transaction'],
-  ): Promise<ScheduledJob[]> {
-    const requests = jobs.map(({ job, payload, options }) => ({
-      definition: typeof job === 'string' ? this.#core.registry.findOrDefault(requireJobType(job)) : job,
-      payload,
-      options,
-    }))
+  #schedule(jobs: readonly UncheckedJob[], transaction: ScheduleOptions['transaction']): Promise<ScheduledJob[]> {
+    const requests = jobs.map(job => this.#requestOf(job))
     return this.#intake.schedule(requests, transaction as Queryable | undefined)
   }
+
+  #requestOf({ job, payload, options }: UncheckedJob): JobRequest {
+    const definition = typeof job === 'string' ? this.#core.registry.findOrDefault(requireJobType(job)) : job
+    return { definition, payload, options }
+  }
+}
+
+interface UncheckedJob {
+  readonly job: string | AnyJobDefinition
+  readonly payload: unknown
+  readonly options: ScheduleOptions
 }
 
 function namedRequest(job: string, given: unknown): { job: string; payload: unknown; options: ScheduleOptions } {

@@ -2,10 +2,12 @@ import type { Core } from '../core.ts'
 import { effectKey } from '../durable/effect-key.ts'
 import { confirmEffect, confirmedEffect, sendOnce } from '../durable/effects.ts'
 import { attemptEnded, Journal } from '../durable/journal.ts'
+import { Outbox, type FollowingJobs } from '../durable/outbox.ts'
 import { runStep, sleepThrough } from '../durable/steps.ts'
 import { waitForEvent } from '../durable/waits.ts'
 import { BelfryError } from '../errors.ts'
 import type { JobContext } from '../job/context.ts'
+import type { AnyJobDefinition } from '../job/definition.ts'
 import { storable } from '../job/error-record.ts'
 import { serializePayload } from '../job/payload.ts'
 import type { LogFields, Logger } from '../runtime/logger.ts'
@@ -22,13 +24,16 @@ const NO_LINES: readonly string[] = []
 export class AttemptContext implements JobContext {
   readonly #core: Core
   readonly #held: HeldJob
+  readonly #following: FollowingJobs
   #lines: string[] | undefined
   #logger: Logger | undefined
   #journal: Journal | undefined
+  #outbox: Outbox | undefined
 
-  constructor(core: Core, held: HeldJob) {
+  constructor(core: Core, held: HeldJob, following: FollowingJobs) {
     this.#core = core
     this.#held = held
+    this.#following = following
   }
 
   get jobId(): string {
@@ -63,6 +68,10 @@ export class AttemptContext implements JobContext {
       attempt: this.attempt,
     })
     return this.#logger
+  }
+  /** The jobs to store if the attempt completes; undefined when its handler asked for none. */
+  get outbox(): Outbox | undefined {
+    return this.#outbox
   }
   /** Lines kept so far. */
   get lines(): readonly string[] {
@@ -103,6 +112,13 @@ export class AttemptContext implements JobContext {
   }
   get once(): JobContext['once'] {
     return (name, send) => sendOnce(this.#durable, name, send) as never
+  }
+  get schedule(): JobContext['schedule'] {
+    return async (job, payload, options = {}) => {
+      this.#durable.requireOpen()
+      this.#outbox ??= new Outbox()
+      return this.#outbox.add(this.#following.check(job as string | AnyJobDefinition, payload, options))
+    }
   }
 
   /** Made when it is first needed: most handlers do nothing durable. */

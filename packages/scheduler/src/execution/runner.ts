@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { databaseNow, type Core } from '../core.ts'
+import type { FollowingJobs } from '../durable/outbox.ts'
 import { BelfryError } from '../errors.ts'
 import { endedWithin } from '../runtime/clock.ts'
 import { claimJobs, type ClaimedJob } from '../store/claim-jobs.ts'
@@ -32,14 +33,15 @@ export class Runner {
   /** Slots promised to jobs that are being stored. */
   #reserved = 0
 
-  constructor(core: Core, hooks: { onSchedules: () => void }) {
+  constructor(core: Core, hooks: { onSchedules: () => void; following: FollowingJobs }) {
     this.#core = core
     this.#settler = new Settler(core, {
       onAgain: () => this.wake(),
       onWritten: () => this.#poller.slotFreed(),
+      storeFollowing: (transaction, jobs) => hooks.following.store(transaction, jobs),
     })
     const held = this.#held
-    this.#executor = new Executor(core, { held, settler: this.#settler })
+    this.#executor = new Executor(core, { held, settler: this.#settler, following: hooks.following })
     this.#leaseKeeper = new LeaseKeeper(core, { held, onRescued: () => this.wake() })
     this.#dispatcher = new Dispatcher(core, {
       held,

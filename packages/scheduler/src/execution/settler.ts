@@ -1,4 +1,7 @@
 import { databaseNow, type Core } from '../core.ts'
+import type { Queryable } from '../database/database.ts'
+import type { FollowingJob } from '../durable/outbox.ts'
+import { BelfryError } from '../errors.ts'
 import { endedWithin, sleep } from '../runtime/clock.ts'
 import { settleFinished, type FinishedAttempt, type Settled } from '../store/settle-finished.ts'
 import { settlePending, type UnfinishedAttempt } from '../store/settle-pending.ts'
@@ -15,6 +18,8 @@ interface SettlerHooks {
   onAgain(): void
   /** Outcomes were written: there may be room for more. */
   onWritten(): void
+  /** Stores jobs that exist if, and only if, their attempt completed. */
+  storeFollowing(transaction: Queryable, jobs: readonly FollowingJob[]): Promise<void>
 }
 
 /**
@@ -90,22 +95,51 @@ export class Settler {
   /** Writes up to a batch of what waits; what could not be written waits on. */
   async #writeSome(): Promise<void> {
     const { maxPayloadBytes } = this.#core.options
-    const groups: Groups = { over: [], again: [] }
+    const groups: Groups = { followed: [], over: [], again: [] }
     for (const end of this.#waiting.splice(0, LARGEST_BATCH)) {
       const record = recordOf(end, maxPayloadBytes)
-      if ('over' in record) groups.over.push({ end, row: record.over })
+      if ('over' in record && followingOf(end).length > 0) groups.followed.push({ end, row: record.over })
+      else if ('over' in record) groups.over.push({ end, row: record.over })
       else groups.again.push({ end, row: record.again })
     }
     const { database, tables } = this.#core
     const request = <Row>(attempts: readonly Row[]) => ({ attempts, now: databaseNow(this.#core) })
-    const rest = [...groups.over, ...groups.again].map(each => each.end)
+    const rest = [...groups.followed, ...groups.over, ...groups.again].map(each => each.end)
     try {
+      for (const each of groups.followed) {
+        await this.#writeTogether(each, rows => request(rows))
+        rest.shift()
+      }
       await this.#write(groups.over, rows => settleFinished(database, tables, request(rows)))
       rest.splice(0, groups.over.length)
       await this.#write(groups.again, rows => settlePending(database, tables, request(rows)))
     } catch (error) {
       this.#waiting.unshift(...rest)
       throw error
+    }
+  }
+
+  /**
+   * Writes an outcome and the jobs that follow from it in one transaction. If they cannot be stored, an id being taken,
+   * the attempt has not completed: it has failed, since trying again would ask for the same.
+   */
+  async #writeTogether(
+    { end, row }: Written<FinishedAttempt>,
+    request: (rows: readonly FinishedAttempt[]) => Parameters<typeof settleFinished>[2],
+  ): Promise<void> {
+    const { database, tables } = this.#core
+    try {
+      const { refused } = await database.transaction(async transaction => {
+        const settled = await settleFinished(transaction, tables, request([row]))
+        if (settled.refused.size === 0) await this.#hooks.storeFollowing(transaction, followingOf(end))
+        return settled
+      })
+      this.#tell([{ end }], refused)
+      if (refused.size === 0) this.#hooks.onAgain()
+    } catch (error) {
+      if (!(isDataError(error) || (error instanceof BelfryError && error.code === 'BELFRY_DUPLICATE_JOB_ID')))
+        throw error
+      this.#waiting.push({ ...end, outcome: { kind: 'failed', error } })
     }
   }
 
@@ -147,12 +181,20 @@ export class Settler {
   }
 }
 
+function followingOf({ held, outcome }: AttemptEnd): readonly FollowingJob[] {
+  return (outcome.kind === 'completed' && held.following) || NOTHING_FOLLOWS
+}
+
+const NOTHING_FOLLOWS: readonly FollowingJob[] = []
+
 interface Written<Row> {
   readonly end: AttemptEnd
   readonly row: Row
 }
 
 interface Groups {
+  /** Completed, with jobs to store along. */
+  readonly followed: Written<FinishedAttempt>[]
   readonly over: Written<FinishedAttempt>[]
   readonly again: Written<UnfinishedAttempt>[]
 }

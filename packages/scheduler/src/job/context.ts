@@ -1,5 +1,7 @@
 import type { Duration } from '../runtime/duration.ts'
 import type { Logger } from '../runtime/logger.ts'
+import type { JobOptions } from './job-options.ts'
+import type { Schema } from './standard-schema.ts'
 
 /** What a handler is told beside its payload. */
 export interface JobContext {
@@ -53,6 +55,22 @@ export interface JobContext {
    * earlier attempt began to send and nobody knows how that ended, `doubtful` is true.
    */
   readonly once: <Result>(name: string, send: (effect: EffectAttempt) => Result) => Promise<Awaited<Result>>
+  /**
+   * Schedules a job that exists if and only if this attempt completes: it is checked now, and stored in the transaction
+   * that settles the attempt. Resolves with its id; on a taken unique key the job that is there stays, and that id is
+   * nobody's. Rejects as `scheduleJob` does.
+   */
+  readonly schedule: <Input>(
+    job: string | SchedulableJob<Input>,
+    payload: Input,
+    options?: JobOptions,
+  ) => Promise<{ jobId: string }>
+}
+
+/** A job definition, as far as scheduling it goes. */
+export interface SchedulableJob<Input> {
+  readonly type: string
+  readonly payload: Schema<unknown, Input> | undefined
 }
 
 /** Options of a wait for an event. */

@@ -39,11 +39,24 @@ export class JobIntake {
    * @throws BelfryError naming the first fault; nothing is written then
    */
   async schedule(requests: readonly JobRequest[], transaction: Queryable | undefined): Promise<ScheduledJob[]> {
-    if (requests.length === 0) return []
     const jobs: NewJob[] = []
+    for (const request of requests) jobs.push(await this.check(request))
+    return this.store(requests, jobs, transaction)
+  }
+
+  /** Checks one job at the door; what comes back can be stored. */
+  check(request: JobRequest): Promise<NewJob> {
     const { clock, options } = this.#core
-    const limits = { now: clock.now(), maxPayloadBytes: options.maxPayloadBytes }
-    for (const request of requests) jobs.push(await checkJob(request, limits))
+    return checkJob(request, { now: clock.now(), maxPayloadBytes: options.maxPayloadBytes })
+  }
+
+  /** Stores jobs that were checked, as `schedule` does. */
+  async store(
+    requests: readonly JobRequest[],
+    jobs: readonly NewJob[],
+    transaction: Queryable | undefined,
+  ): Promise<ScheduledJob[]> {
+    if (requests.length === 0) return []
     refuseRepeatedIds(jobs)
     const chosen = requests.flatMap(request => request.options.jobId ?? [])
     try {

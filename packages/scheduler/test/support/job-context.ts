@@ -24,6 +24,7 @@ export function jobContext(parts: Partial<JobContext> = {}): JobContext {
     confirmEffect: unused,
     confirmedEffect: unused,
     once: unused,
+    schedule: unused,
     ...parts,
   }
 }
