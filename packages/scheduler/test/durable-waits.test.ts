@@ -219,6 +219,17 @@ describeOnBothEngines('durable sleeps and waits', engine => {
     }
   })
 
+  it('waits that begin together do not share an event either', async () => {
+    const { scheduler } = await make()
+    for (const payload of ['a', 'b', 'c']) await scheduler.sendEvent('news', { payload })
+    scheduler.registerHandler('listener', (_payload, { waitForEvent }) =>
+      Promise.all(['one', 'two', 'three'].map(step => waitForEvent('news', { timeout: '1h', step }))),
+    )
+    const job = await scheduler.scheduleJob('listener', { payload: {} })
+    await scheduler.runDueJobs()
+    expect(await scheduler.getJob(job)).toMatchObject({ status: 'completed', result: ['a', 'b', 'c'] })
+  })
+
   it('a sleep after a wait is not cut short by the event that came before', async () => {
     const { clock, scheduler, outcomes } = await make()
     scheduler.registerHandler('order', async (_payload, { waitForEvent, sleep }) => {

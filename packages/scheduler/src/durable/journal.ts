@@ -42,6 +42,7 @@ export class Journal {
   readonly #rows = new Map<string, KnownRow>()
   readonly #used = new Set<string>()
   #loading: Promise<void> | undefined
+  #turn: Promise<unknown> = Promise.resolve()
   /** When the rows were read, by the monotonic clock: their remaining times count from then. */
   #loadedAt = 0
 
@@ -104,6 +105,13 @@ export class Journal {
       now: this.now,
     })
     return row
+  }
+
+  /** Runs work of this attempt after all the work that was given here before. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.catch(() => {})
+    return turn
   }
 
   /** Notes an effect that was confirmed in this attempt. */

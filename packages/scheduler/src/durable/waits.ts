@@ -36,7 +36,8 @@ async function open(
 ): Promise<NonNullable<Awaited<ReturnType<typeof openWait>>>> {
   const { database, tables } = journal.parts
   const request = { ...journal.holder, ...wait, now: journal.now }
-  const row = await againOnConflict(() => openWait(database, tables, request))
+  // In turn: waits of one job that begin together must not take the same event.
+  const row = await journal.inTurn(() => againOnConflict(() => openWait(database, tables, request)))
   if (!row) throw journal.leaseLost()
   return row
 }
