@@ -136,12 +136,13 @@ describeOnBothEngines('jobs that follow from a job', engine => {
 
   it('run promptly in a started scheduler', async () => {
     const schema = engine.freshSchema()
-    await using scheduler = new Scheduler({ database: engine.database, schema, pollInterval: '10m' })
+    const scheduler = new Scheduler({ database: engine.database, schema, pollInterval: '10m' })
     scheduler.registerHandler('parent', async (_payload, { schedule }) => void (await schedule('child', {})))
     scheduler.registerHandler('child', () => {})
     await scheduler.start()
     await scheduler.scheduleJob('parent', { payload: {} })
     await until('both have ended', async () => (await scheduler.getStats()).counts.completed === 2)
+    await scheduler.stop()
   })
 
   it('a deadline moves with a sleep', async () => {

@@ -106,10 +106,8 @@ export class Settler {
     const request = <Row>(attempts: readonly Row[]) => ({ attempts, now: databaseNow(this.#core) })
     const rest = [...groups.followed, ...groups.over, ...groups.again].map(each => each.end)
     try {
-      for (const each of groups.followed) {
-        await this.#writeTogether(each, rows => request(rows))
-        rest.shift()
-      }
+      await this.#writeFollowed(groups.followed)
+      rest.splice(0, groups.followed.length)
       await this.#write(groups.over, rows => settleFinished(database, tables, request(rows)))
       rest.splice(0, groups.over.length)
       await this.#write(groups.again, rows => settlePending(database, tables, request(rows)))
@@ -120,27 +118,30 @@ export class Settler {
   }
 
   /**
-   * Writes an outcome and the jobs that follow from it in one transaction. If they cannot be stored, an id being taken,
-   * the attempt has not completed: it has failed, since trying again would ask for the same.
+   * Writes outcomes and the jobs that follow from them in one transaction. If jobs cannot be stored, an id being taken,
+   * each is tried alone, and that one has not completed: it has failed, since trying again would ask for the same.
    */
-  async #writeTogether(
-    { end, row }: Written<FinishedAttempt>,
-    request: (rows: readonly FinishedAttempt[]) => Parameters<typeof settleFinished>[2],
-  ): Promise<void> {
-    const { database, tables } = this.#core
+  async #writeFollowed(group: readonly Written<FinishedAttempt>[]): Promise<void> {
+    if (group.length === 0) return
     try {
-      const { refused } = await database.transaction(async transaction => {
-        const settled = await settleFinished(transaction, tables, request([row]))
-        if (settled.refused.size === 0) await this.#hooks.storeFollowing(transaction, followingOf(end))
-        return settled
-      })
-      this.#tell([{ end }], refused)
-      if (refused.size === 0) this.#hooks.onAgain()
+      const { refused } = await this.#core.database.transaction(each => this.#settleAndFollow(each, group))
+      this.#tell(group, refused)
+      this.#hooks.onAgain()
     } catch (error) {
-      if (!(isDataError(error) || (error instanceof BelfryError && error.code === 'BELFRY_DUPLICATE_JOB_ID')))
-        throw error
-      this.#waiting.push({ ...end, outcome: { kind: 'failed', error } })
+      if (!isRefusal(error)) throw error
+      const [only] = group
+      if (only && group.length === 1) this.#waiting.push({ ...only.end, outcome: { kind: 'failed', error } })
+      else for (const each of group) await this.#writeFollowed([each])
     }
+  }
+
+  async #settleAndFollow(transaction: Queryable, group: readonly Written<FinishedAttempt>[]): Promise<Settled> {
+    const attempts = group.map(each => each.row)
+    const settled = await settleFinished(transaction, this.#core.tables, { attempts, now: databaseNow(this.#core) })
+    const completed = group.filter(({ row }) => !settled.refused.has(row.jobId))
+    const following = completed.flatMap(({ end }) => followingOf(end))
+    if (following.length > 0) await this.#hooks.storeFollowing(transaction, following)
+    return settled
   }
 
   /** Writes one group; on a data error row by row, so that a bad one cannot hold up its neighbours. */
@@ -202,6 +203,11 @@ interface Groups {
 /** SQLSTATE class 22: the database cannot store one of the values, however often it is asked. */
 function isDataError(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('22')
+}
+
+/** Trying again would be refused again. */
+function isRefusal(error: unknown): boolean {
+  return isDataError(error) || (error instanceof BelfryError && error.code === 'BELFRY_DUPLICATE_JOB_ID')
 }
 
 /** The same row without the values that could not be stored. */
