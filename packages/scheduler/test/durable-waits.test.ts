@@ -229,6 +229,27 @@ describeOnBothEngines('durable sleeps and waits', engine => {
     expect(await scheduler.getJob(job)).toMatchObject({ status: 'completed', result: ['a', 'b', 'c'] })
   })
 
+  it('the longest names there can be are stored like any other', async () => {
+    const { scheduler } = await make()
+    // Four bytes each, and nothing that repeats: what compresses well would fit anywhere.
+    const long = (seed: number) =>
+      Array.from({ length: 127 }, (_, n) => String.fromCodePoint(0x20000 + ((n * 7919 + seed * 104729) % 40000))).join(
+        '',
+      )
+    const [jobId, event, key, step] = [long(1), long(2), long(3), long(4)]
+    scheduler.registerHandler('long', async (_payload, context) => {
+      await context.step(step, () => 1)
+      await context.sleep(step, 0)
+      await context.once(step, () => 1)
+      return context.waitForEvent(event, { key, timeout: '1h' })
+    })
+    await scheduler.scheduleJob('long', { payload: {}, jobId })
+    await scheduler.runDueJobs()
+    expect(await scheduler.sendEvent(event, { key, payload: 'heard' })).toEqual({ delivered: 1 })
+    await scheduler.runDueJobs()
+    expect(await scheduler.getJob(jobId)).toMatchObject({ status: 'completed', result: 'heard' })
+  })
+
   it('a sleep after a wait is not cut short by the event that came before', async () => {
     const { clock, scheduler, outcomes } = await make()
     scheduler.registerHandler('order', async (_payload, { waitForEvent, sleep }) => {
