@@ -1,12 +1,15 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-/** Tests run from the sources: the `source` condition makes `belfry` mean `packages/scheduler/src`. */
-const resolve = { conditions: ['source'] }
-const ssr = { resolve: { conditions: ['source'], externalConditions: ['source'] } }
+/** Tests run from the sources, without a build: these are the `paths` of tsconfig.base.json. */
+const source = (file: string) => fileURLToPath(new URL(`packages/scheduler/src/${file}`, import.meta.url))
+const alias = [
+  { find: /^belfry$/, replacement: source('index.ts') },
+  { find: /^belfry\/(database|testing)$/, replacement: source('$1/index.ts') },
+]
 
 export default defineConfig({
-  resolve,
-  ssr,
+  resolve: { alias },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/**/*.test.ts', 'test-support/**/*.test.ts'],
     globalSetup: ['test-support/postgres-server-setup.ts'],

@@ -26,20 +26,33 @@ export interface PostgresServer {
 
 const READY_WITHIN_MS = 30_000
 
+/** Where a server's programs and its data are, when not where they are for most tests. */
+export interface ServerPlace {
+  /** Folder with `initdb` and `postgres`: another major version. Default: what `findPostgresBinaries` finds. */
+  readonly bin?: string
+  /** Folder to put the server's own folder in: a small or slow disk. Default: the system's temporary folder. */
+  readonly within?: string
+  /** Further arguments of `initdb`. */
+  readonly initdb?: readonly string[]
+}
+
 /**
  * Starts a server. It ends with this process, also when this process is killed: a watching shell ends it when its
  * standard input closes.
  */
-export async function startPostgresServer(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
-  const { bin } = await findPostgresBinaries()
+export async function startPostgresServer(
+  settings: Readonly<Record<string, string>> = {},
+  place: ServerPlace = {},
+): Promise<PostgresServer> {
+  const bin = place.bin ?? (await findPostgresBinaries()).bin
   const owner = await ownerOfServer()
-  const folder = await mkdtemp(join(tmpdir(), 'belfry-pg-'))
+  const folder = await mkdtemp(join(place.within ?? tmpdir(), 'belfry-pg-'))
   if (owner) await chown(folder, owner.uid, owner.gid)
   const data = join(folder, 'data')
   const user = { ...owner, cwd: '/' }
   await run(
     join(bin, 'initdb'),
-    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', ...(place.initdb ?? [])],
     user,
   )
   const port = await freePort()

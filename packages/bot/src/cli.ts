@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { BelfryError, parseDuration, systemClock, VERSION } from 'belfry'
+import { schedulesCommand } from 'belfry/cli'
 import { createApp } from './app.ts'
 import { loadEnvironment, readConfig } from './config.ts'
 import { openConfigured } from './database/connect.ts'
@@ -16,6 +17,7 @@ const HELP = `Usage: belfry <command> [options]
   chat [--user NAME] [--linger DURATION]
                                talk to it here; lines from a terminal or a pipe
   demo                         48 hours of a follow-up in a few seconds
+  schedules preview RULE       when a recurring rule fires; \`belfry schedules --help\` shows more
   help, --version
 
 Settings come from the environment and .env; see .env.example.
@@ -74,6 +76,13 @@ async function chat(args: readonly string[], stop: AbortSignal): Promise<number>
   }
 }
 
+function schedules(args: readonly string[]): number {
+  const { exitCode, stdout, stderr } = schedulesCommand(args, systemClock.now())
+  process.stdout.write(stdout)
+  process.stderr.write(stderr)
+  return exitCode
+}
+
 function usage<T>(parse: () => T): T {
   try {
     return parse()
@@ -92,6 +101,8 @@ await runProgram(async stop => {
       return chat(args, stop)
     case 'demo':
       return runDemo(process.stdout)
+    case 'schedules':
+      return schedules(args)
     case 'help':
     case '--help':
     case '-h':

@@ -34,6 +34,7 @@ export interface SchedulerEvents {
   'runner:revived': { readonly runnerId: string }
 }
 
+/** The name of something a scheduler tells. */
 export type SchedulerEventName = keyof SchedulerEvents
 
 type Listener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void

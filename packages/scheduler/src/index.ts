@@ -1,3 +1,24 @@
+export type { Administration } from './administration/administration.ts'
+export type { ActorOption, AuditAction, AuditEntry, AuditPage, AuditQuery } from './administration/audit.ts'
+export type {
+  ActOptions,
+  ActResult,
+  CancelJobsOptions,
+  CancelJobsResult,
+  DeleteJobsResult,
+  Postponement,
+  PostponeJobsResult,
+  RedriveJobsResult,
+} from './administration/bulk-acts.ts'
+export type { DeadLetterGroup } from './administration/dead-letters.ts'
+export type { Explanation } from './administration/explanation.ts'
+export type { Forecast } from './administration/forecast.ts'
+export type { ForecastHour, TypeForecast } from './administration/forecasting.ts'
+export type { Hindrance, HindranceKind, RunnerName } from './administration/hindrance.ts'
+export type { JobFilter, TimeRange } from './administration/job-filter.ts'
+export type { JobPage, JobSummary } from './administration/job-list.ts'
+export type { PageOptions } from './administration/page.ts'
+export type { EraseSubjectResult } from './administration/subjects.ts'
 export type { SendEventOptions } from './durable/send-event.ts'
 export { BelfryError, type BelfryErrorCode } from './errors.ts'
 export type { SchedulerEventName, SchedulerEvents } from './events.ts'
@@ -34,14 +55,17 @@ export type { HandlerObject } from './job/registry.ts'
 export type { Schema } from './job/standard-schema.ts'
 export type { PruneCounts } from './maintenance/prune.ts'
 export type { CatchUp } from './recurring/catch-up.ts'
-export { parseRule, previewOccurrences, type Rule, type RuleInput } from './recurring/rule.ts'
-export type { AppliedSchedule, Schedule, ScheduleDefinition } from './recurring/schedule.ts'
+export type { DstPolicy } from './recurring/daylight-saving.ts'
+export { parseRule, previewOccurrences, type Rule, type RuleBounds, type RuleInput } from './recurring/rule.ts'
+export type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
+export type { Overlap, ScheduleDefinition } from './recurring/schedule-definition.ts'
+export type { ApplySchedulesOptions, BackfillRange } from './recurring/schedules.ts'
 export { sleep, systemClock, type Clock, type Timer } from './runtime/clock.ts'
 export { parseDuration, type Duration } from './runtime/duration.ts'
 export { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
 export { Scheduler, type JobReference, type SchedulerOptions } from './scheduler.ts'
 export type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
-export type { RunnerInfo, SchedulerStats, TypeStats } from './stats.ts'
+export type { RunnerInfo, SchedulerStats, TableHealth, TypeStats } from './stats.ts'
 export type { CancelResult } from './store/cancel-job.ts'
 export { collectMetrics, recordStats, type MetricSink } from './telemetry/collect-metrics.ts'
 export { METRICS, type Metric } from './telemetry/metric-names.ts'

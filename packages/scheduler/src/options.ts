@@ -2,6 +2,17 @@ import { BelfryError, show } from './errors.ts'
 import type { Database } from './database/database.ts'
 import type { AnyJobDefinition } from './job/definition.ts'
 import { requireWhole } from './job/definition.ts'
+import {
+  compose,
+  type Chain,
+  type ExecutionCall,
+  type ExecutionMiddleware,
+  type Middleware,
+  type SchedulingCall,
+  type SchedulingMiddleware,
+  type StoredJob,
+} from './job/middleware.ts'
+import type { PayloadCipher } from './job/payload-cipher.ts'
 import { DEFAULT_MAX_PAYLOAD_BYTES } from './job/payload.ts'
 import { systemClock, type Clock } from './runtime/clock.ts'
 import { parseDuration, type Duration } from './runtime/duration.ts'
@@ -9,7 +20,7 @@ import { silentLogger, type Logger } from './runtime/logger.ts'
 
 /** Options of a scheduler's engine. Only `database` is needed. */
 export interface EngineOptions {
-  /** From `fromPool(pool)` or `fromPglite(pglite)`. The connection behind it stays the caller's. */
+  /** From `fromPool(pool)`, `fromPostgresJs(sql)` or `fromPglite(pglite)`. The connection behind it stays the caller's. */
   database: Database
   /** The job types this process knows. More can be added with `registerHandler`. */
   jobs?: readonly AnyJobDefinition[]
@@ -36,6 +47,13 @@ export interface EngineOptions {
     /** Rows of `job_execution_history`. Default 30 days. */
     history?: Duration
   }
+  /** Encrypts payloads at rest: `payloadCipher({ keys, current })`. Default: stored as they are. */
+  payloadCipher?: PayloadCipher
+  /** Code around every scheduling call and every attempt of this process, the first outermost. Default: none. */
+  middleware?: {
+    scheduling?: readonly SchedulingMiddleware[]
+    execution?: readonly ExecutionMiddleware[]
+  }
   /** Largest payload as JSON, in bytes. Default 65,536. */
   maxPayloadBytes?: number
   /** Default: silent. Any pino-shaped logger. */
@@ -56,6 +74,10 @@ export interface ResolvedOptions {
   readonly leaseMs: number
   readonly gracePeriodMs: number
   readonly retention: Readonly<Record<'completed' | 'failed' | 'cancelled' | 'history', number>>
+  readonly payloadCipher: PayloadCipher | undefined
+  /** Undefined where there is none: the common case makes no call objects for nobody. */
+  readonly aroundScheduling: Chain<SchedulingCall, readonly StoredJob[]> | undefined
+  readonly aroundExecution: Chain<ExecutionCall, unknown> | undefined
   readonly maxPayloadBytes: number
   readonly logger: Logger
   readonly clock: Clock
@@ -104,10 +126,17 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
       cancelled: parseDuration(kept.cancelled ?? 7 * DAY_MS, 'retention.cancelled'),
       history: parseDuration(kept.history ?? 30 * DAY_MS, 'retention.history'),
     }),
+    payloadCipher: options.payloadCipher,
+    aroundScheduling: chainOf(options.middleware?.scheduling),
+    aroundExecution: chainOf(options.middleware?.execution),
     maxPayloadBytes:
       requireWhole(options.maxPayloadBytes, { name: 'maxPayloadBytes', least: 2 }) ?? DEFAULT_MAX_PAYLOAD_BYTES,
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   })
+}
+
+function chainOf<Call, Result>(list: readonly Middleware<Call, Result>[] = []): Chain<Call, Result> | undefined {
+  return list.length > 0 ? compose(list) : undefined
 }

@@ -1,3 +1,4 @@
+import { Administration } from './administration/administration.ts'
 import { databaseNow, type Core } from './core.ts'
 import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
@@ -8,6 +9,7 @@ import { logEvents } from './event-log.ts'
 import { EventHub, type SchedulerEventName, type SchedulerEvents } from './events.ts'
 import { Runner } from './execution/runner.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
+import { JobReader } from './job-reader.ts'
 import { requireKey } from './job/job-id.ts'
 import { requireJobType } from './job/job-type.ts'
 import type { Attempt, Job } from './job/job.ts'
@@ -15,16 +17,18 @@ import { JobRegistry, type HandlerObject } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
 import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
-import { Schedules, type AppliedSchedule, type Schedule, type ScheduleDefinition } from './recurring/schedule.ts'
+import type { InTransaction } from './recurring/in-transaction.ts'
+import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
+import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
+import { Schedules, type ApplySchedulesOptions, type BackfillRange } from './recurring/schedules.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
+import { endedWithin } from './runtime/clock.ts'
 import { silentLogger } from './runtime/logger.ts'
 import type { JobRequest } from './scheduling/check-job.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
 import { cancelJob, type CancelResult } from './store/cancel-job.ts'
-import { findJob, findJobByKey, findJobsByPrefix } from './store/find-job.ts'
-import { listAttempts } from './store/list-attempts.ts'
 import { migrationPlan } from './store/migrations/plan.ts'
 import { redriveJob } from './store/redrive-job.ts'
 import { tablesIn } from './store/tables.ts'
@@ -35,6 +39,9 @@ export interface SchedulerOptions extends EngineOptions {
   schedules?: readonly ScheduleDefinition[]
 }
 
+/** How long a stop waits for a statement of the background loops that may never be answered. */
+const BACKGROUND_PATIENCE_MS = 3_000
+
 /** A job by its id, or by the answer of the call that scheduled it. */
 export type JobReference = string | { readonly jobId: string }
 
@@ -43,8 +50,11 @@ export type JobReference = string | { readonly jobId: string }
  * Constructing one does nothing but check its options.
  */
 export class Scheduler {
+  /** What a person asks of a running scheduler: lists, acts on many jobs, subjects, audit, `explain`, `forecast`. */
+  readonly admin: Administration
   readonly #core: Core
   readonly #intake: JobIntake
+  readonly #reader: JobReader
   readonly #runner: Runner
   readonly #maintainer: Maintainer
   readonly #enqueuer: RecurringEnqueuer
@@ -90,8 +100,10 @@ export class Scheduler {
     this.#enqueuer = new RecurringEnqueuer(this.#core, () => this.#runner.wake())
     this.#schedules = new Schedules(this.#core, () => this.#enqueuer.wake())
     this.#declared = options.schedules ?? []
+    this.#reader = new JobReader(this.#core)
     this.#intake = new JobIntake(this.#core, this.#runner)
     this.#maintainer = new Maintainer(this.#core)
+    this.admin = new Administration(this.#core, this.#runner)
   }
 
   /** True between `start()` and `stop()`. */
@@ -192,7 +204,10 @@ export class Scheduler {
    * Schedules many jobs, of one type or several, in one transaction: all or none. Answers come in order.
    * @throws BelfryError as `scheduleJob` does, for the first job at fault
    */
-  scheduleJobs(jobs: readonly BulkJob[], options: Pick<ScheduleOptions, 'transaction'> = {}): Promise<ScheduledJob[]> {
+  scheduleJobs(
+    jobs: readonly BulkJob[],
+    options: Pick<ScheduleOptions, 'transaction'> = {},
+  ): Promise<readonly ScheduledJob[]> {
     return this.#schedule(
       jobs.map(({ job, payload, ...each }) => ({ job, payload: payload ?? {}, options: each })),
       options.transaction,
@@ -201,22 +216,22 @@ export class Scheduler {
 
   /** The job with this id, or undefined when there is none or retention removed it. */
   getJob(job: JobReference): Promise<Job | undefined> {
-    return findJob(this.#core.database, this.#core.tables, idOf(job))
+    return this.#reader.byId(idOf(job))
   }
 
   /** The unfinished job of a type that holds a unique key. */
   getJobByKey(jobType: string, uniqueKey: string): Promise<Job | undefined> {
-    return findJobByKey(this.#core.database, this.#core.tables, { jobType, uniqueKey })
+    return this.#reader.byKey({ jobType, uniqueKey })
   }
 
   /** Jobs whose id begins with `prefix`, newest first, at most `limit` (default 10). */
   findJobs(prefix: string, limit = 10): Promise<Job[]> {
-    return findJobsByPrefix(this.#core.database, this.#core.tables, { prefix: requireKey(prefix, 'prefix'), limit })
+    return this.#reader.byPrefix(prefix, limit)
   }
 
   /** Every attempt of a job, the first one first. */
   getAttempts(job: JobReference): Promise<Attempt[]> {
-    return listAttempts(this.#core.database, this.#core.tables, idOf(job))
+    return this.#reader.attempts(idOf(job))
   }
 
   /** Jobs by type and status, what is due, the last day's success, and the processes that run jobs. */
@@ -275,11 +290,24 @@ export class Scheduler {
   }
 
   /**
-   * Stores a recurring schedule, or brings the stored one in line. The `schedules` option does this at start.
+   * Stores a recurring schedule, or brings the stored one in line. An unchanged rule keeps its next occurrence, so that
+   * restarts shift nothing; a paused schedule stays paused.
    * @throws BelfryError `BELFRY_INVALID_RULE`, `BELFRY_INVALID_TIME_ZONE`, `BELFRY_INVALID_PAYLOAD`, `BELFRY_INVALID_…`
    */
-  applySchedule(definition: ScheduleDefinition): Promise<AppliedSchedule> {
-    return this.#schedules.apply(definition)
+  applySchedule(definition: ScheduleDefinition, options: InTransaction = {}): Promise<AppliedSchedule> {
+    return this.#schedules.apply(definition, options)
+  }
+
+  /**
+   * Brings the stored schedules in line with your code, all or none, and answers what that changed. The `schedules` option
+   * does this at start.
+   * @throws BelfryError as `applySchedule` does, for the first one at fault
+   */
+  applySchedules(
+    definitions: readonly ScheduleDefinition[],
+    options: ApplySchedulesOptions = {},
+  ): Promise<SchedulePlan> {
+    return this.#schedules.applyAll(definitions, options)
   }
 
   getSchedules(): Promise<Schedule[]> {
@@ -287,18 +315,35 @@ export class Scheduler {
   }
 
   /** Stops a schedule from firing until it is resumed. False when there is none. */
-  pauseSchedule(scheduleId: string): Promise<boolean> {
-    return this.#schedules.pause(scheduleId, true)
+  pauseSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
+    return this.#schedules.pause(scheduleId, true, options)
   }
 
   /** Goes on with the next occurrence from now. False when there is none. */
-  resumeSchedule(scheduleId: string): Promise<boolean> {
-    return this.#schedules.pause(scheduleId, false)
+  resumeSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
+    return this.#schedules.pause(scheduleId, false, options)
   }
 
   /** Deletes a schedule; jobs it made stay. False when there is none. */
-  removeSchedule(scheduleId: string): Promise<boolean> {
-    return this.#schedules.remove(scheduleId)
+  removeSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
+    return this.#schedules.remove(scheduleId, options)
+  }
+
+  /**
+   * Makes a schedule's job now, be it paused or not; its `occurrence` is now. Answers its id, or null when the schedule
+   * skips or queues it because an earlier job is unfinished.
+   * @throws BelfryError `BELFRY_INVALID_OPTION` when there is no such schedule
+   */
+  triggerSchedule(scheduleId: string, options: InTransaction = {}): Promise<string | null> {
+    return this.#schedules.trigger(scheduleId, options)
+  }
+
+  /**
+   * Makes the jobs of occurrences (at most 1,000) that have none yet, whatever the overlap policy; past ones are due now.
+   * @throws BelfryError `BELFRY_INVALID_OPTION` without such a schedule or for too long a range, `BELFRY_INVALID_TIME`
+   */
+  backfillSchedule(scheduleId: string, range: BackfillRange, options: InTransaction = {}): Promise<Backfill> {
+    return this.#schedules.backfill(scheduleId, range, options)
   }
 
   /** Removes finished jobs and attempts past their retention now; a started scheduler does so hourly. */
@@ -336,7 +381,7 @@ export class Scheduler {
       throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
     }
     if (this.#core.options.migrate) await this.migrate()
-    for (const definition of this.#declared) await this.#schedules.apply(definition)
+    if (this.#declared.length > 0) await this.applySchedules(this.#declared)
     await this.#runner.start()
     this.#enqueuer.start()
     this.#maintainer.start()
@@ -349,12 +394,15 @@ export class Scheduler {
     this.#state = 'stopped'
     this.#intake.stop()
     if (!wasStarted) return
-    await this.#enqueuer.stop()
-    await this.#maintainer.stop()
+    const background = Promise.all([this.#enqueuer.stop(), this.#maintainer.stop()])
+    await endedWithin(this.#core.clock, background, BACKGROUND_PATIENCE_MS)
     await this.#runner.stop(this.#core.options.gracePeriodMs)
   }
 
-  #schedule(jobs: readonly UncheckedJob[], transaction: ScheduleOptions['transaction']): Promise<ScheduledJob[]> {
+  #schedule(
+    jobs: readonly UncheckedJob[],
+    transaction: ScheduleOptions['transaction'],
+  ): Promise<readonly ScheduledJob[]> {
     const requests = jobs.map(job => this.#requestOf(job))
     return this.#intake.schedule(requests, transaction as Queryable | undefined)
   }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { parseRule, previewOccurrences, Scheduler, type BelfryError } from 'belfry'
+import { parseRule, previewOccurrences, Scheduler, type BelfryError, type DstPolicy, type RuleInput } from 'belfry'
 import { TestClock } from 'belfry/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -155,6 +155,33 @@ describe('when a rule fires', () => {
   })
 
   it.each([
+    ['nothing', {}, 'BELFRY_INVALID_RULE'],
+    ['a list', [], 'BELFRY_INVALID_RULE'],
+    ['no value', null, 'BELFRY_INVALID_RULE'],
+    ['two rules at once', { cron: '@daily', every: '1d' }, 'BELFRY_INVALID_RULE'],
+    ['an option nobody knows', { cron: '@daily', until: '2027-01-01T00:00:00Z' }, 'BELFRY_INVALID_RULE'],
+    ['a start in no zone', { cron: '@daily', start: '2027-01-01T00:00' }, 'BELFRY_INVALID_TIME'],
+    ['a start that is no date', { every: '1h', start: new Date(Number.NaN) }, 'BELFRY_INVALID_TIME'],
+    [
+      'an end before its start',
+      { cron: '@daily', start: new Date(86_400_000), end: new Date(0) },
+      'BELFRY_INVALID_RULE',
+    ],
+    ['a count of nothing', { cron: '@daily', start: new Date(0), count: 0 }, 'BELFRY_INVALID_OPTION'],
+    ['a count from nowhere', { cron: '@daily', count: 3 }, 'BELFRY_INVALID_RULE'],
+    ['a count that takes for ever', { every: '1s', start: new Date(0), count: 10_001 }, 'BELFRY_INVALID_RULE'],
+    ['an interval of nothing', { every: null }, 'BELFRY_INVALID_DURATION'],
+  ])('refuses %s as an object', (_story, rule, code) => {
+    expect(() => parseRule(rule as RuleInput)).toThrow(expect.objectContaining({ code }))
+  })
+
+  it('refuses a policy for the change of the clocks that there is none of', () => {
+    expect(() => parseRule('@daily', 'UTC', 'twice' as DstPolicy)).toThrow(
+      /dst: expected once, skip, wall, got "twice"/,
+    )
+  })
+
+  it.each([
     ['31 February', '0 0 31 2 *', 'UTC', 'BELFRY_INVALID_RULE'],
     ['nothing', '', 'UTC', 'BELFRY_INVALID_RULE'],
     ['too many fields', '0 0 0 1 1 1 2030', 'UTC', 'BELFRY_INVALID_RULE'],
@@ -208,9 +235,10 @@ describeOnBothEngines('recurring schedules', engine => {
     expect(relaxed).toMatchObject({
       scheduleId: 'hourly',
       firedCount: 1,
+      skippedCount: 4,
       nextOccurrence: new Date('2027-01-01T06:00Z'),
     })
-    expect(strict).toMatchObject({ scheduleId: 'strict', firedCount: 0, skippedCount: 1 })
+    expect(strict).toMatchObject({ scheduleId: 'strict', firedCount: 0, skippedCount: 5 })
   })
 
   it('skip an occurrence while the last job is unfinished, if asked to', async () => {
@@ -253,6 +281,9 @@ describeOnBothEngines('recurring schedules', engine => {
     await scheduler.runDueJobs()
     expect(ran).toEqual(['2027-01-01T01:00:00.000Z'])
     expect(faults).toEqual(['schedule a spoiled one, now paused: BELFRY_INVALID_RULE'])
-    expect((await scheduler.getSchedules()).map(each => each.paused)).toEqual([true, false])
+    expect(await scheduler.getSchedules()).toMatchObject([
+      { paused: true, errorMessage: expect.stringMatching(/^schedule rule: expected cron .* got "whenever"/) },
+      { paused: false, errorMessage: null },
+    ])
   })
 })

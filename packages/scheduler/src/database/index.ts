@@ -1,3 +1,8 @@
+export { fromDrizzle, type DrizzleLike, type DrizzleSql } from './adapters/drizzle.ts'
+export { fromKnex, type KnexLike } from './adapters/knex.ts'
+export { fromKysely, type KyselyLike, type KyselyStatement } from './adapters/kysely.ts'
+export { fromPostgresJs, type PostgresJs, type PostgresJsTransaction } from './adapters/postgres-js.ts'
+export { fromPrisma, type PrismaLike } from './adapters/prisma.ts'
 export type { Database, Queryable, QueryResult, Unlisten } from './database.ts'
 export { describeDatabaseError } from './database-error.ts'
 export { quoteIdentifier } from './identifier.ts'

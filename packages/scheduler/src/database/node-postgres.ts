@@ -7,6 +7,7 @@ export interface PgClient {
   on(event: 'notification', listener: (message: { channel: string; payload?: string | undefined }) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
   removeAllListeners(event?: string): unknown
   release(destroy?: boolean | Error): void
 }
@@ -35,7 +36,10 @@ const PING_INTERVAL_MS = 5_000
  * Also attaches an `error` listener: without one, an idle connection that the server closes ends the process.
  */
 export function fromPool(pool: PgPool): Database {
-  pool.on('error', ignoreIdleClientError)
+  if (!guarded.has(pool)) {
+    guarded.add(pool)
+    pool.on('error', ignoreIdleClientError)
+  }
   const query = async <Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> => {
     const result = await pool.query(text, values as unknown[])
     return { rows: result.rows as Row[] }
@@ -45,9 +49,17 @@ export function fromPool(pool: PgPool): Database {
     maxConnections: pool.options.max ?? DEFAULT_POOL_SIZE,
     query,
     transaction: work => transact(pool, work),
-    listen: (channel, onHint, onReconnect) => listen({ pool, channel, onHint, onReconnect }),
+    listen: async (channel, onHint, onReconnect) => {
+      if ((pool.options.max ?? DEFAULT_POOL_SIZE) < 2) {
+        throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'LISTEN would take the only connection of this pool')
+      }
+      return listen({ pool, channel, onHint, onReconnect })
+    },
   }
 }
+
+/** Pools that have our listener: a program may make any number of handles of one pool. */
+const guarded = new WeakSet<PgPool>()
 
 /** pg removes the broken client by itself; whoever needs a connection next gets the error then. */
 function ignoreIdleClientError(): void {}
@@ -55,6 +67,10 @@ function ignoreIdleClientError(): void {}
 async function transact<T>(pool: PgPool, work: (transaction: Queryable) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
+  // A checked-out client tells of a lost connection twice: its statement rejects, and it emits `error`, which ends the
+  // process if nobody listens.
+  const onLost = (error: Error) => (broken = error)
+  client.on('error', onLost)
   try {
     await client.query('begin')
     const value = await work(fromClient(client))
@@ -67,6 +83,7 @@ async function transact<T>(pool: PgPool, work: (transaction: Queryable) => Promi
     })
     throw error
   } finally {
+    client.removeListener('error', onLost)
     client.release(broken)
   }
 }
@@ -91,9 +108,9 @@ interface Subscription {
 /** Listens on one checked-out connection; a lost one is replaced until the subscription ends. */
 async function listen(subscription: Subscription): Promise<Unlisten> {
   let ended = false
-  let current = await openListener(subscription, lost)
   let relisten: Promise<void> | undefined
   let wakeUp = () => {}
+  let current = await openListener(subscription, lost)
 
   function lost(): void {
     if (!ended) relisten ??= reconnect().finally(() => (relisten = undefined))
@@ -127,6 +144,7 @@ async function listen(subscription: Subscription): Promise<Unlisten> {
 async function openListener({ pool, channel, onHint }: Subscription, onLost: () => void): Promise<{ close(): void }> {
   const client = await pool.connect()
   let open = true
+  let listening = false
   const close = (error?: Error) => {
     if (!open) return
     open = false
@@ -138,7 +156,8 @@ async function openListener({ pool, channel, onHint }: Subscription, onLost: () 
   const fail = (error: Error) => {
     if (!open) return
     close(error)
-    onLost()
+    // Before it listens, whoever opens it learns of the loss from the rejected LISTEN.
+    if (listening) onLost()
   }
   client.on('error', fail)
   client.on('end', () => fail(new Error('connection ended')))
@@ -153,6 +172,7 @@ async function openListener({ pool, channel, onHint }: Subscription, onLost: () 
   }, PING_INTERVAL_MS)
   try {
     await client.query(`listen "${channel.replaceAll('"', '""')}"`)
+    listening = true
   } catch (error) {
     close(error instanceof Error ? error : new Error(String(error)))
     throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', `cannot LISTEN on ${channel}`, { cause: error })

@@ -42,7 +42,9 @@ export function planClaim(types: readonly TypeFacts[], slots: { concurrency: num
   const held = types.reduce((sum, each) => sum + each.running + each.waiting, 0)
   const free = Math.max(0, slots.concurrency - held)
   const ahead = types.map(each => (slots.stalled ? 0 : aheadOf(each)))
-  const capacity = slots.concurrency + Math.max(0, ...ahead)
+  // Where there is a backlog, its own pace counts: by that of another, faster type there would seem to be room for ever.
+  const paced = ahead.filter((_, index) => types[index]?.busy || !types.some(each => each.busy))
+  const capacity = slots.concurrency + Math.max(0, ...paced)
   const room = Math.min(capacity - held, LARGEST_CLAIM)
   if (room <= 0) return { wanted: [], limit: 0, capacity }
   const busy = types.filter(each => each.busy).length
@@ -53,8 +55,11 @@ export function planClaim(types: readonly TypeFacts[], slots: { concurrency: num
     const most = Math.min(Math.max(0, ownFree) + ownAhead, share)
     return most > 0 ? [{ jobType: each.jobType, most }] : []
   })
+  // The claim takes the oldest first: one place above the room for each type without a backlog, or a flood of old jobs of
+  // another type would keep it waiting until the flood's end.
+  const idle = busy > 0 ? wanted.length - busy : 0
   const limit = Math.min(
-    room,
+    room + Math.max(0, idle),
     wanted.reduce((sum, each) => sum + each.most, 0),
   )
   return { wanted, limit, capacity }

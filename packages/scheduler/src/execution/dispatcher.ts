@@ -19,6 +19,8 @@ interface DispatcherParts {
   readonly executor: Executor
   /** A slot was freed; more may be claimed. */
   readonly onFree: () => void
+  /** These could not be given back now. */
+  readonly onUnreleased: (jobs: readonly { jobId: string; leaseToken: string }[]) => void
 }
 
 /** Starts claimed jobs at their instant, as slots allow, in the order they were claimed within each type. */
@@ -158,7 +160,7 @@ export class Dispatcher {
 
   #release(jobs: readonly HeldJob[], delayMs: number): void {
     this.#giveBack(jobs, delayMs).catch((error: unknown) => {
-      // They are taken back from us when our lease ends, or settled as interrupted by the next look.
+      this.#parts.onUnreleased(jobs.map(held => ({ jobId: held.job.job_id, leaseToken: held.leaseToken })))
       this.#core.events.emit('database:error', { during: 'give back', error })
     })
   }

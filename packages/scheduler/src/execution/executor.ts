@@ -2,9 +2,13 @@ import type { Core } from '../core.ts'
 import type { FollowingJobs } from '../durable/outbox.ts'
 import { BelfryError } from '../errors.ts'
 import { ExpiredError } from '../job/control-errors.ts'
+import type { ExecutionCall } from '../job/middleware.ts'
 import { decideOutcome, type HandlerEnd } from '../job/outcome.ts'
 import { parsePayload } from '../job/payload.ts'
+import { openPayload } from '../job/stored-payload.ts'
+import type { ResolvedOptions } from '../options.ts'
 import { parseDuration } from '../runtime/duration.ts'
+import type { UncommonFields } from '../store/claim-jobs.ts'
 import { AttemptContext } from './attempt-context.ts'
 import { Deadlines } from './deadlines.ts'
 import { eventOf, type HeldJob } from './held-job.ts'
@@ -50,7 +54,7 @@ export class Executor {
     held.context = context
     let work: unknown
     try {
-      work = this.#refuseLate(held) ?? callHandler(held, context)
+      work = this.#refuseLate(held) ?? callHandler(held, context, this.#core.options)
     } catch (threw) {
       // Not in this turn: a slot that is freed while it is being filled would be filled twice.
       work = Promise.reject(threw)
@@ -119,8 +123,8 @@ export class Executor {
   }
 }
 
-/** Runs the handler on the parsed payload. */
-function callHandler(held: HeldJob, context: AttemptContext): unknown {
+/** Runs the handler on the parsed payload, inside the middleware. */
+function callHandler(held: HeldJob, context: AttemptContext, options: ResolvedOptions): unknown {
   const { job, details, definition } = held
   if (details.cancel_requested) {
     held.abort(new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while an earlier attempt ran'))
@@ -130,10 +134,19 @@ function callHandler(held: HeldJob, context: AttemptContext): unknown {
   const { handler } = definition
   if (!handler) throw new BelfryError('BELFRY_INVALID_JOB_TYPE', `no handler for ${definition.type}`)
   // The definition's own schema vouches for the payload's type, which the registry no longer knows.
-  if (!definition.payload && details.payload_version === definition.payloadVersion) {
-    return handler(job.payload as never, context)
+  const run = (payload: unknown): unknown => {
+    const { aroundExecution } = options
+    if (!aroundExecution) return handler(payload as never, context)
+    const call = { job: factsOf(context, details), payload, context }
+    return aroundExecution(call, async () => handler(payload as never, context))
   }
-  return parsePayload(definition, job.payload, details.payload_version).then(payload =>
-    handler(payload as never, context),
-  )
+  const payload = openPayload(options.payloadCipher, job.payload, job.job_type)
+  if (!definition.payload && details.payload_version === definition.payloadVersion) return run(payload)
+  return parsePayload(definition, payload, details.payload_version).then(run)
+}
+
+function factsOf(context: AttemptContext, details: UncommonFields): ExecutionCall['job'] {
+  const { jobId, jobType, attempt, retryCount, maxRetries, scheduledTime, occurrence } = context
+  const metadata = details.metadata ?? {}
+  return { jobId, jobType, attempt, retryCount, maxRetries, scheduledTime, occurrence, metadata }
 }

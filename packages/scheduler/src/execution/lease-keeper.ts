@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { databaseNow, type Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
-import { sleep } from '../runtime/clock.ts'
+import { sleep, type Timer } from '../runtime/clock.ts'
+import { releaseClaims } from '../store/release-claims.ts'
+import { releaseJobs } from '../store/release-jobs.ts'
 import { registerRunner } from '../store/register-runner.ts'
 import { renewLease } from '../store/renew-lease.ts'
 import { rescueJobs, rescueOrphans, type RescuedJob } from '../store/rescue-jobs.ts'
@@ -15,7 +17,9 @@ import type { HeldJobs } from './held-jobs.ts'
 const RENEWALS_PER_LEASE = 3
 /** A job whose process crashed this often is given up, unless its definition says otherwise. */
 const DEFAULT_MAX_LOST = 3
-/** How far past another runner's expiry the look at it happens, so that it finds it expired. */
+/** A statement whose connection is gone may still be waiting for a lock on the server; not for longer than this. */
+const DOUBTFUL_LEASES = 3
+/** How far past an expiry the look at it happens, so that it finds it expired: timers may fire a little early. */
 const EXPIRY_SLACK_MS = 20
 
 /**
@@ -28,6 +32,11 @@ export class LeaseKeeper {
   readonly #onRescued: () => void
   #runnerId: string = randomUUID()
   #renewedAt = 0
+  /** Claims whose answer was lost, and when the server has surely given up on them, by the monotonic clock. */
+  readonly #doubtful = new Map<string, number>()
+  /** Jobs that could not be given back. */
+  #unreleased: { jobId: string; leaseToken: string }[] = []
+  #guard: Timer | undefined
   #stop = new AbortController()
   #pause = new AbortController()
   #loop: Promise<void> = Promise.resolve()
@@ -58,12 +67,45 @@ export class LeaseKeeper {
   /** Stops renewing. Whoever holds nothing any more leaves the registry too; otherwise the lease runs out. */
   async stop(): Promise<void> {
     this.#stop.abort()
+    // A renewal that is never answered must leave no timer behind either.
+    this.#guard?.cancel()
     await this.#loop
   }
 
   /** Renews now instead of at the next third of the lease. */
   renewSoon(): void {
     this.#pause.abort()
+  }
+
+  /**
+   * A statement that claims under this token failed, perhaps after the server had carried it out: its jobs are then held
+   * by this runner and known to nobody. They are given back once the database answers again.
+   */
+  doubt(leaseToken: string): void {
+    const { clock, options } = this.#core
+    this.#doubtful.set(leaseToken, clock.monotonic() + DOUBTFUL_LEASES * options.leaseMs)
+    this.renewSoon()
+  }
+
+  /** Gives these jobs back at the next renewal: giving them back at once failed. */
+  releaseLater(jobs: readonly { jobId: string; leaseToken: string }[]): void {
+    this.#unreleased.push(...jobs)
+    this.renewSoon()
+  }
+
+  /** Gives back what is held by this runner and known to nobody. */
+  async giveBackForgotten(): Promise<void> {
+    const { database, tables, clock } = this.#core
+    if (this.#doubtful.size > 0) {
+      const tokens = [...this.#doubtful.keys()]
+      if ((await releaseClaims(database, tables, tokens)) > 0) this.#onRescued()
+      for (const [token, until] of this.#doubtful) if (clock.monotonic() > until) this.#doubtful.delete(token)
+    }
+    if (this.#unreleased.length > 0) {
+      const jobs = this.#unreleased
+      await releaseJobs(database, tables, { jobs, delayMs: 0, now: databaseNow(this.#core) })
+      this.#unreleased = this.#unreleased.slice(jobs.length)
+    }
   }
 
   async register(): Promise<void> {
@@ -111,12 +153,17 @@ export class LeaseKeeper {
       this.#pause = new AbortController()
       await sleep(clock, pauseMs, AbortSignal.any([signal, this.#pause.signal]))
       if (signal.aborted) return
+      const expiresInMs = this.#renewedAt + options.leaseMs - clock.monotonic() + EXPIRY_SLACK_MS
+      // A database that does not answer at all must not keep the handlers either.
+      this.#guard = clock.setTimer(expiresInMs, () => this.#abortWhenExpired())
       try {
         pauseMs = await this.#renew()
       } catch (error) {
         events.emit('database:error', { during: 'heartbeat', error })
         this.#abortWhenExpired()
         pauseMs = options.leaseMs / RENEWALS_PER_LEASE / 4
+      } finally {
+        this.#guard.cancel()
       }
     }
   }
@@ -134,6 +181,7 @@ export class LeaseKeeper {
     })
     if (renewal.alive) {
       this.#renewedAt = asked
+      await this.giveBackForgotten()
       await this.checkRunning()
     } else {
       this.#held.abortAll(new BelfryError('BELFRY_LEASE_LOST', 'this runner was silent for longer than its lease'))

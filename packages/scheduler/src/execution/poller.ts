@@ -39,6 +39,7 @@ export class Poller {
   readonly #core: Core
   readonly #parts: PollerParts
   #stopped = true
+  #abandoned = false
   #loop: Promise<void> = Promise.resolve()
   #woken = false
   #timer: Timer | undefined
@@ -81,6 +82,11 @@ export class Poller {
     this.#refill?.cancel()
     this.wake()
     await this.#loop
+  }
+
+  /** A claim that is under way never ends: whatever it answers after all is not wanted. */
+  abandon(): void {
+    this.#abandoned = true
   }
 
   /** Look for due jobs now. */
@@ -166,6 +172,9 @@ export class Poller {
       limit,
       lookAheadMs: LOOK_AHEAD_MS,
       now: databaseNow(this.#core),
+    }).catch((error: unknown) => {
+      this.#parts.leaseKeeper.doubt(leaseToken)
+      throw error
     })
     const counts = new Map<string, number>()
     for (const { job_type: type } of jobs) counts.set(type, (counts.get(type) ?? 0) + 1)
@@ -173,6 +182,7 @@ export class Poller {
     const filled = jobs.length >= limit || this.#busy.size > 0
     // A type without room was not asked for and may have any number of due jobs.
     this.#moreWaiting = filled || wanted.length < registry.handled().length
+    if (this.#abandoned) return { claimed: 0, filled: false }
     this.#parts.dispatcher.accept(jobs, { token: leaseToken, claimedAt: clock.monotonic() })
     return { claimed: jobs.length, filled }
   }

@@ -32,6 +32,7 @@ export class Runner {
   readonly #listener: WakeListener
   /** Slots promised to jobs that are being stored. */
   #reserved = 0
+  #onUnreserved: (() => void)[] = []
 
   constructor(core: Core, hooks: { onSchedules: () => void; following: FollowingJobs }) {
     this.#core = core
@@ -47,6 +48,7 @@ export class Runner {
       held,
       executor: this.#executor,
       onFree: () => this.#poller.slotFreed(),
+      onUnreleased: jobs => this.#leaseKeeper.releaseLater(jobs),
     })
     this.#poller = new Poller(core, {
       held,
@@ -78,15 +80,17 @@ export class Runner {
    * back unspent.
    */
   async stop(gracePeriodMs: number): Promise<void> {
-    await this.#poller.stop()
-    const released = await this.#releaseWaiting()
+    // A database that does not answer at all must not keep the process: its claim, if it comes true, runs out.
+    const answers = await this.#patiently(this.#poller.stop())
+    if (!answers) this.#poller.abandon()
+    const stored = await this.#patiently(this.#reservationsEnded())
+    const released = answers && stored && (await this.#releaseWaiting())
     await this.#finishOrGiveUp(gracePeriodMs)
     const settled = await this.#settler.drain(SETTLE_PATIENCE_MS)
     this.#executor.stop()
     this.#settler.close()
-    await this.#listener.stop()
-    await this.#leaseKeeper.stop()
-    if (released && settled) await this.#leave()
+    const left = await this.#patiently(Promise.all([this.#listener.stop(), this.#leaseKeeper.stop()]))
+    if (released && settled && left) await this.#patiently(this.#leave())
   }
 
   /** Look for due jobs now. */
@@ -112,6 +116,8 @@ export class Runner {
 
   unreserve(count: number): void {
     this.#reserved -= count
+    if (this.#reserved > 0) return
+    for (const resolve of this.#onUnreserved.splice(0)) resolve()
   }
 
   /** A new lease under this runner. */
@@ -122,6 +128,11 @@ export class Runner {
   /** Runs jobs that were stored as claimed under a lease of ours. */
   take(jobs: readonly ClaimedJob[], { leaseToken }: InsertingRunner): void {
     this.#dispatcher.accept(jobs, { token: leaseToken, claimedAt: this.#core.clock.monotonic() })
+  }
+
+  /** Storing jobs as claimed under this lease failed, perhaps after it was done. */
+  doubt({ leaseToken }: InsertingRunner): void {
+    this.#leaseKeeper.doubt(leaseToken)
   }
 
   /** This runner's name is not in the registry any more: enter it anew. */
@@ -173,6 +184,7 @@ export class Runner {
   async #releaseWaiting(): Promise<boolean> {
     try {
       await this.#dispatcher.releaseWaiting()
+      await this.#leaseKeeper.giveBackForgotten()
       return true
     } catch (error) {
       this.#core.events.emit('database:error', { during: 'stop', error })
@@ -187,6 +199,16 @@ export class Runner {
     this.#held.abortAll(new BelfryError('BELFRY_SHUTDOWN', 'the process is stopping'))
     await endedWithin(clock, this.#held.whenIdle(), ABORT_PATIENCE_MS)
     for (const held of this.#held.running()) this.#executor.giveBack(held)
+  }
+
+  /** Calls that store jobs as claimed here are over. */
+  #reservationsEnded(): Promise<void> {
+    if (this.#reserved === 0) return Promise.resolve()
+    return new Promise(resolve => this.#onUnreserved.push(resolve))
+  }
+
+  #patiently(work: Promise<unknown>): Promise<boolean> {
+    return endedWithin(this.#core.clock, work, SETTLE_PATIENCE_MS)
   }
 
   /** Leaves the registry. A database that is gone must not keep the process: the lease then simply runs out. */

@@ -18,6 +18,7 @@ export interface PayloadEnvelope {
   readonly data: string
 }
 
+/** The keys payloads are encrypted with, and which of them is in use. */
 export interface PayloadCipherOptions {
   /** 32 bytes each, by an id of your choice: a Buffer, or text in base64 or hex. Old ones stay for reading. */
   keys: Readonly<Record<string, Uint8Array | string>>

@@ -48,9 +48,19 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   })
 }
 
-/** Resolves when `work` has ended, however it ended, or after `withinMs` milliseconds; leaves no timer behind. */
-export async function endedWithin(clock: Clock, work: Promise<unknown>, withinMs: number): Promise<void> {
+/**
+ * Resolves when `work` has ended, however it ended, or after `withinMs` milliseconds, and says whether it had; leaves no
+ * timer behind.
+ */
+export async function endedWithin(clock: Clock, work: Promise<unknown>, withinMs: number): Promise<boolean> {
   const ended = new AbortController()
-  await Promise.race([work.catch(() => {}), sleep(clock, withinMs, ended.signal)])
+  const isEnded = await Promise.race([
+    work.then(
+      () => true,
+      () => true,
+    ),
+    sleep(clock, withinMs, ended.signal).then(() => false),
+  ])
   ended.abort()
+  return isEnded
 }

@@ -1,7 +1,9 @@
 import { BelfryError, show } from '../errors.ts'
 import { requirePriority, requireWhole, type AnyJobDefinition } from '../job/definition.ts'
 import { newJobId, requireKey } from '../job/job-id.ts'
+import type { PayloadCipher } from '../job/payload-cipher.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
+import { sealPayload } from '../job/stored-payload.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import type { NewJob } from '../store/insert-jobs.ts'
 import type { ScheduleOptions, WhenOptions } from './schedule-options.ts'
@@ -11,6 +13,13 @@ export interface JobRequest {
   readonly definition: AnyJobDefinition
   readonly payload: unknown
   readonly options: ScheduleOptions
+}
+
+/** What the checks need of the scheduler. */
+export interface CheckLimits {
+  readonly now: Date
+  readonly maxPayloadBytes: number
+  readonly payloadCipher: PayloadCipher | undefined
 }
 
 /** The guide's table takes what PostgreSQL's timestamptz takes; a year outside these is a slip of the unit. */
@@ -24,7 +33,7 @@ const LARGEST_METADATA_BYTES = 4_096
  * Checks a job at the door; what comes back can be stored.
  * @throws BelfryError naming the first fault
  */
-export async function checkJob(request: JobRequest, limits: { now: Date; maxPayloadBytes: number }): Promise<NewJob> {
+export async function checkJob(request: JobRequest, limits: CheckLimits): Promise<NewJob> {
   const { definition, payload, options } = request
   const { type, payloadVersion } = definition
   const text = serializePayload(payload, type, limits.maxPayloadBytes)
@@ -34,7 +43,7 @@ export async function checkJob(request: JobRequest, limits: { now: Date; maxPayl
   return {
     jobId: options.jobId === undefined ? newJobId(limits.now) : requireKey(options.jobId, 'jobId'),
     jobType: type,
-    payload: text,
+    payload: sealPayload(limits.payloadCipher, text, type),
     payloadVersion,
     ...dueTime(options),
     maxRetries: requireWhole(options.maxRetries, { name: 'maxRetries', least: 0 }) ?? definition.maxRetries ?? 3,
@@ -91,7 +100,8 @@ function requireWords(words: unknown, what: string): readonly string[] | null {
   return checked.length > 0 ? checked : null
 }
 
-function requireMetadata(metadata: unknown): Readonly<Record<string, string>> | null {
+/** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_PAYLOAD_TOO_LARGE` */
+export function requireMetadata(metadata: unknown): Readonly<Record<string, string>> | null {
   if (metadata === undefined) return null
   const isPlain = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)
   if (!isPlain || Object.values(metadata).some(value => typeof value !== 'string')) {

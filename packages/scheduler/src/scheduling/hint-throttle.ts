@@ -15,6 +15,7 @@ export class HintThrottle {
   readonly #core: Core
   #timer: Timer | undefined
   #more = false
+  #stopped = false
 
   constructor(core: Core) {
     this.#core = core
@@ -31,6 +32,8 @@ export class HintThrottle {
    */
   windowFor(jobs: readonly NewJob[]): number | null {
     if (!jobs.some(job => this.#maySoonBeDue(job))) return null
+    // A call may outlive the stop: it tells by itself, and leaves no timer behind.
+    if (this.#stopped) return this.soonMs
     if (this.#timer) {
       this.#more = true
       return null
@@ -40,6 +43,7 @@ export class HintThrottle {
   }
 
   stop(): void {
+    this.#stopped = true
     this.#timer?.cancel()
     this.#timer = undefined
   }

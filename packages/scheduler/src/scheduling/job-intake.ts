@@ -3,12 +3,13 @@ import { describeDatabaseError } from '../database/database-error.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
+import { sealPayload } from '../job/stored-payload.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import { changeJob } from '../store/change-job.ts'
 import { findJob } from '../store/find-job.ts'
 import { findFinishedIds } from '../store/find-finished-ids.ts'
 import { insertJobs, type Inserted, type InsertedJob, type NewJob } from '../store/insert-jobs.ts'
-import { checkJob, dueTime, type JobRequest } from './check-job.ts'
+import { checkJob, dueTime, requireMetadata, type JobRequest } from './check-job.ts'
 import { HintThrottle } from './hint-throttle.ts'
 import { JobWriter, type LocalRunner } from './job-writer.ts'
 import type { JobChanges, ScheduledJob } from './schedule-options.ts'
@@ -38,7 +39,10 @@ export class JobIntake {
    * Stores jobs: all of them or, when one is refused, none. Answers come in the order of the requests.
    * @throws BelfryError naming the first fault; nothing is written then
    */
-  async schedule(requests: readonly JobRequest[], transaction: Queryable | undefined): Promise<ScheduledJob[]> {
+  async schedule(
+    requests: readonly JobRequest[],
+    transaction: Queryable | undefined,
+  ): Promise<readonly ScheduledJob[]> {
     const jobs: NewJob[] = []
     for (const request of requests) jobs.push(await this.check(request))
     return this.store(requests, jobs, transaction)
@@ -47,7 +51,8 @@ export class JobIntake {
   /** Checks one job at the door; what comes back can be stored. */
   check(request: JobRequest): Promise<NewJob> {
     const { clock, options } = this.#core
-    return checkJob(request, { now: clock.now(), maxPayloadBytes: options.maxPayloadBytes })
+    const { maxPayloadBytes, payloadCipher } = options
+    return checkJob(request, { now: clock.now(), maxPayloadBytes, payloadCipher })
   }
 
   /** Stores jobs that were checked, as `schedule` does. */
@@ -55,13 +60,13 @@ export class JobIntake {
     requests: readonly JobRequest[],
     jobs: readonly NewJob[],
     transaction: Queryable | undefined,
-  ): Promise<ScheduledJob[]> {
+  ): Promise<readonly ScheduledJob[]> {
     if (requests.length === 0) return []
     refuseRepeatedIds(jobs)
     const chosen = requests.flatMap(request => request.options.jobId ?? [])
     try {
       if (chosen.length > 0) await this.#refuseFinishedIds(chosen, transaction ?? this.#core.database)
-      return await this.#store({ requests, jobs, transaction })
+      return await this.#aroundStoring({ requests, jobs, transaction })
     } catch (error) {
       throw this.#explain(error, jobs)
     }
@@ -82,7 +87,7 @@ export class JobIntake {
       const definition = registry.findOrDefault(job.jobType)
       const text = serializePayload(changes.payload, definition.type, options.maxPayloadBytes)
       if (definition.payload) await parsePayload(definition, JSON.parse(text), definition.payloadVersion)
-      payload = { text, version: definition.payloadVersion }
+      payload = { text: sealPayload(options.payloadCipher, text, definition.type), version: definition.payloadVersion }
     }
     const changed = await changeJob(database, tables, {
       jobId,
@@ -106,6 +111,28 @@ export class JobIntake {
       'BELFRY_DUPLICATE_JOB_ID',
       `job id ${show(taken)} belongs to a finished job; nothing was stored. Choose another, or redrive that job.`,
     )
+  }
+
+  /** Middleware sees the jobs of a call, and may leave metadata with them. */
+  #aroundStoring(work: {
+    requests: readonly JobRequest[]
+    jobs: readonly NewJob[]
+    transaction: Queryable | undefined
+  }): Promise<readonly ScheduledJob[]> {
+    const { aroundScheduling } = this.#core.options
+    if (!aroundScheduling) return this.#store(work)
+    const calls = work.jobs.map(({ jobId, jobType, scheduledTime, delayMs, metadata }, index) => ({
+      jobId,
+      jobType,
+      payload: work.requests[index]?.payload,
+      scheduledTime: scheduledTime === null ? null : new Date(scheduledTime),
+      delayMs,
+      metadata: { ...metadata },
+    }))
+    return aroundScheduling({ jobs: calls }, () => {
+      const jobs = work.jobs.map((job, index) => ({ ...job, metadata: requireMetadata(calls[index]?.metadata) }))
+      return this.#store({ ...work, jobs })
+    })
   }
 
   async #store(work: {

@@ -20,6 +20,7 @@ export interface LocalRunner {
   unreserve(count: number): void
   newLease(): InsertingRunner
   take(jobs: readonly ClaimedJob[], lease: InsertingRunner): void
+  doubt(lease: InsertingRunner): void
   /** A stored job will be due in `ms` milliseconds. */
   wakeIn(ms: number): void
   /** Its lease turned out to be lost. */
@@ -114,7 +115,12 @@ export class JobWriter {
         return [{ job_id: only.jobId, conflict: false, claimed: false }]
       }
       const claimFor = reserved > 0 ? this.#runner.newLease() : undefined
-      const inserted = await insertJobs(database, tables, { jobs: marked, now, hintWithinMs, claimFor })
+      const inserted = await insertJobs(database, tables, { jobs: marked, now, hintWithinMs, claimFor }).catch(
+        (error: unknown) => {
+          if (claimFor && !isRowsFault(error)) this.#runner.doubt(claimFor)
+          throw error
+        },
+      )
       if (claimFor) this.#handOver(marked, inserted.jobs, claimFor)
       if (inserted.nextDueMs !== null) this.#runner.wakeIn(inserted.nextDueMs)
       return inserted.jobs

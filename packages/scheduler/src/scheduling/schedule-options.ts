@@ -6,7 +6,7 @@ export type { WhenOptions } from '../job/job-options.ts'
 
 /** Options of one scheduling call. */
 export type ScheduleOptions = JobOptions & {
-  /** Your own open transaction: the job exists if and only if it commits. A `pg` client, a PGlite transaction, … */
+  /** Your own open transaction: the job exists if and only if it commits. A `pg` client, a PGlite transaction, or `fromDrizzle`, `fromKysely`, `fromKnex`, `fromPrisma`, `fromPostgresJs`. */
   transaction?: Queryable | PgLikeClient
 }
 

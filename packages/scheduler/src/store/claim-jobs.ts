@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { oneMore } from './one-more.ts'
 import type { Tables } from './tables.ts'
 
 /** What few jobs have; null in the row of an ordinary one, so that the many pay nothing for the few. */
@@ -111,7 +112,7 @@ function claimStatement({ runners, live }: Tables): string {
        order by picked.ready limit $5::int
      )
      update ${live} job set status = 'running', lease_token = $2::uuid, runner_id = $1::uuid,
-       started_at = (select now from moment), attempt = attempt + 1
+       started_at = (select now from moment), attempt = ${oneMore('attempt')}
      where job.ctid = any (array(select ctid from due)) and job.lease_token is null
      returning job_id, job_type, payload, trunc(date_part('epoch', scheduled_time) * 1000) as scheduled_ms,
        case when scheduled_time > started_at then date_part('epoch', scheduled_time - started_at) * 1000 end as due_in_ms,
@@ -120,7 +121,7 @@ function claimStatement({ runners, live }: Tables): string {
 
 /** Null for what `ORDINARY` says. */
 const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 and payload_version = 1
-         and not cancel_requested and lost_count + snooze_count = 0 and priority = 0
+         and not cancel_requested and lost_count = 0 and snooze_count = 0 and priority = 0
          and coalesce(unique_key, schedule_id, lane) is null and coalesce(subjects, tags) is null
          and coalesce(metadata, options, progress) is null and coalesce(timeout_ms::float8, date_part('epoch', expires_at)) is null
        then null

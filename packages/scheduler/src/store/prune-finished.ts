@@ -4,7 +4,8 @@ import type { Tables } from './tables.ts'
 
 /**
  * Deletes at most `limit` finished jobs of a status that ended longer ago than `keepMs`; answers how many. The attempts
- * in their rows stay if history is kept for longer (`keepHistoryMs`).
+ * in their rows stay if history is kept for longer (`keepHistoryMs`), but for jobs with subjects: an attempt alone knows
+ * no subject, and erasing somebody would miss it.
  */
 export async function pruneFinished(
   database: Queryable,
@@ -26,7 +27,10 @@ export async function pruneFinished(
          limit $3::int))
        returning *
      ), kept as (${keepAttempt(tables, 'gone')}
+       and subjects is null
        and completed_at >= coalesce($4::text::timestamptz, now()) - $5::float8 * interval '1 millisecond'
+     ), forgotten as (
+       delete from ${tables.attempts} where job_id in (select job_id from gone where subjects is not null)
      ) select count(*)::int as count from gone`,
     [request.status, request.keepMs, request.limit, request.now, request.keepHistoryMs],
   )

@@ -19,7 +19,7 @@ export async function releaseJobs(
            then coalesce($5::text::timestamptz, clock_timestamp()) + $3::float8 * interval '1 ms' else live.ready_at end
        from held where live.job_id = held.job_id and live.lease_token = held.lease_token
        returning live.job_id
-     ) select pg_notify($4::text, 'due') from (select from released limit 1) one`,
+     ) select pg_notify($4::text, 'due') from (select from released limit 1) as any_of_them`,
     [jobs.map(job => job.jobId), jobs.map(job => job.leaseToken), delayMs, tables.channel, now],
   )
 }

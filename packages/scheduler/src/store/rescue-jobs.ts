@@ -1,4 +1,5 @@
 import type { Database, Queryable } from '../database/database.ts'
+import { oneMore } from './one-more.ts'
 import { KEPT_COLUMNS, type Tables } from './tables.ts'
 
 /** A job whose attempt was lost with its runner. */
@@ -46,7 +47,8 @@ export async function rescueOrphans(
   return database.transaction(transaction => takeBack(transaction, tables, { held, ids: [], ...request }))
 }
 
-const WAITED = `greatest(0, date_part('epoch', started_at - scheduled_time) * 1000)::bigint`
+const WAITED = `case when isfinite(scheduled_time)
+         then greatest(0, date_part('epoch', started_at - scheduled_time) * 1000)::bigint end`
 
 async function takeBack(
   transaction: Queryable,
@@ -61,22 +63,22 @@ async function takeBack(
 ): Promise<RescuedJob[]> {
   const rescued = await transaction.query<RescuedJob>(
     `with lost as (
-       select live.*, live.lost_count + 1 >= coalesce(allowed.times, $4::int) as gave_up
+       select live.*, ${oneMore('live.lost_count')} >= coalesce(allowed.times, $4::int) as gave_up
        from ${tables.live} live
        left join unnest($2::text[], $3::int[]) as allowed(job_type, times) on allowed.job_type = live.job_type
        where ${request.held} for update of live skip locked
      ), again as (
        update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null,
-         lost_count = live.lost_count + 1, last_outcome = 'lost'
+         lost_count = ${oneMore('live.lost_count')}, last_outcome = 'lost'
        from lost where live.job_id = lost.job_id and not lost.gave_up
      ), gone as (
        delete from ${tables.live} live using lost where live.job_id = lost.job_id and lost.gave_up
      ), kept as (
        insert into ${tables.finished} (${KEPT_COLUMNS}, status, last_outcome, completed_at, error_message, execution_id,
          wait_ms)
-       select ${KEPT_COLUMNS.replace('lost_count', 'lost_count + 1')}, 'failed', 'lost',
+       select ${KEPT_COLUMNS.replace('lost_count', oneMore('lost_count'))}, 'failed', 'lost',
          coalesce($5::text::timestamptz, clock_timestamp()),
-         'lost ' || (lost_count + 1) || ' times: its process ended or froze while the job ran',
+         'lost ' || (${oneMore('lost_count')}) || ' times: its process ended or froze while the job ran',
          ${tables.nextExecution}, ${WAITED}
        from lost where gave_up
      ), noted as (

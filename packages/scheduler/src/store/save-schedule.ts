@@ -17,40 +17,62 @@ export async function lockSchedule(
   tables: Tables,
   scheduleId: string,
 ): Promise<ScheduleRow | undefined> {
-  const found = await transaction.query<ScheduleRow>(
-    `select ${SCHEDULE_COLUMNS} from ${tables.schedules} where schedule_id = $1::text for update`,
-    [scheduleId],
-  )
-  return found.rows[0]
+  const [row] = await lockSchedules(transaction, tables, [scheduleId])
+  return row
 }
 
+/** Schedules, by id, locked until the transaction ends; always in that order, so that nobody waits in a circle. */
+export async function lockSchedules(
+  transaction: Queryable,
+  tables: Tables,
+  ids: readonly string[],
+): Promise<ScheduleRow[]> {
+  const found = await transaction.query<ScheduleRow>(
+    `select ${SCHEDULE_COLUMNS} from ${tables.schedules} where schedule_id = any($1::text[])
+     order by schedule_id for update`,
+    [ids],
+  )
+  return found.rows
+}
+
+/** A schedule as it shall be stored. */
 export interface NewSchedule {
   readonly scheduleId: string
   readonly jobType: string
   readonly rule: string
   readonly timeZone: string
   /** JSON text. */
+  readonly ruleOptions: string
+  /** JSON text. */
   readonly payload: string
   readonly payloadVersion: number
   readonly maxRetries: number
   readonly overlap: string
+  /** JSON text. */
   readonly catchUp: string
+  /** One that came from code stays so, whoever changes it. */
+  readonly origin: 'code' | 'runtime'
   /** ISO text. */
   readonly nextOccurrence: string | null
 }
 
-/** Stores a schedule, new or changed, and tells the runners to look again. */
+/**
+ * Stores a schedule, new or changed, and tells the runners to look again. One that was paused for an error goes on; one
+ * that was paused by hand stays paused.
+ */
 export async function saveSchedule(transaction: Queryable, tables: Tables, schedule: NewSchedule): Promise<void> {
   await transaction.query(
     `with saved as (
-       insert into ${tables.schedules} (schedule_id, job_type, rule, time_zone, payload, payload_version, max_retries,
-         overlap, catch_up, next_occurrence)
+       insert into ${tables.schedules} as stored (schedule_id, job_type, rule, time_zone, payload, payload_version,
+         max_retries, overlap, catch_up, next_occurrence, rule_options, origin)
        values ($1::text, $2::text, $3::text, $4::text, $5::text::jsonb, $6::int, $7::int, $8::text,
-         to_jsonb($9::text), $10::text::timestamptz)
+         $9::text::jsonb, $10::text::timestamptz, $12::text::jsonb, $13::text)
        on conflict (schedule_id) do update set job_type = excluded.job_type, rule = excluded.rule,
          time_zone = excluded.time_zone, payload = excluded.payload, payload_version = excluded.payload_version,
          max_retries = excluded.max_retries, overlap = excluded.overlap, catch_up = excluded.catch_up,
-         next_occurrence = excluded.next_occurrence, updated_at = now()
+         next_occurrence = excluded.next_occurrence, rule_options = excluded.rule_options,
+         origin = case when excluded.origin = 'code' then 'code' else stored.origin end,
+         paused = stored.paused and stored.error_message is null, error_message = null, updated_at = now()
        returning 1
      ) select pg_notify($11::text, 'schedules') from saved`,
     [
@@ -65,32 +87,63 @@ export async function saveSchedule(transaction: Queryable, tables: Tables, sched
       schedule.catchUp,
       schedule.nextOccurrence,
       tables.channel,
+      schedule.ruleOptions,
+      schedule.origin,
     ],
   )
 }
 
-/** Pauses or resumes a schedule; a resumed one goes on at `nextOccurrence`. False when there is none. */
+/** Notes that schedules, whatever made them, are defined in code by now. */
+export async function adoptSchedules(transaction: Queryable, tables: Tables, ids: readonly string[]): Promise<void> {
+  await transaction.query(
+    `update ${tables.schedules} set origin = 'code' where schedule_id = any($1::text[]) and origin <> 'code'`,
+    [ids],
+  )
+}
+
+/**
+ * Pauses or resumes a schedule. Paused, it forgets an occurrence that waits; resumed, it goes on at `nextOccurrence` and
+ * forgets its error. False when there is none.
+ */
 export async function pauseSchedule(
   transaction: Queryable,
   tables: Tables,
-  change: { scheduleId: string; paused: boolean; nextOccurrence: string | null },
+  change: { scheduleId: string; paused: boolean; nextOccurrence: string | null; error: string | null },
 ): Promise<boolean> {
   const changed = await transaction.query<{ hint: string }>(
     `with changed as (
-       update ${tables.schedules} set paused = $2::boolean, updated_at = now(),
-         next_occurrence = coalesce($3::text::timestamptz, next_occurrence)
+       update ${tables.schedules} set paused = $2::boolean, error_message = $5::text, updated_at = now(),
+         next_occurrence = coalesce($3::text::timestamptz, next_occurrence),
+         skipped_count = skipped_count + ($2::boolean and waiting_occurrence is not null)::int,
+         waiting_occurrence = case when not $2::boolean then waiting_occurrence end
        where schedule_id = $1::text returning 1
      ) select pg_notify($4::text, 'schedules')::text as hint from changed`,
-    [change.scheduleId, change.paused, change.nextOccurrence, tables.channel],
+    [change.scheduleId, change.paused, change.nextOccurrence, tables.channel, change.error],
   )
   return changed.rows.length > 0
 }
 
-/** Deletes a schedule; jobs it made stay. False when there is none. */
-export async function deleteSchedule(database: Queryable, tables: Tables, scheduleId: string): Promise<boolean> {
+/** Deletes schedules; jobs they made stay. Answers the ids of those there were. */
+export async function deleteSchedules(database: Queryable, tables: Tables, ids: readonly string[]): Promise<string[]> {
   const gone = await database.query<{ schedule_id: string }>(
-    `delete from ${tables.schedules} where schedule_id = $1::text returning schedule_id`,
-    [scheduleId],
+    `delete from ${tables.schedules} where schedule_id = any($1::text[]) returning schedule_id::text`,
+    [ids],
   )
-  return gone.rows.length > 0
+  return gone.rows.map(row => row.schedule_id)
+}
+
+/** Lets an occurrence wait for an earlier job to end; one that waited before is passed over. */
+export async function letWait(
+  transaction: Queryable,
+  tables: Tables,
+  request: { scheduleId: string; occurrence: string },
+): Promise<void> {
+  await transaction.query(
+    `with changed as (
+       update ${tables.schedules} set waiting_occurrence = $2::text::timestamptz,
+         skipped_count = skipped_count + (waiting_occurrence is not null)::int
+       where schedule_id = $1::text returning 1
+     ) select pg_notify($3::text, 'schedules')::text as hint from changed`,
+    [request.scheduleId, request.occurrence, tables.channel],
+  )
 }

@@ -111,7 +111,8 @@ function statement(
 }
 
 /** From due to begun, never negative: a job may be taken a moment early and a clock may be set. */
-export const WAIT_MS = `greatest(0, date_part('epoch', begun_at - scheduled_time) * 1000)::bigint`
+export const WAIT_MS = `case when isfinite(scheduled_time)
+         then greatest(0, date_part('epoch', begun_at - scheduled_time) * 1000)::bigint end`
 
 export interface SettledRow {
   readonly settled: string[] | null

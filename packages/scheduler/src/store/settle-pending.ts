@@ -57,8 +57,8 @@ export async function settlePending(
          scheduled_time = ${WAKE},
          expires_at = live.expires_at + case when moves_deadline then ${WAKE} - live.scheduled_time else '0' end,
          ready_at = ${readyAt(WAKE, 'live.priority')},
-         retry_count = live.retry_count + (before.outcome = 'failed')::int,
-         snooze_count = live.snooze_count + (before.outcome = 'snoozed')::int,
+         retry_count = least(live.retry_count, 2147483646) + (before.outcome = 'failed')::int,
+         snooze_count = least(live.snooze_count, 2147483646) + (before.outcome = 'snoozed')::int,
          last_outcome = before.outcome, error_message = coalesce(before.error_message, live.error_message)
        from before where live.job_id = before.job_id
        returning live.job_id, live.job_type, live.attempt, before.begun_at, before.scheduled_time as was_due,
@@ -68,7 +68,8 @@ export async function settlePending(
      insert into ${tables.attempts} (job_id, job_type, attempt, execution_time, duration_ms, wait_ms, status, error_code,
        error_message, error_stack, runner_id, log, created_at)
      select job_id, job_type, attempt, begun_at, duration_ms,
-       greatest(0, date_part('epoch', begun_at - was_due) * 1000)::bigint, outcome, error_code, attempt_error,
+       case when isfinite(was_due) then greatest(0, date_part('epoch', begun_at - was_due) * 1000)::bigint end,
+       outcome, error_code, attempt_error,
        error_stack, was_held_by, log, coalesce($2::text::timestamptz, clock_timestamp())
      from again)
      ${settledAnswer('(select job_id, false as awaited from again) again', 3)}`,

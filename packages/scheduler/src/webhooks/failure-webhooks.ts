@@ -11,6 +11,7 @@ import { deliver, type FailureReport, type WebhookEvent } from './delivery.ts'
 /** The type of the jobs that deliver webhooks. */
 export const WEBHOOK_JOB_TYPE = 'belfry_webhook'
 
+/** Where reports of failed jobs go, and how they are signed. */
 export interface FailureWebhookOptions {
   /** Where reports are posted: https, or http on this machine. */
   url: string | URL
@@ -38,6 +39,7 @@ export interface WebhookScheduler {
   scheduleJob(job: JobDefinition<FailureReport>, payload: FailureReport): Promise<unknown>
 }
 
+/** What to give to a scheduler so that failures are reported. */
 export interface FailureWebhooks {
   /** For the scheduler's `jobs`: delivers reports, with retries of its own. */
   readonly job: JobDefinition<FailureReport>

@@ -13,7 +13,7 @@ import type { Migration } from './migration.ts'
  * bound to `snooze_count`, which nothing but a settling statement sets: claims never call it.
  */
 export const durable: Migration = {
-  version: 5,
+  version: 7,
   name: 'durable execution',
   statements: tables => {
     const { schema, jobs, live, finished } = tables

@@ -2,6 +2,8 @@ import { jobsAndHistory } from './0001-jobs-and-history.ts'
 import { runnersAndSchedules } from './0002-runners-and-schedules.ts'
 import { scheduleJobFunction } from './0003-schedule-job-function.ts'
 import { oneRowPerFinishedJob } from './0004-one-row-per-finished-job.ts'
+import { scheduleMemory } from './0005-schedules.ts'
+import { audit } from './0006-audit.ts'
 import { durable } from './0007-durable.ts'
 import type { Migration } from './migration.ts'
 
@@ -11,5 +13,7 @@ export const migrations: readonly Migration[] = [
   runnersAndSchedules,
   scheduleJobFunction,
   oneRowPerFinishedJob,
+  scheduleMemory,
+  audit,
   durable,
 ]

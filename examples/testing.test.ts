@@ -1,0 +1,41 @@
+import { PGlite } from '@electric-sql/pglite'
+import { defineJob, Scheduler } from 'belfry'
+import { fromPglite } from 'belfry/database'
+import { formatFailure, simulate, TestClock } from 'belfry/testing'
+import { expect, it } from 'vitest'
+
+it('reminds after two days, and again if the first try fails', async () => {
+  const pglite = await PGlite.create()
+  const clock = new TestClock('2027-01-01T12:00:00Z')
+  const sent: string[] = []
+  const remind = defineJob<{ name: string }>({
+    type: 'remind',
+    backoff: { initial: '5m', jitter: 0 },
+    handler: ({ name }, { attempt }) => {
+      if (attempt === 1) throw new Error('the mail server is away')
+      sent.push(name)
+    },
+  })
+  const scheduler = new Scheduler({ database: fromPglite(pglite), clock, jobs: [remind] })
+  await scheduler.migrate()
+
+  const job = await scheduler.scheduleJob(remind, { name: 'Ada Example' }, { delay: '48h' })
+  clock.advance('47h')
+  expect(await scheduler.runDueJobs()).toBe(0)
+  clock.advance('1h')
+  expect(await scheduler.runDueJobs()).toBe(1)
+  expect(await scheduler.getJob(job)).toMatchObject({ status: 'pending', retryCount: 1 })
+  clock.advance('5m')
+  expect(await scheduler.runDueJobs()).toBe(1)
+  expect(sent).toEqual(['Ada Example'])
+  await pglite.close()
+})
+
+it('keeps its promises whatever happens, in twenty worlds', async () => {
+  const pglite = await PGlite.create()
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const report = await simulate({ database: fromPglite(pglite), seed })
+    if (report.violations.length > 0) throw new Error(formatFailure(report))
+  }
+  await pglite.close()
+})

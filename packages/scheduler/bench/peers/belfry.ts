@@ -1,0 +1,35 @@
+import { defineJob, Scheduler } from 'belfry'
+import { fromPool } from 'belfry/database'
+import pg from 'pg'
+import { JOB_TYPE, type Payload, type Peer } from './peer.ts'
+
+/** The subject, as installed: every option at its default in every scenario. */
+export const belfry: Peer = {
+  async open(place) {
+    const pool = new pg.Pool({ connectionString: place.postgresUrl })
+    let onJob: (payload: Payload) => void = () => {}
+    const job = defineJob<Payload>({ type: JOB_TYPE, handler: async payload => onJob(payload) })
+    const scheduler = new Scheduler({ database: fromPool(pool), jobs: [job] })
+    const timed = (payload: Payload) => (payload.dueAt === undefined ? {} : { scheduledTime: new Date(payload.dueAt) })
+    return {
+      install: async () => void (await scheduler.migrate()),
+      schedule: payload => scheduler.scheduleJob(job, payload, timed(payload)),
+      scheduleMany: payloads => scheduler.scheduleJobs(payloads.map(payload => ({ job, payload, ...timed(payload) }))),
+      async pending() {
+        const { rows } = await pool.query<{ count: number }>(
+          `select count(*)::int from belfry.scheduled_jobs
+          where status in ('pending', 'running') and scheduled_time <= now()`,
+        )
+        return rows[0]?.count ?? 0
+      },
+      work(listener) {
+        onJob = listener
+        return scheduler.start()
+      },
+      async close() {
+        await scheduler.stop()
+        await pool.end()
+      },
+    }
+  },
+}

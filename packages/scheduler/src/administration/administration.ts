@@ -1,0 +1,114 @@
+import type { Core } from '../core.ts'
+import { requireKey } from '../job/job-id.ts'
+import { readAuditPage, type AuditPage, type AuditQuery } from './audit.ts'
+import {
+  cancelJobs,
+  deleteJobs,
+  postponeJobs,
+  redriveJobs,
+  type ActOptions,
+  type CancelJobsOptions,
+  type CancelJobsResult,
+  type DeleteJobsResult,
+  type LocalRunner,
+  type Postponement,
+  type PostponeJobsResult,
+  type RedriveJobsResult,
+} from './bulk-acts.ts'
+import { readDeadLetters, type DeadLetterGroup } from './dead-letters.ts'
+import { explain } from './explain.ts'
+import type { Explanation } from './explanation.ts'
+import { readForecast, type Forecast } from './forecast.ts'
+import type { JobFilter } from './job-filter.ts'
+import { readJobPage, type JobPage } from './job-list.ts'
+import type { PageOptions } from './page.ts'
+import { eraseSubject, type EraseSubjectResult } from './subjects.ts'
+
+/**
+ * What a person asks of a running scheduler: `scheduler.admin`. Every act is written to `belfry_audit` in its own
+ * transaction, with the `actor` of the call. Every filter is checked; a bad one throws a BelfryError
+ * (`BELFRY_INVALID_OPTION`, `BELFRY_INVALID_TIME`, `BELFRY_INVALID_JOB_ID`, `BELFRY_INVALID_JOB_TYPE`) before anything
+ * is done.
+ */
+export class Administration {
+  readonly #core: Core
+  readonly #runner: LocalRunner
+
+  constructor(core: Core, runner: LocalRunner) {
+    this.#core = core
+    this.#runner = runner
+  }
+
+  /** Jobs that fit, newest first, a page at a time. Without payloads: `getJob` answers those. */
+  listJobs(filter: JobFilter = {}, page: PageOptions = {}): Promise<JobPage> {
+    return readJobPage(this.#core, filter, page)
+  }
+
+  /** Jobs about a subject, such as `user:42`. */
+  listSubject(subject: string, page: PageOptions = {}): Promise<JobPage> {
+    return this.listJobs({ subject }, page)
+  }
+
+  /**
+   * Cancels every unfinished job that fits: pending ones never start, running ones are asked to stop. Jobs made after
+   * the call began stay.
+   */
+  cancelJobs(filter: JobFilter, options: CancelJobsOptions = {}): Promise<CancelJobsResult> {
+    return cancelJobs(this.#core, filter, { ...options, runner: this.#runner })
+  }
+
+  cancelSubject(subject: string, options: CancelJobsOptions = {}): Promise<CancelJobsResult> {
+    return this.cancelJobs({ subject }, options)
+  }
+
+  /** Gives every failed or cancelled job that fits a new life, due now, with all its retries. */
+  redriveJobs(filter: JobFilter, options: ActOptions = {}): Promise<RedriveJobsResult> {
+    return redriveJobs(this.#core, filter, { ...options, runner: this.#runner })
+  }
+
+  /** Deletes every finished job that fits, with its attempts and logs. */
+  deleteJobs(filter: JobFilter, options: ActOptions = {}): Promise<DeleteJobsResult> {
+    return deleteJobs(this.#core, filter, options)
+  }
+
+  /**
+   * Moves the due time of every pending job that fits: `{ to }` an instant, or `{ by }` a span from when it is due or
+   * from now, whichever is later. An instant that has passed means now.
+   * @throws BelfryError also `BELFRY_INVALID_DURATION`
+   */
+  postponeJobs(filter: JobFilter, when: Postponement, options: ActOptions = {}): Promise<PostponeJobsResult> {
+    return postponeJobs(this.#core, filter, { ...options, when, runner: this.#runner })
+  }
+
+  postponeSubject(subject: string, when: Postponement, options: ActOptions = {}): Promise<PostponeJobsResult> {
+    return this.postponeJobs({ subject }, when, options)
+  }
+
+  /**
+   * Deletes every job of a subject, finished, pending and running, with payload, result, errors, attempts and logs, in
+   * one transaction. Nothing a running one answers is stored any more. The audit keeps the subject's name and counts.
+   */
+  eraseSubject(subject: string, options: ActOptions = {}): Promise<EraseSubjectResult> {
+    return eraseSubject(this.#core, subject, { ...options, runner: this.#runner })
+  }
+
+  /** Failed jobs in groups of equal errors, the most frequent first. Default 50 groups, at most 1,000. */
+  deadLetters(query: { jobType?: string; limit?: number } = {}): Promise<DeadLetterGroup[]> {
+    return readDeadLetters(this.#core, query)
+  }
+
+  /** What was done, latest first. */
+  listAudit(query: AuditQuery = {}): Promise<AuditPage> {
+    return readAuditPage(this.#core, query)
+  }
+
+  /** Why is this job not running? What stands in its way, until when, and what changes it. Undefined: no such job. */
+  explain(job: string | { readonly jobId: string }): Promise<Explanation | undefined> {
+    return explain(this.#core, requireKey(typeof job === 'string' ? job : job?.jobId, 'job id'))
+  }
+
+  /** What will run when: per type and hour, for 24 hours or as many as `hours` says, at most 168. */
+  forecast(options: { hours?: number } = {}): Promise<Forecast> {
+    return readForecast(this.#core, options)
+  }
+}

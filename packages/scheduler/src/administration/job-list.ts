@@ -1,0 +1,80 @@
+import { databaseNow, type Core } from '../core.ts'
+import type { Job } from '../job/job.ts'
+import { listJobs, type ListedJobRow, type PageEnd } from '../store/list-jobs.ts'
+import { checkFilter, type JobFilter } from './job-filter.ts'
+import { cursorOf, partsOf, requireLimit, type PageOptions } from './page.ts'
+
+/** A job in a list: everything but what it carries. `getJob` answers that too. */
+export interface JobSummary extends Omit<Job, 'payload' | 'result' | 'progress'> {
+  /** The last attempt's error code, if the job is finished. */
+  readonly errorCode: string | null
+}
+
+/** One page of a list of jobs. */
+export interface JobPage {
+  readonly jobs: readonly JobSummary[]
+  /** Where the next page begins; null on the last one. */
+  readonly next: string | null
+}
+
+const MICROSECONDS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/
+const ID = /^\P{Cc}{1,255}$/u
+
+/**
+ * Jobs that fit, newest first. Paging is stable while jobs move on: a job's place is its creation time, which never
+ * changes, so none comes twice and none that was there is missed.
+ * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_TIME`, `BELFRY_INVALID_JOB_ID`, `BELFRY_INVALID_JOB_TYPE`
+ */
+export async function readJobPage(core: Core, filter: JobFilter, options: PageOptions): Promise<JobPage> {
+  const limit = requireLimit(options.limit)
+  const rows = await listJobs(core.database, core.tables, {
+    conditions: checkFilter(filter),
+    after: options.after === undefined ? null : pageEndOf(options.after),
+    limit: limit + 1,
+    now: databaseNow(core),
+  })
+  const shown = rows.slice(0, limit)
+  const last = shown.at(-1)
+  return {
+    jobs: shown.map(summaryOf),
+    next: rows.length > limit && last ? cursorOf([last.created_text, last.job_id]) : null,
+  }
+}
+
+function pageEndOf(cursor: string): PageEnd {
+  const [createdAt = '', jobId = ''] = partsOf(cursor, [MICROSECONDS, ID])
+  return { createdAt, jobId }
+}
+
+function summaryOf(row: ListedJobRow): JobSummary {
+  return {
+    jobId: row.job_id,
+    jobType: row.job_type,
+    status: row.status,
+    scheduledTime: new Date(row.scheduled_ms),
+    createdAt: new Date(row.created_ms),
+    startedAt: dateOf(row.started_ms),
+    completedAt: dateOf(row.completed_ms),
+    attempt: row.attempt,
+    retryCount: row.retry_count,
+    maxRetries: row.max_retries,
+    lostCount: row.lost_count,
+    uniqueKey: row.unique_key,
+    errorMessage: row.error_message,
+    errorCode: row.error_code,
+    lastOutcome: row.last_outcome,
+    cancelRequested: row.cancel_requested,
+    runnerId: row.runner_id,
+    scheduleId: row.schedule_id,
+    occurrence: dateOf(row.occurrence_ms),
+    priority: row.priority,
+    subjects: row.subjects ?? [],
+    tags: row.tags ?? [],
+    metadata: row.metadata ?? {},
+    expiresAt: dateOf(row.expires_ms),
+  }
+}
+
+function dateOf(ms: number | null): Date | null {
+  return ms === null ? null : new Date(ms)
+}

@@ -1,0 +1,49 @@
+import { databaseNow, type Core } from '../core.ts'
+import { requireKey } from '../job/job-id.ts'
+import { writeAudit } from '../store/audit.ts'
+import { countSubject, eraseSubject as eraseRows } from '../store/erase-subject.ts'
+import { actorOf } from './audit.ts'
+import type { ActOptions, LocalRunner } from './bulk-acts.ts'
+
+/** What erasing a subject removed. */
+export interface EraseSubjectResult {
+  readonly dryRun: boolean
+  readonly pending: number
+  readonly finished: number
+  /** Jobs that ran: they are gone too, and were asked to stop; what they answer is not stored. */
+  readonly running: number
+  /** Rows of `job_execution_history`, with their errors and logs. Unknown, and 0, in a dry run. */
+  readonly attempts: number
+}
+
+/**
+ * Deletes every job of a subject, whatever its status, with payload, result, errors and logs, in one transaction.
+ * Schedules whose payload names the subject, and what handlers stored elsewhere, are not found by it.
+ * @throws BelfryError `BELFRY_INVALID_JOB_ID` when the subject cannot be one
+ */
+export async function eraseSubject(
+  core: Core,
+  subject: string,
+  options: ActOptions & { runner: LocalRunner },
+): Promise<EraseSubjectResult> {
+  const { database, tables } = core
+  const name = requireKey(subject, 'subject')
+  const actor = actorOf(options)
+  if (options.dryRun) return { dryRun: true, ...(await countSubject(database, tables, name)), attempts: 0 }
+  const erased = await database.transaction(async transaction => {
+    const rows = await eraseRows(transaction, tables, name)
+    const { pending, finished, attempts } = rows
+    const detail = { pending, finished, running: rows.running.length, attempts }
+    await writeAudit(transaction, tables, {
+      actor,
+      action: 'erase_subject',
+      target: name,
+      detail,
+      now: databaseNow(core),
+    })
+    return { ...detail, ids: rows.running }
+  })
+  for (const jobId of erased.ids) options.runner.abort(jobId)
+  const { ids: _ids, ...counts } = erased
+  return { dryRun: false, ...counts }
+}

@@ -1,0 +1,1 @@
+export { schedulesCommand, type CommandResult } from './schedules-preview.ts'

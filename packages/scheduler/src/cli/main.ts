@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+import { SCHEDULES_HELP, schedulesCommand, type CommandResult } from './schedules-preview.ts'
+
+const HELP = SCHEDULES_HELP.replaceAll('belfry schedules', 'belfry-cli schedules')
+
+function run([command, ...args]: readonly string[]): CommandResult {
+  if (command === 'schedules') return schedulesCommand(args, new Date())
+  const asked = command === '--help' || command === '-h' || command === 'help'
+  return asked ? { exitCode: 0, stdout: HELP, stderr: '' } : { exitCode: 2, stdout: '', stderr: HELP }
+}
+
+const { exitCode, stdout, stderr } = run(process.argv.slice(2))
+process.stdout.write(stdout)
+process.stderr.write(stderr)
+process.exitCode = exitCode

@@ -1,0 +1,111 @@
+import { databaseNow, type Core } from '../core.ts'
+import type { Queryable } from '../database/database.ts'
+import { newJobId } from '../job/job-id.ts'
+import { sealPayload } from '../job/stored-payload.ts'
+import { cancelJob } from '../store/cancel-job.ts'
+import { findTakenIds, findUnfinishedOf } from '../store/find-schedule-jobs.ts'
+import { insertJobs, type NewJob } from '../store/insert-jobs.ts'
+import type { ScheduleRow } from '../store/schedule-rows.ts'
+import { occurrenceJobId } from './occurrence-id.ts'
+import type { ReadSchedule } from './schedule-definition.ts'
+import { spreadDelay } from './spread.ts'
+
+/** A schedule whose row is locked, and the transaction that holds it. */
+export interface HeldSchedule {
+  readonly core: Core
+  readonly transaction: Queryable
+  readonly row: ScheduleRow
+  readonly read: ReadSchedule
+}
+
+/** What became of occurrences. */
+export interface Made {
+  /** In order; without a job when an unfinished one made the schedule skip it. */
+  readonly occurrences: readonly { readonly occurrence: Date; readonly jobId: string | null }[]
+  /** The one that waits for an earlier job to end. */
+  readonly waiting: Date | undefined
+}
+
+/**
+ * Makes occurrences into jobs, the oldest first, as the schedule's overlap policy says. One that has its job already, by
+ * a backfill or since the clock was put back, is passed over in silence.
+ */
+export async function makeOccurrences(schedule: HeldSchedule, due: readonly Date[]): Promise<Made> {
+  const occurrences: { occurrence: Date; jobId: string | null }[] = []
+  let waiting: Date | undefined
+  for (const { occurrence, jobId } of await withoutJob(schedule, due)) {
+    if (await mayStart(schedule)) {
+      await insert(schedule, [jobOf(schedule, { occurrence, jobId })])
+      occurrences.push({ occurrence, jobId })
+    } else if (schedule.read.overlap === 'queue') {
+      if (waiting) occurrences.push({ occurrence: waiting, jobId: null })
+      waiting = occurrence
+    } else {
+      occurrences.push({ occurrence, jobId: null })
+    }
+  }
+  return { occurrences, waiting }
+}
+
+/** Whether overlap allows another job now; `replace` makes room for it. */
+export async function mayStart({ core, transaction, row, read }: HeldSchedule): Promise<boolean> {
+  if (read.overlap === 'allow') return true
+  const unfinished = await findUnfinishedOf(transaction, core.tables, row.schedule_id)
+  if (read.overlap !== 'replace') return unfinished.length === 0
+  for (const jobId of unfinished) {
+    await cancelJob(transaction, core.tables, { jobId, reason: 'replaced by a later one', now: databaseNow(core) })
+  }
+  return true
+}
+
+/** Makes the jobs of occurrences that have none yet, whatever the overlap policy; answers their ids. */
+export async function insertMissing(schedule: HeldSchedule, occurrences: readonly Date[]): Promise<string[]> {
+  const missing = await withoutJob(schedule, occurrences)
+  await insert(
+    schedule,
+    missing.map(each => jobOf(schedule, each)),
+  )
+  return missing.map(each => each.jobId)
+}
+
+async function withoutJob({ core, transaction, row }: HeldSchedule, occurrences: readonly Date[]) {
+  if (occurrences.length === 0) return []
+  const wanted = occurrences.map(occurrence => ({ occurrence, jobId: occurrenceJobId(row.schedule_id, occurrence) }))
+  const ids = wanted.map(each => each.jobId)
+  const taken = new Set(await findTakenIds(transaction, core.tables, ids))
+  return wanted.filter(each => !taken.has(each.jobId))
+}
+
+/** Makes a job for an instant that is no occurrence of the rule. */
+export async function insertExtra(schedule: HeldSchedule, now: Date): Promise<string> {
+  const job = { ...jobOf(schedule, { occurrence: now, jobId: newJobId(now) }), scheduledTime: now.toISOString() }
+  await insert(schedule, [job])
+  return job.jobId
+}
+
+async function insert({ core, transaction }: HeldSchedule, jobs: readonly NewJob[]): Promise<void> {
+  if (jobs.length === 0) return
+  // As for any job: one that is due within two polls may be slept past by a runner that is not told.
+  const { payloadCipher, pollIntervalMs } = core.options
+  const sealed = jobs.map(job => ({ ...job, payload: sealPayload(payloadCipher, job.payload, job.jobType) }))
+  const request = { jobs: sealed, now: databaseNow(core), hintWithinMs: 2 * pollIntervalMs }
+  await insertJobs(transaction, core.tables, request)
+}
+
+function jobOf({ row, read }: HeldSchedule, of: { occurrence: Date; jobId: string }): NewJob {
+  const { occurrence, jobId } = of
+  const delayMs = spreadDelay(row.schedule_id, occurrence, read.spreadMs)
+  return {
+    jobId,
+    jobType: row.job_type,
+    payload: JSON.stringify(row.payload),
+    payloadVersion: row.payload_version,
+    scheduledTime: new Date(occurrence.getTime() + delayMs).toISOString(),
+    delayMs: 0,
+    maxRetries: row.max_retries,
+    priority: read.priority,
+    expireAfterMs: read.expireAfterMs ?? null,
+    scheduleId: row.schedule_id,
+    occurrence: occurrence.toISOString(),
+  }
+}

@@ -1,0 +1,190 @@
+import type { Database, Queryable, QueryResult, Unlisten } from '../../database/database.ts'
+import { quoteIdentifier, quoteLiteral } from '../../database/identifier.ts'
+import { BelfryError } from '../../errors.ts'
+import { shortId, type CountedIds } from './counted-ids.ts'
+import type { HistoryRow, JobRow, Snapshot } from './history.ts'
+import type { VirtualTime } from './virtual-time.ts'
+
+const TIME_SETTING = 'belfry_simulation.now'
+const TIME_FUNCTIONS = ['now', 'clock_timestamp', 'statement_timestamp', 'transaction_timestamp']
+/** Kept from one run to the next. */
+const MIGRATIONS = 'belfry_migrations'
+
+export interface UnfinishedJobs {
+  readonly job_type: string
+  readonly unique_key: string | null
+  readonly count: number
+}
+
+/** A transaction of a simulated process, open until it is ended. */
+export interface OpenTransaction {
+  readonly owner: string
+  /** A statement of it failed, or its connection did: it can only be rolled back. */
+  broken: boolean
+  readonly queryable: Queryable
+  end(how: 'commit' | 'rollback'): Promise<void>
+}
+
+/**
+ * The one database under all simulated processes: an embedded one, whose `now()` and `clock_timestamp()` answer virtual
+ * time. They are found before PostgreSQL's own through the search path, so every statement runs as it is written.
+ */
+export class Backend {
+  readonly #database: Database
+  readonly #schemaName: string
+  readonly #time: VirtualTime
+  readonly #ids: CountedIds
+  readonly #listeners = new Map<string, Set<(payload: string) => void>>()
+  #unlisten: Unlisten[] = []
+  #told = Number.NaN
+  #searchPath = ''
+
+  constructor(database: Database, parts: { schema: string; time: VirtualTime; ids: CountedIds }) {
+    this.#database = database
+    this.#schemaName = parts.schema
+    this.#time = parts.time
+    this.#ids = parts.ids
+  }
+
+  /** Virtual time from here on. */
+  async open(): Promise<void> {
+    const clock = quoteIdentifier(`${this.#schemaName}_clock`, 'schema')
+    const known = await this.#database.query('select 1 from pg_namespace where nspname = $1::text', [
+      `${this.#schemaName}_clock`,
+    ])
+    if (known.rows.length === 0) {
+      await this.#database.query(`create schema ${clock}`)
+      for (const name of TIME_FUNCTIONS) {
+        await this.#database.query(`create function ${clock}.${name}() returns timestamptz stable language sql
+          as $$ select current_setting(${quoteLiteral(TIME_SETTING)})::timestamptz $$`)
+      }
+    }
+    const present = await this.#database.query<{ path: string }>(`select current_setting('search_path') as path`)
+    this.#searchPath = present.rows[0]?.path ?? ''
+    await this.#database.query(`set search_path = ${clock}, pg_catalog`)
+    await this.#tellTime(this.#database)
+  }
+
+  /** Empties every table of the schema, back to how it was made. */
+  async clear(): Promise<void> {
+    const used = await this.#database.query<{ name: string }>(
+      `select quote_ident(schemaname) || '.' || quote_ident(tablename) as name from pg_tables
+       where schemaname = $1::text and tablename <> $2::text
+         and pg_relation_size((quote_ident(schemaname) || '.' || quote_ident(tablename))::regclass) > 0`,
+      [this.#schemaName, MIGRATIONS],
+    )
+    if (used.rows.length === 0) return
+    await this.#database.query(`truncate ${used.rows.map(row => row.name).join(', ')} restart identity`)
+  }
+
+  /** Real time again. */
+  async close(): Promise<void> {
+    for (const unlisten of this.#unlisten.splice(0)) await unlisten()
+    await this.#database.query(`select set_config('search_path', $1::text, false)`, [this.#searchPath])
+  }
+
+  async query<Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> {
+    return this.#run<Row>(this.#database, { text, values })
+  }
+
+  /** Begins a transaction; it holds the only connection, so nothing else may be asked until it is ended. */
+  begin(owner: string): Promise<OpenTransaction> {
+    return new Promise((resolve, reject) => {
+      let end: (how: 'commit' | 'rollback') => void = () => {}
+      const ending = new Promise<'commit' | 'rollback'>(given => (end = given))
+      const done = this.#database.transaction(async transaction => {
+        resolve({
+          owner,
+          broken: false,
+          queryable: { query: (text, values) => this.#run(transaction, { text, values }) },
+          end: async how => {
+            end(how)
+            await done.catch((error: unknown) => {
+              if (how === 'commit' || !(error instanceof RolledBack)) throw error
+            })
+          },
+        })
+        if ((await ending) === 'rollback') {
+          // Settings are rolled back too.
+          this.#told = Number.NaN
+          throw new RolledBack()
+        }
+      })
+      done.catch(reject)
+    })
+  }
+
+  /** Hands every hint of a channel to `onHint`; one subscription serves all processes. */
+  async listen(channel: string, onHint: (payload: string) => void): Promise<Unlisten> {
+    let listeners = this.#listeners.get(channel)
+    if (!listeners) {
+      const present = new Set<(payload: string) => void>()
+      listeners = present
+      this.#listeners.set(channel, present)
+      const hear = (payload: string) => {
+        for (const listener of present) listener(String(this.#ids.fromDatabase(payload)))
+      }
+      this.#unlisten.push(await this.#database.listen(channel, hear, () => {}))
+    }
+    listeners.add(onHint)
+    return async () => void listeners.delete(onHint)
+  }
+
+  /** What the tables hold now, ids as the journal has them. */
+  async snapshot(): Promise<Snapshot> {
+    const schema = quoteIdentifier(this.#schemaName, 'schema')
+    const jobs = await this.#database.query<JobRow>(
+      `select job_id, job_type, status, attempt, retry_count, max_retries, lost_count, unique_key,
+         payload->>'name' as name, schedule_id, extract(epoch from occurrence)::text as occurrence
+       from ${schema}.scheduled_jobs order by job_id`,
+    )
+    const history = await this.#database.query<HistoryRow>(
+      `select job_id, attempt, status from ${schema}.job_execution_history order by job_id, attempt`,
+    )
+    const short = <Row extends { job_id: string }>(row: Row) => ({ ...row, job_id: shortId(row.job_id) })
+    return { jobs: jobs.rows.map(short), history: history.rows.map(short) }
+  }
+
+  /** Types and unique keys of unfinished jobs, and how many have them. */
+  async unfinished(): Promise<UnfinishedJobs[]> {
+    const found = await this.#database.query<UnfinishedJobs>(
+      `select job_type, unique_key, count(*)::int as count
+       from ${quoteIdentifier(this.#schemaName, 'schema')}.scheduled_jobs
+       where status in ('pending', 'running') group by job_type, unique_key`,
+    )
+    return found.rows
+  }
+
+  async #run<Row>(
+    queryable: Queryable,
+    { text, values }: { text: string; values: readonly unknown[] | undefined },
+  ): Promise<QueryResult<Row>> {
+    await this.#tellTime(queryable)
+    const result = await queryable.query<Row>(
+      text,
+      values?.map(value => this.#ids.toDatabase(value)),
+    )
+    return { rows: result.rows.map(row => this.#ids.fromDatabase(row) as Row) }
+  }
+
+  async #tellTime(queryable: Queryable): Promise<void> {
+    const { now } = this.#time
+    if (this.#told === now) return
+    await queryable.query('select set_config($1::text, $2::text, false)', [TIME_SETTING, new Date(now).toISOString()])
+    this.#told = now
+  }
+}
+
+class RolledBack extends Error {
+  override readonly name = 'RolledBack'
+}
+
+/** @throws BelfryError `BELFRY_INVALID_OPTION` for a database that is shared with others */
+export function requireOneConnection(database: Database): Database {
+  if (database?.maxConnections === 1) return database
+  throw new BelfryError(
+    'BELFRY_INVALID_OPTION',
+    'simulate: database: expected a handle with one connection of its own, such as fromPglite(pglite), got one with ' +
+      `${database?.maxConnections}: a simulation orders every statement and changes the connection's settings`,
+  )
+}

@@ -1,0 +1,246 @@
+import type { Fault } from './faults.ts'
+import { LEASE_MS, type SimulatedProcess } from './simulated-process.ts'
+import type { Fate } from './statement-gate.ts'
+import type { World } from './world.ts'
+
+/** What the driver may do next, and how often it does, as long as it is possible. */
+const MOVES = {
+  statement: 60,
+  hint: 8,
+  dropHint: 2,
+  timer: 9,
+  moment: 2,
+  call: 16,
+  startProcess: 4,
+  stopProcess: 0.4,
+  crash: 1,
+  freeze: 1.5,
+  thaw: 3,
+  jumpClock: 0.7,
+  sleepOverLease: 4,
+} as const
+
+/** Share of statements that fail. */
+const FAILING_SHARE = 0.04
+/** Most a wall clock is wrong by. */
+const LARGEST_SKEW_MS = 6 * 3_600_000
+const MOST_CALLS = 14
+/** Virtual time in which a healthy world must end: leases, retries and handlers together stay far below it. */
+const PATIENCE_MS = 5 * 60_000
+/** Moves in which it must. */
+const MOST_MOVES = 20_000
+/** Processes that are started in a healthy world before it is given up. */
+const STARTS = 4
+/** Moves between two checks of what must hold all the time. */
+const MOVES_PER_CHECK = 15
+/** Moves between two looks at how much is left. */
+const MOVES_PER_LOOK = 12
+
+type Move = keyof typeof MOVES
+
+/** Moves a world by seed, faults and all. */
+export class Driver {
+  readonly #world: World
+  readonly #processes: number
+  readonly #faults: ReadonlySet<Fault>
+  #calls = 0
+
+  constructor(world: World, options: { processes: number; faults: readonly Fault[] }) {
+    this.#world = world
+    this.#processes = options.processes
+    this.#faults = new Set(options.faults)
+  }
+
+  async run(steps: number): Promise<void> {
+    const first = Math.max(1, this.#processes - 1)
+    for (let each = 0; each < first; each += 1) this.#world.startProcess()
+    await this.#world.quiet()
+    await this.#until(async () => this.#world.callable.length === first)
+    for (let step = 1; step <= steps; step += 1) {
+      await this.#move()
+      if (step % MOVES_PER_CHECK === 0) await this.#world.checkKeys()
+    }
+  }
+
+  /** No more faults: everything that was begun must come to its end now. */
+  async heal(): Promise<void> {
+    const world = this.#world
+    world.recorder.note('world', 'is healthy from here on')
+    for (const process of world.alive) {
+      process.frozen = false
+      process.clock.skewMs = 0
+    }
+    await this.#untilOneRuns()
+    await this.#pauseSchedules()
+    await this.#until(async () => world.operations.unanswered.length === 0)
+    // One process is enough to bring everything to its end, and many times as quick to simulate.
+    for (const process of world.callable.slice(1)) world.stopProcess(process)
+    const begun = world.time.now
+    await this.#until(async () => {
+      if (world.time.now - begun > PATIENCE_MS) return true
+      if (world.operations.unanswered.length > 0 || world.alive.some(each => each.state === 'starting')) return false
+      return !world.gate.open && (await world.backend.unfinished()).length === 0
+    }, MOVES_PER_LOOK)
+    await world.checkKeys()
+    for (const process of world.callable) world.stopProcess(process)
+    await world.quiet()
+    await this.#until(async () => world.alive.length === 0)
+    for (const call of world.operations.unanswered) world.violation('everything ends', `${call} was never answered`)
+    for (const { name } of world.alive) world.violation('everything ends', `${name} never stopped`)
+  }
+
+  /** A process may still fail to start, for a fault from before. */
+  async #untilOneRuns(): Promise<void> {
+    const world = this.#world
+    for (let tries = 0; tries < STARTS && world.callable.length === 0; tries += 1) {
+      if (!world.alive.some(process => process.state === 'starting')) world.startProcess()
+      await world.quiet()
+      await this.#until(async () => !world.alive.some(process => process.state === 'starting'))
+    }
+  }
+
+  async #pauseSchedules(): Promise<void> {
+    const world = this.#world
+    let left = world.scheduleIds.length
+    for (const scheduleId of world.scheduleIds) {
+      void world.callable[0]?.scheduler.pauseSchedule(scheduleId).then(() => (left -= 1))
+    }
+    await world.quiet()
+    await this.#until(async () => left === 0)
+  }
+
+  /** Goes on in order, without faults, until the condition holds or nothing can move any more. */
+  async #until(condition: () => Promise<boolean>, movesPerLook = 1): Promise<void> {
+    const world = this.#world
+    for (let moves = 0; moves < MOST_MOVES; moves += 1) {
+      if (moves % movesPerLook === 0 && (await condition())) return
+      const [call] = world.gate.ready(world.mayRun)
+      const hinted = world.alive.find(process => !process.frozen && process.hints.length > 0)
+      if (call) await world.release(call, 'answered')
+      else if (hinted) await this.#deliverHint(hinted.hints)
+      else if (!(await world.nextTimer())) return
+    }
+  }
+
+  async #move(): Promise<void> {
+    const { random } = this.#world
+    const possible = this.#possible()
+    const weights = Object.fromEntries(
+      Object.entries(MOVES).map(([move, weight]) => [move, possible[move as Move] ? weight : 0]),
+    ) as Record<Move, number>
+    const move = random.weighted(weights)
+    if (move) await this.#make(move)
+  }
+
+  #possible(): Record<Move, boolean> {
+    const world = this.#world
+    const faults = this.#faults
+    const { alive, callable, gate } = world
+    const awake = alive.filter(process => !process.frozen)
+    return {
+      statement: gate.ready(world.mayRun).length > 0,
+      hint: awake.some(process => process.hints.length > 0),
+      dropHint: faults.has('lost hint') && alive.some(process => process.hints.length > 0),
+      timer: world.time.next(world.mayRun) !== undefined,
+      moment: true,
+      call: callable.length > 0 && this.#calls < MOST_CALLS,
+      startProcess: alive.length < this.#processes,
+      stopProcess: faults.has('stop') && callable.length > 0,
+      crash: faults.has('crash') && alive.length > 0,
+      // A process that holds the only connection would hold up the world instead of falling behind it.
+      freeze: faults.has('freeze') && awake.some(process => gate.open?.owner !== process.name),
+      thaw: alive.some(process => process.frozen),
+      jumpClock: faults.has('clock jump') && alive.length > 0,
+      sleepOverLease: alive.some(process => process.frozen) && awake.length > 0,
+    }
+  }
+
+  async #make(move: Move): Promise<void> {
+    const world = this.#world
+    const { random, gate, alive } = world
+    switch (move) {
+      case 'statement':
+        return world.release(random.pick(gate.ready(world.mayRun)), this.#fate())
+      case 'hint':
+        return this.#deliverHint(random.pick(alive.filter(each => !each.frozen && each.hints.length > 0)).hints)
+      case 'dropHint': {
+        const process = random.pick(alive.filter(each => each.hints.length > 0))
+        process.hints.shift()
+        return world.recorder.note(process.name, 'never hears a hint')
+      }
+      case 'timer':
+        return void (await world.nextTimer())
+      case 'moment':
+        return world.time.pass(1 + random.below(20))
+      case 'call':
+        this.#calls += 1
+        world.operations.begin(random.pick(world.callable))
+        return world.quiet()
+      case 'startProcess':
+        world.startProcess()
+        return world.quiet()
+      case 'stopProcess':
+        world.stopProcess(random.pick(world.callable))
+        return world.quiet()
+      case 'crash':
+      case 'freeze':
+      case 'thaw':
+      case 'jumpClock':
+      case 'sleepOverLease':
+        return this.#strike(move)
+    }
+  }
+
+  async #strike(fault: 'crash' | 'freeze' | 'thaw' | 'jumpClock' | 'sleepOverLease'): Promise<void> {
+    const world = this.#world
+    const { random, recorder, alive, gate } = world
+    if (fault === 'sleepOverLease') return this.#passLease()
+    if (fault === 'jumpClock') {
+      const process = random.pick(alive)
+      process.clock.skewMs = random.below(2 * LARGEST_SKEW_MS) - LARGEST_SKEW_MS
+      return recorder.note(process.name, `its wall clock is wrong by ${process.clock.skewMs} ms`)
+    }
+    if (fault === 'crash') {
+      const process = this.#victim(alive)
+      const arrives = random.chance(0.5)
+      recorder.note(process.name, `crashes; what it sent last ${arrives ? 'arrives' : 'is lost'}`)
+      await process.end(arrives)
+      return world.quiet()
+    }
+    const freezes = fault === 'freeze'
+    const able = alive.filter(each => (freezes ? !each.frozen && gate.open?.owner !== each.name : each.frozen))
+    const process = freezes ? this.#victim(able) : random.pick(able)
+    process.frozen = freezes
+    recorder.note(process.name, freezes ? 'freezes' : 'thaws')
+  }
+
+  /** Mostly one that is at work: there is most to go wrong. */
+  #victim(processes: readonly SimulatedProcess[]): SimulatedProcess {
+    const { random } = this.#world
+    const busy = processes.filter(process => process.busy)
+    return random.pick(busy.length > 0 && random.chance(0.8) ? busy : processes)
+  }
+
+  /**
+   * The others go on, in order, until about when the lease of whoever is frozen ends: a little before, so that it comes
+   * back just in time, or a little after, so that it comes back while another process does its work again.
+   */
+  async #passLease(): Promise<void> {
+    const world = this.#world
+    world.recorder.note('world', 'lets a lease go by')
+    const until = world.time.now + LEASE_MS / 2 + world.random.below(LEASE_MS * 0.6)
+    await this.#until(async () => world.time.now >= until)
+  }
+
+  async #deliverHint(hints: (() => void)[]): Promise<void> {
+    hints.shift()?.()
+    await this.#world.quiet()
+  }
+
+  #fate(): Fate {
+    const { random } = this.#world
+    if (!random.chance(FAILING_SHARE)) return 'answered'
+    if (random.chance(0.5)) return this.#faults.has('refused statement') ? 'refused' : 'answered'
+    return this.#faults.has('lost answer') ? 'unanswered' : 'answered'
+  }
+}

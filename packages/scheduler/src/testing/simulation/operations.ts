@@ -1,0 +1,244 @@
+import type { Queryable } from '../../database/database.ts'
+import type { Scheduler } from '../../scheduler.ts'
+import type { BulkJob, ScheduledJob, ScheduleOptions } from '../../scheduling/schedule-options.ts'
+import type { SeededRandom } from './random.ts'
+import type { Recorder } from './recorder.ts'
+import type { SimulatedProcess } from './simulated-process.ts'
+import { JOB_TYPES, type SimulatedPayload, type SimulatedType } from './workload.ts'
+
+/** How often each kind of call is made. */
+const CALLS = {
+  schedule: 40,
+  scheduleUnique: 20,
+  scheduleMany: 8,
+  scheduleInTransaction: 12,
+  cancel: 12,
+  change: 8,
+  redrive: 10,
+  pause: 3,
+  resume: 3,
+} as const
+
+const TYPES = Object.keys(JOB_TYPES) as SimulatedType[]
+/** Few, so that they meet. */
+const UNIQUE_KEYS = ['north', 'south']
+const LONGEST_DELAY_MS = 3_000
+
+/** Thrown by a simulated caller that changes its mind, so that its transaction is rolled back. */
+class ChangedMind extends Error {
+  override readonly name = 'ChangedMind'
+}
+
+/** What the outside world asks of the processes: scheduling, cancelling, changing, redriving, pausing. */
+export class Operations {
+  readonly #random: SeededRandom
+  readonly #recorder: Recorder
+  readonly #scheduleIds: readonly string[]
+  /** Ids that were answered, as the processes know them. */
+  readonly #known: string[] = []
+  #calls = 0
+  readonly #open = new Map<string, SimulatedProcess>()
+
+  constructor(parts: { random: SeededRandom; recorder: Recorder; scheduleIds: readonly string[] }) {
+    this.#random = parts.random
+    this.#recorder = parts.recorder
+    this.#scheduleIds = parts.scheduleIds
+  }
+
+  /** Calls that were not answered, of processes that are still there. */
+  get unanswered(): string[] {
+    return [...this.#open].filter(([, process]) => process.alive).map(([call]) => call)
+  }
+
+  isCalling(process: SimulatedProcess): boolean {
+    return [...this.#open.values()].includes(process)
+  }
+
+  /** Makes one call through a process; its answer comes when the world goes on. */
+  begin(process: SimulatedProcess): void {
+    this.#calls += 1
+    const number = this.#calls
+    let kind = this.#random.weighted(CALLS) ?? 'schedule'
+    if (this.#known.length === 0 && (kind === 'cancel' || kind === 'change' || kind === 'redrive')) kind = 'schedule'
+    if (this.#scheduleIds.length === 0 && (kind === 'pause' || kind === 'resume')) kind = 'schedule'
+    const call = `call ${number} (${kind})`
+    this.#open.set(call, process)
+    this.#recorder.note(process.name, call)
+    this.#perform(kind, { number, process }).then(
+      answer => this.#ended(call, answer),
+      (error: unknown) => this.#ended(call, `failed: ${error instanceof Error ? error.message : String(error)}`),
+    )
+  }
+
+  #ended(call: string, answer: string): void {
+    const process = this.#open.get(call)
+    this.#open.delete(call)
+    this.#recorder.note(process?.name ?? '', `${call} → ${answer}`)
+  }
+
+  #perform(kind: keyof typeof CALLS, call: Call): Promise<string> {
+    const { scheduler } = call.process
+    switch (kind) {
+      case 'schedule':
+        return this.#schedule(call, [this.#job(call, 0)])
+      case 'scheduleUnique':
+        return this.#schedule(call, [{ ...this.#job(call, 0), ...this.#unique() } as SimulatedJob])
+      case 'scheduleMany':
+        return this.#schedule(
+          call,
+          Array.from({ length: 2 + this.#random.below(4) }, (_, index) => this.#job(call, index)),
+        )
+      case 'scheduleInTransaction':
+        return this.#scheduleInTransaction(call)
+      case 'cancel':
+        return this.#cancel(call)
+      case 'change':
+        return this.#change(call).then(String)
+      case 'redrive':
+        return this.#redrive(call).then(String)
+      case 'pause':
+        return scheduler.pauseSchedule(this.#random.pick(this.#scheduleIds)).then(String)
+      case 'resume':
+        return scheduler.resumeSchedule(this.#random.pick(this.#scheduleIds)).then(String)
+    }
+  }
+
+  async #schedule(call: Call, jobs: readonly SimulatedJob[]): Promise<string> {
+    this.#plan(call, jobs)
+    const { scheduler } = call.process
+    try {
+      const [only] = jobs
+      const stored =
+        only && jobs.length === 1 ? [await scheduleOne(scheduler, only)] : await scheduler.scheduleJobs(jobs)
+      this.#acknowledge(call, jobs, stored)
+      this.#groupEnded(call, 'committed')
+      return stored.map(each => `${this.#recorder.idOf(each.jobId)}${each.conflict ? ' (conflict)' : ''}`).join(', ')
+    } catch (error) {
+      this.#groupEnded(call, 'unknown')
+      throw error
+    }
+  }
+
+  /** Through the caller's own transaction, which commits or not; a commit without an answer may be either. */
+  async #scheduleInTransaction(call: Call): Promise<string> {
+    const jobs = Array.from({ length: 1 + this.#random.below(2) }, (_, index) => this.#job(call, index))
+    const keeps = this.#random.chance(0.6)
+    this.#plan(call, jobs)
+    let inside = true
+    try {
+      await call.process.database.transaction(async (transaction: Queryable) => {
+        const stored = await call.process.scheduler.scheduleJobs(jobs, { transaction })
+        if (!keeps) throw new ChangedMind('the caller changed its mind')
+        this.#acknowledge(call, jobs, stored)
+        inside = false
+      })
+      this.#groupEnded(call, 'committed')
+      return 'committed'
+    } catch (error) {
+      this.#groupEnded(call, inside ? 'rolled back' : 'unknown')
+      throw error
+    }
+  }
+
+  async #cancel(call: Call): Promise<string> {
+    const jobId = this.#random.pick(this.#known)
+    this.#recordAbout('cancel-asked', call, jobId)
+    const answer = await call.process.scheduler.cancelJob(jobId)
+    if (answer === 'cancelled') this.#recordAbout('cancelled', call, jobId)
+    return answer
+  }
+
+  async #redrive(call: Call): Promise<boolean> {
+    const jobId = this.#random.pick(this.#known)
+    this.#recordAbout('redrive-asked', call, jobId)
+    const redriven = await call.process.scheduler.redriveJob(jobId)
+    this.#recordAbout('redrive-answered', call, jobId)
+    return redriven
+  }
+
+  #change(call: Call): Promise<boolean> {
+    const jobId = this.#random.pick(this.#known)
+    this.#recordAbout('touched', call, jobId)
+    return call.process.scheduler.changeJob(jobId, this.#when(call.process))
+  }
+
+  #job({ number, process }: Call, index: number): SimulatedJob {
+    const name = `job-${number}-${index}`
+    return {
+      job: this.#random.pick(TYPES),
+      payload: { name },
+      maxRetries: this.#random.below(4),
+      ...(this.#random.chance(0.3) && { jobId: `own-${number}-${index}` }),
+      ...this.#when(process),
+    }
+  }
+
+  #when(process: SimulatedProcess): { delay?: number } | { scheduledTime?: Date } {
+    if (this.#random.chance(0.4)) return {}
+    const ms = this.#random.below(LONGEST_DELAY_MS)
+    if (this.#random.chance(0.7)) return { delay: ms }
+    return { scheduledTime: new Date(trueTime(process) + ms) }
+  }
+
+  #unique() {
+    const onConflict = this.#random.pick(['keep', 'replace'] as const)
+    return { uniqueKey: this.#random.pick(UNIQUE_KEYS), onConflict }
+  }
+
+  #plan({ number, process }: Call, jobs: readonly SimulatedJob[]): void {
+    const now = trueTime(process)
+    for (const { payload, delay, scheduledTime, job } of jobs) {
+      const dueAt = scheduledTime?.getTime() ?? now + Number(delay ?? 0)
+      const { name } = payload
+      const what = `wants ${name} of ${job} in ${dueAt - now} ms`
+      this.#recorder.fact(process.name, what, { kind: 'planned', name, group: number, dueAt })
+    }
+  }
+
+  #acknowledge(
+    { process }: Call,
+    jobs: readonly SimulatedJob[],
+    stored: readonly { jobId: string; conflict: boolean }[],
+  ): void {
+    for (const [index, { jobId, conflict }] of stored.entries()) {
+      this.#known.push(jobId)
+      const { name } = jobs[index]?.payload ?? { name: '' }
+      const id = this.#recorder.idOf(jobId)
+      const what = `hears that ${name} is ${conflict ? 'taken by ' : ''}${id}`
+      this.#recorder.fact(process.name, what, { kind: 'acknowledged', name, jobId: id, conflict })
+      if (conflict) this.#recordAbout('touched', { process, number: 0 }, jobId)
+    }
+  }
+
+  #groupEnded({ number, process }: Call, how: 'committed' | 'rolled back' | 'unknown'): void {
+    this.#recorder.fact(process.name, `what call ${number} stores is ${how}`, {
+      kind: 'group-ended',
+      group: number,
+      how,
+    })
+  }
+
+  #recordAbout(
+    kind: 'cancel-asked' | 'cancelled' | 'redrive-asked' | 'redrive-answered' | 'touched',
+    { process }: Call,
+    jobId: string,
+  ): void {
+    const id = this.#recorder.idOf(jobId)
+    this.#recorder.fact(process.name, `${kind}: ${id}`, { kind, jobId: id })
+  }
+}
+
+type SimulatedJob = BulkJob & { readonly job: SimulatedType; readonly payload: SimulatedPayload }
+
+interface Call {
+  readonly number: number
+  readonly process: SimulatedProcess
+}
+
+function trueTime({ clock }: SimulatedProcess): number {
+  return clock.now().getTime() - clock.skewMs
+}
+
+function scheduleOne(scheduler: Scheduler, { job, ...options }: SimulatedJob): Promise<ScheduledJob> {
+  return scheduler.scheduleJob(job, options as ScheduleOptions)
+}

@@ -1,0 +1,163 @@
+import type { Database, Unlisten } from '../../database/database.ts'
+import type { JobContext } from '../../job/context.ts'
+import type { ScheduleDefinition } from '../../recurring/schedule-definition.ts'
+import { Scheduler } from '../../scheduler.ts'
+import type { Backend } from './backend.ts'
+import { SeededRandom } from './random.ts'
+import type { Recorder } from './recorder.ts'
+import type { StatementGate } from './statement-gate.ts'
+import { ProcessClock, type VirtualTime } from './virtual-time.ts'
+import { JOB_TYPES, simulatedJobs, type SimulatedPayload, type SimulatedType } from './workload.ts'
+
+/** Jobs one simulated process runs at the same time: few, so that slots are short. */
+export const CONCURRENCY = 4
+/** The default lease: what a process must be silent for to lose its jobs. */
+export const LEASE_MS = 30_000
+
+/** What all processes of a world share. */
+export interface Shared {
+  readonly seed: number
+  readonly schema: string
+  readonly time: VirtualTime
+  readonly gate: StatementGate
+  readonly backend: Backend
+  readonly recorder: Recorder
+  readonly schedules: readonly ScheduleDefinition[]
+}
+
+/** One process of a simulated world: a scheduler with a clock and connections of its own. */
+export class SimulatedProcess {
+  readonly name: string
+  readonly clock: ProcessClock
+  readonly database: Database
+  readonly scheduler: Scheduler
+  state: 'starting' | 'running' | 'stopping' | 'gone' = 'starting'
+  frozen = false
+  /** Hints that were sent to it and not delivered yet. */
+  readonly hints: (() => void)[] = []
+  readonly #shared: Shared
+  readonly #running = new Map<string, number>()
+
+  constructor(name: string, shared: Shared) {
+    this.name = name
+    this.#shared = shared
+    this.clock = new ProcessClock(shared.time, name)
+    this.database = this.#connect()
+    const random = new SeededRandom(`${shared.seed}/${name}`)
+    this.scheduler = new Scheduler({
+      database: this.database,
+      clock: this.clock,
+      random: () => random.next(),
+      schema: shared.schema,
+      migrate: false,
+      concurrency: CONCURRENCY,
+      lease: LEASE_MS,
+      gracePeriod: '2s',
+      schedules: shared.schedules,
+      jobs: simulatedJobs({
+        seed: shared.seed,
+        work: (ms, signal) => this.clock.work(ms, signal),
+        onStart: (payload, context) => this.#handlerStarts(payload, context),
+        onEnd: (context, how) => this.#handlerEnds(context, how),
+      }),
+    })
+    this.#watch()
+  }
+
+  get alive(): boolean {
+    return this.state !== 'gone'
+  }
+
+  /** Handlers run here. */
+  get busy(): boolean {
+    return [...this.#running.values()].some(count => count > 0)
+  }
+
+  /** Nothing of it happens any more, its connections are closed: no timer, no answer. What it sent last may still be executed. */
+  async end(lastCallArrives: boolean): Promise<void> {
+    const { gate, time } = this.#shared
+    this.state = 'gone'
+    this.hints.length = 0
+    time.cancelAll(this.name)
+    const [last] = gate.waitingOf(this.name)
+    if (last && lastCallArrives && gate.ready(owner => owner === this.name).includes(last)) {
+      await gate.executeUnheard(last)
+    }
+    await gate.forget(this.name)
+  }
+
+  /** Timers of the scheduler that are set: none, once it has stopped. Deaf handlers may still work. */
+  get timers(): number {
+    return this.#shared.time.countOf(this.name, 'scheduler')
+  }
+
+  #connect(): Database {
+    const { gate, backend } = this.#shared
+    const subscribe = async (channel: string, onHint: (payload: string) => void): Promise<Unlisten> => {
+      const unlisten = await backend.listen(channel, payload => {
+        if (this.alive) this.hints.push(() => onHint(payload))
+      })
+      return () => unlisten()
+    }
+    return {
+      // As a server with a pool: an embedded database would rightly believe that it has this one process.
+      kind: 'server',
+      maxConnections: 4,
+      ...gate.connectionOf(this.name),
+      listen: (channel, onHint) => gate.listen(this.name, () => subscribe(channel, onHint)),
+    }
+  }
+
+  #watch(): void {
+    const { recorder } = this.#shared
+    this.scheduler.on('job:settled', ({ jobId, attempt, outcome, willRetry }) => {
+      const id = recorder.idOf(jobId)
+      const what = `settled attempt ${attempt} of ${id}: ${outcome}${willRetry ? ', to run again' : ''}`
+      recorder.fact(this.name, what, { kind: 'settled', jobId: id, attempt, outcome, willRetry, process: this.name })
+    })
+    this.scheduler.on('job:lease-lost', ({ jobId, attempt }) =>
+      recorder.note(this.name, `was refused attempt ${attempt} of ${recorder.idOf(jobId)}`),
+    )
+    this.scheduler.on('job:rescued', ({ jobId, gaveUp }) =>
+      recorder.note(this.name, `rescued ${recorder.idOf(jobId)}${gaveUp ? ' and gave it up' : ''}`),
+    )
+    this.scheduler.on('runner:revived', () => recorder.note(this.name, 'was declared dead, and entered anew'))
+    this.scheduler.on('database:error', ({ during, error }) =>
+      recorder.note(this.name, `met an error during ${during}: ${error instanceof Error ? error.message : ''}`),
+    )
+  }
+
+  #handlerStarts({ name }: SimulatedPayload, context: JobContext): void {
+    const { recorder, time } = this.#shared
+    const { attempt, jobType } = context
+    const jobId = recorder.idOf(context.jobId)
+    recorder.fact(this.name, `starts attempt ${attempt} of ${jobId} (${name})`, {
+      kind: 'started',
+      jobId,
+      name,
+      attempt,
+      process: this.name,
+      at: time.now,
+    })
+    const running = (this.#running.get(jobType) ?? 0) + 1
+    this.#running.set(jobType, running)
+    const all = [...this.#running.values()].reduce((sum, count) => sum + count, 0)
+    const most = JOB_TYPES[jobType as SimulatedType] ?? CONCURRENCY
+    if (running > most || all > CONCURRENCY) {
+      const detail = `${this.name} runs ${running} of ${jobType} (allowed ${most}), ${all} in all (${CONCURRENCY})`
+      recorder.fact(this.name, 'runs too many', {
+        kind: 'violation',
+        invariant: 'no more run at once than allowed',
+        detail,
+      })
+    }
+  }
+
+  #handlerEnds(context: JobContext, how: 'returned' | 'threw' | 'asked to be cancelled'): void {
+    const { recorder } = this.#shared
+    const { attempt, jobType } = context
+    const jobId = recorder.idOf(context.jobId)
+    this.#running.set(jobType, (this.#running.get(jobType) ?? 1) - 1)
+    recorder.fact(this.name, `handler of ${jobId} ${how}`, { kind: 'handler-ended', jobId, attempt, how })
+  }
+}

@@ -1,0 +1,193 @@
+import { PGlite } from '@electric-sql/pglite'
+import { fromPglite, type Database } from 'belfry/database'
+import { FAULTS, formatFailure, simulate, type Invariant, type SimulationReport } from 'belfry/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../test-support/test-database.ts'
+import { connectOnce } from './support/one-connection.ts'
+import { sabotage, type Sabotage } from './support/sabotage.ts'
+
+/** Worlds at the same time, each over a server database of its own: enough to keep two cores busy. */
+const LANES = 4
+const SEEDS = 500
+const REPLAYED_SEEDS = 25
+/** A bug in a statement must show within so many worlds. */
+const SEEDS_TO_FIND_A_BUG = 300
+
+/** Runs seeds 1 to `count` over several servers' databases, until `stop` says so; answers the reports. */
+async function sweep(
+  databases: readonly Database[],
+  run: { count: number; stop?: (report: SimulationReport) => boolean },
+): Promise<SimulationReport[]> {
+  const reports: SimulationReport[] = []
+  let next = 1
+  let stopped = false
+  await Promise.all(
+    databases.map(async database => {
+      while (next <= run.count && !stopped) {
+        const seed = next
+        next += 1
+        const report = await simulate({ database, seed })
+        reports.push(report)
+        stopped ||= run.stop?.(report) ?? false
+      }
+    }),
+  )
+  return reports
+}
+
+describe('on a server', () => {
+  const lanes: (TestDatabase & { connection: Awaited<ReturnType<typeof connectOnce>> })[] = []
+
+  beforeAll(async () => {
+    for (let lane = 0; lane < LANES; lane += 1) {
+      const database = await createTestDatabase(1)
+      lanes.push({ ...database, connection: await connectOnce(database.url) })
+    }
+  })
+  afterAll(async () => {
+    for (const lane of lanes) {
+      await lane.connection.end()
+      await lane.drop()
+    }
+  })
+
+  it(`keeps every promise in ${SEEDS} worlds of crashes, freezes, lost answers and wrong clocks`, async () => {
+    const reports = await sweep(
+      lanes.map(lane => lane.connection),
+      { count: SEEDS },
+    )
+    const broken = reports.filter(report => report.violations.length > 0)
+    expect(broken.map(report => `seed ${report.seed}`)).toEqual([])
+    expect(broken.slice(0, 3).map(formatFailure)).toEqual([])
+    // The worlds are worth something: work was done, crashed, lost and done again in them.
+    const sum = (name: keyof SimulationReport['counts']) =>
+      reports.reduce((total, report) => total + report.counts[name], 0)
+    expect(sum('jobs')).toBeGreaterThan(SEEDS * 4)
+    expect(sum('attempts')).toBeGreaterThan(sum('jobs'))
+    expect(sum('lost')).toBeGreaterThan(SEEDS / 10)
+    expect(sum('processes')).toBeGreaterThan(SEEDS * 2)
+  }, 180_000)
+})
+
+describe('on PGlite', () => {
+  let pglite: PGlite
+  let database: Database
+
+  beforeAll(async () => {
+    pglite = await PGlite.create()
+    database = fromPglite(pglite)
+  })
+  afterAll(() => pglite.close())
+
+  it('tells the same story for the same seed, whatever ran before it', async () => {
+    const journals: string[] = []
+    for (let seed = 1; seed <= REPLAYED_SEEDS; seed += 1) {
+      const { journal, violations } = await simulate({ database, seed })
+      expect(violations).toEqual([])
+      journals.push(journal.join('\n'))
+    }
+    for (let seed = REPLAYED_SEEDS; seed >= 1; seed -= 1) {
+      const { journal } = await simulate({ database, seed })
+      expect(journal.join('\n')).toBe(journals[seed - 1])
+    }
+    expect(new Set(journals).size).toBe(REPLAYED_SEEDS)
+  }, 180_000)
+
+  it('leaves the database with its own time and its own search path', async () => {
+    await database.query('set search_path = public')
+    await simulate({ database, seed: 1, steps: 5 })
+    const [row] = (
+      await database.query<{ path: string; real: boolean }>(
+        `select current_setting('search_path') as path, abs(extract(epoch from now()) - $1::float8) < 3600 as real`,
+        [Date.now() / 1000],
+      )
+    ).rows
+    expect(row).toEqual({ path: 'public', real: true })
+  })
+
+  it('is calm without faults: nothing is lost, nothing is refused', async () => {
+    for (let seed = 1; seed <= 5; seed += 1) {
+      const report = await simulate({ database, seed, faults: [], processes: 2 })
+      expect(report.violations).toEqual([])
+      expect(report.counts.lost).toBe(0)
+      expect(report.journal.join('\n')).not.toMatch(/simulated: the connection|crashes|freezes|was refused/)
+    }
+  })
+})
+
+describe('what cannot be simulated is refused', () => {
+  const database = { kind: 'server', maxConnections: 10 } as Database
+
+  it('a database with several connections, whose order nobody could decide', async () => {
+    await expect(simulate({ database, seed: 1 })).rejects.toMatchObject({ code: 'BELFRY_INVALID_OPTION' })
+  })
+
+  it('seeds, steps and processes that are no counts, and faults that nobody knows', async () => {
+    const one = { kind: 'embedded', maxConnections: 1 } as Database
+    const refused = { code: 'BELFRY_INVALID_OPTION' }
+    await expect(simulate({ database: one, seed: -1 })).rejects.toMatchObject(refused)
+    await expect(simulate({ database: one, seed: 0.5 })).rejects.toMatchObject(refused)
+    await expect(simulate({ database: one, seed: undefined as never })).rejects.toMatchObject(refused)
+    await expect(simulate({ database: one, seed: 1, steps: 0 })).rejects.toMatchObject(refused)
+    await expect(simulate({ database: one, seed: 1, processes: 0 })).rejects.toMatchObject(refused)
+    await expect(simulate({ database: one, seed: 1, faults: ['flood' as never] })).rejects.toMatchObject(refused)
+  })
+
+  it('names every fault', () => expect(FAULTS).toHaveLength(new Set(FAULTS).size))
+})
+
+describe('a bug in a statement is found', () => {
+  const bugs: { bug: string; breaks: Invariant; plan: Sabotage }[] = [
+    {
+      bug: 'settling without asking for the lease token',
+      breaks: 'an attempt is settled once, by the holder of its lease',
+      plan: { rewrite: text => text.replaceAll(/and live\.lease_token = ended\.lease_token/g, '') },
+    },
+    {
+      bug: 'claiming what others hold',
+      breaks: 'every attempt has one row of history',
+      plan: {
+        rewrite: text =>
+          text.includes("set status = 'running'") ? text.replaceAll(/\b(job\.)?lease_token is null/g, 'true') : text,
+      },
+    },
+    {
+      bug: 'storing a unique key twice',
+      breaks: 'a unique key has one unfinished job',
+      plan: {
+        rewrite: text =>
+          text
+            .replace(
+              'create unique index scheduled_jobs_live_unique_key',
+              'create index scheduled_jobs_live_unique_key',
+            )
+            .replace(/on conflict \(job_type, unique_key\) where unique_key is not null do nothing/, ''),
+      },
+    },
+    {
+      bug: "committing a caller's transaction that was rolled back",
+      breaks: 'a transaction stores all or nothing',
+      plan: { neverRollsBack: true },
+    },
+  ]
+
+  it.each(bugs)(
+    '$bug',
+    async ({ breaks, plan }) => {
+      const test = await createTestDatabase(1)
+      const connection = await connectOnce(test.url)
+      const database = sabotage(connection, plan)
+      const finds = (report: SimulationReport) => report.violations.some(({ invariant }) => invariant === breaks)
+      const reports = await sweep([database], { count: SEEDS_TO_FIND_A_BUG, stop: finds })
+      const last = reports.at(-1)
+      await connection.end()
+      await test.drop()
+      expect(database.hits).toBeGreaterThan(0)
+      expect(last && finds(last), `${breaks} in ${reports.length} worlds`).toBe(true)
+      const text = last ? formatFailure(last) : ''
+      expect(text).toContain(`seed ${last?.seed} breaks`)
+      expect(text).toContain(breaks)
+    },
+    120_000,
+  )
+})
