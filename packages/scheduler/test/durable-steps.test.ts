@@ -155,6 +155,27 @@ describeOnBothEngines('durable steps', engine => {
     expect(await steps()).toEqual([])
   })
 
+  it('steps go when everything about a person is erased, and when jobs are deleted in bulk', async () => {
+    const { clock, scheduler, steps } = await make()
+    scheduler.registerHandler('personal', async (payload, { step, sleep }) => {
+      await step('noted', () => 'something personal')
+      if ((payload as { sleeps: boolean }).sleeps) await sleep('long', '9d')
+    })
+    const subjects = ['user:42']
+    await scheduler.scheduleJobs([
+      { job: 'personal', payload: { sleeps: true }, subjects },
+      { job: 'personal', payload: { sleeps: false }, subjects },
+      { job: 'personal', payload: { sleeps: false } },
+    ])
+    await scheduler.runDueJobs()
+    expect(await steps()).toHaveLength(4)
+    await scheduler.admin.eraseSubject('user:42')
+    expect(await steps()).toHaveLength(1)
+    clock.advance('1s')
+    await scheduler.admin.deleteJobs({ jobType: 'personal' })
+    expect(await steps()).toEqual([])
+  })
+
   it('costs no statement where nothing durable is done, and none to begin with in a first attempt', async () => {
     const statements: string[] = []
     const { database } = engine
