@@ -4,7 +4,7 @@ import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
 import { migrate, migrationSql, type MigrationResult } from './database/migrator.ts'
 import { sendEvent, type SendEventOptions } from './durable/send-event.ts'
-import { BelfryError, show } from './errors.ts'
+import { BelfryError } from './errors.ts'
 import { logEvents } from './event-log.ts'
 import { EventHub, type SchedulerEventName, type SchedulerEvents } from './events.ts'
 import { Runner } from './execution/runner.ts'
@@ -24,7 +24,7 @@ import { Schedules, type ApplySchedulesOptions, type BackfillRange } from './rec
 import { resolveOptions, type EngineOptions } from './options.ts'
 import { endedWithin } from './runtime/clock.ts'
 import { silentLogger } from './runtime/logger.ts'
-import type { JobRequest } from './scheduling/check-job.ts'
+import { followingJobs, namedRequest, requestOf, type UncheckedJob } from './scheduling/job-requests.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
@@ -41,6 +41,8 @@ export interface SchedulerOptions extends EngineOptions {
 
 /** How long a stop waits for a statement of the background loops that may never be answered. */
 const BACKGROUND_PATIENCE_MS = 3_000
+
+type TransactionOption = Pick<ScheduleOptions, 'transaction'>
 
 /** A job by its id, or by the answer of the call that scheduled it. */
 export type JobReference = string | { readonly jobId: string }
@@ -86,16 +88,7 @@ export class Scheduler {
     }
     this.#runner = new Runner(this.#core, {
       onSchedules: () => this.#enqueuer.wake(),
-      following: {
-        check: async (job, payload, own) => {
-          const request = this.#requestOf({ job, payload, options: own })
-          return { ...request, row: await this.#intake.check(request) }
-        },
-        store: async (transaction, jobs) => {
-          const rows = jobs.map(each => each.row)
-          await this.#intake.store(jobs, rows, transaction)
-        },
-      },
+      following: followingJobs(this.#core.registry, () => this.#intake),
     })
     this.#enqueuer = new RecurringEnqueuer(this.#core, () => this.#runner.wake())
     this.#schedules = new Schedules(this.#core, () => this.#enqueuer.wake())
@@ -273,19 +266,13 @@ export class Scheduler {
 
   /**
    * Sends an event to the jobs that wait for it (`context.waitForEvent`): those that wait now, which are due at once, and
-   * those that begin to within `keep`. Each job gets it once. In your `transaction` it is sent if and only if that commits.
-   * Resolves with the number of jobs that were waiting.
-   * @throws BelfryError `BELFRY_INVALID_JOB_ID`, `BELFRY_INVALID_PAYLOAD`, `BELFRY_PAYLOAD_TOO_LARGE`,
-   *   `BELFRY_INVALID_DURATION`, `BELFRY_DATABASE_…`; nothing is sent then
+   * those that begin to within `keep`. Each job gets it once. Resolves with the number of jobs that were waiting.
+   * @throws BelfryError `BELFRY_INVALID_…`, `BELFRY_PAYLOAD_TOO_LARGE`, `BELFRY_DATABASE_…`; nothing is sent then
    */
-  async sendEvent(
-    name: string,
-    options: SendEventOptions & { transaction?: ScheduleOptions['transaction'] } = {},
-  ): Promise<{ delivered: number }> {
-    const transaction = options.transaction as Queryable | undefined
+  async sendEvent(name: string, options: SendEventOptions & TransactionOption = {}): Promise<{ delivered: number }> {
     const parts = { ...this.#core, maxBytes: this.#core.options.maxPayloadBytes }
-    const sent = await sendEvent(parts, name, { ...options, transaction })
-    if (sent.delivered > 0 && !transaction) this.#runner.wake()
+    const sent = await sendEvent(parts, name, options as SendEventOptions & { transaction?: Queryable })
+    if (sent.delivered > 0 && !options.transaction) this.#runner.wake()
     return sent
   }
 
@@ -403,31 +390,9 @@ export class Scheduler {
     jobs: readonly UncheckedJob[],
     transaction: ScheduleOptions['transaction'],
   ): Promise<readonly ScheduledJob[]> {
-    const requests = jobs.map(job => this.#requestOf(job))
+    const requests = jobs.map(job => requestOf(this.#core.registry, job))
     return this.#intake.schedule(requests, transaction as Queryable | undefined)
   }
-
-  #requestOf({ job, payload, options }: UncheckedJob): JobRequest {
-    const definition = typeof job === 'string' ? this.#core.registry.findOrDefault(requireJobType(job)) : job
-    return { definition, payload, options }
-  }
-}
-
-interface UncheckedJob {
-  readonly job: string | AnyJobDefinition
-  readonly payload: unknown
-  readonly options: ScheduleOptions
-}
-
-function namedRequest(job: string, given: unknown): { job: string; payload: unknown; options: ScheduleOptions } {
-  if (typeof given !== 'object' || given === null) {
-    throw new BelfryError(
-      'BELFRY_INVALID_OPTION',
-      `scheduleJob(type, options): expected { payload, … }, got ${show(given)}`,
-    )
-  }
-  const { payload = {}, ...options } = given as ScheduleOptions & { payload?: unknown }
-  return { job, payload, options }
 }
 
 function idOf(job: JobReference): string {
