@@ -9,6 +9,7 @@ const schedulerRooms = [
   ['event-log', 'stats', 'job-reader', 'scheduling', 'execution', 'recurring', 'maintenance'],
   ['flow'],
   ['core'],
+  ['durable'],
   ['store'],
   ['isolation', 'webhooks', 'telemetry'],
   ['events', 'options'],

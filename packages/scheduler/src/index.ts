@@ -19,6 +19,7 @@ export type { JobFilter, TimeRange } from './administration/job-filter.ts'
 export type { JobPage, JobSummary } from './administration/job-list.ts'
 export type { PageOptions } from './administration/page.ts'
 export type { EraseSubjectResult } from './administration/subjects.ts'
+export type { SendEventOptions } from './durable/send-event.ts'
 export { BelfryError, type BelfryErrorCode } from './errors.ts'
 export type { SchedulerEventName, SchedulerEvents } from './events.ts'
 export {
@@ -28,7 +29,7 @@ export {
   type IsolatedOptions,
 } from './isolation/isolated.ts'
 export type { Backoff } from './job/backoff.ts'
-export type { JobContext } from './job/context.ts'
+export type { ConfirmedEffect, EffectAttempt, JobContext, SchedulableJob, WaitOptions } from './job/context.ts'
 export { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from './job/control-errors.ts'
 export {
   defineJob,
@@ -37,6 +38,7 @@ export {
   type JobDefinitionOptions,
   type JobHandler,
 } from './job/definition.ts'
+export type { JobOptions } from './job/job-options.ts'
 export { JobType } from './job/job-type.ts'
 export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
 export type {

@@ -3,7 +3,8 @@ import { databaseNow, type Core } from './core.ts'
 import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
 import { migrate, migrationSql, type MigrationResult } from './database/migrator.ts'
-import { BelfryError, show } from './errors.ts'
+import { sendEvent, type SendEventOptions } from './durable/send-event.ts'
+import { BelfryError } from './errors.ts'
 import { logEvents } from './event-log.ts'
 import { EventHub, type SchedulerEventName, type SchedulerEvents } from './events.ts'
 import { Runner } from './execution/runner.ts'
@@ -23,6 +24,7 @@ import { Schedules, type ApplySchedulesOptions, type BackfillRange } from './rec
 import { resolveOptions, type EngineOptions } from './options.ts'
 import { endedWithin } from './runtime/clock.ts'
 import { silentLogger } from './runtime/logger.ts'
+import { followingJobs, namedRequest, requestOf, type UncheckedJob } from './scheduling/job-requests.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
@@ -39,6 +41,8 @@ export interface SchedulerOptions extends EngineOptions {
 
 /** How long a stop waits for a statement of the background loops that may never be answered. */
 const BACKGROUND_PATIENCE_MS = 3_000
+
+type TransactionOption = Pick<ScheduleOptions, 'transaction'>
 
 /** A job by its id, or by the answer of the call that scheduled it. */
 export type JobReference = string | { readonly jobId: string }
@@ -82,7 +86,10 @@ export class Scheduler {
       events,
       clock: resolved.clock,
     }
-    this.#runner = new Runner(this.#core, { onSchedules: () => this.#enqueuer.wake() })
+    this.#runner = new Runner(this.#core, {
+      onSchedules: () => this.#enqueuer.wake(),
+      following: followingJobs(this.#core.registry, () => this.#intake),
+    })
     this.#enqueuer = new RecurringEnqueuer(this.#core, () => this.#runner.wake())
     this.#schedules = new Schedules(this.#core, () => this.#enqueuer.wake())
     this.#declared = options.schedules ?? []
@@ -258,6 +265,18 @@ export class Scheduler {
   }
 
   /**
+   * Sends an event to the jobs that wait for it (`context.waitForEvent`): those that wait now, which are due at once, and
+   * those that begin to within `keep`. Each job gets it once. Resolves with the number of jobs that were waiting.
+   * @throws BelfryError `BELFRY_INVALID_…`, `BELFRY_PAYLOAD_TOO_LARGE`, `BELFRY_DATABASE_…`; nothing is sent then
+   */
+  async sendEvent(name: string, options: SendEventOptions & TransactionOption = {}): Promise<{ delivered: number }> {
+    const parts = { ...this.#core, maxBytes: this.#core.options.maxPayloadBytes }
+    const sent = await sendEvent(parts, name, options as SendEventOptions & { transaction?: Queryable })
+    if (sent.delivered > 0 && !options.transaction) this.#runner.wake()
+    return sent
+  }
+
+  /**
    * Stores a recurring schedule, or brings the stored one in line. An unchanged rule keeps its next occurrence, so that
    * restarts shift nothing; a paused schedule stays paused.
    * @throws BelfryError `BELFRY_INVALID_RULE`, `BELFRY_INVALID_TIME_ZONE`, `BELFRY_INVALID_PAYLOAD`, `BELFRY_INVALID_…`
@@ -368,27 +387,12 @@ export class Scheduler {
   }
 
   #schedule(
-    jobs: readonly { job: string | AnyJobDefinition; payload: unknown; options: ScheduleOptions }[],
+    jobs: readonly UncheckedJob[],
     transaction: ScheduleOptions['transaction'],
   ): Promise<readonly ScheduledJob[]> {
-    const requests = jobs.map(({ job, payload, options }) => ({
-      definition: typeof job === 'string' ? this.#core.registry.findOrDefault(requireJobType(job)) : job,
-      payload,
-      options,
-    }))
+    const requests = jobs.map(job => requestOf(this.#core.registry, job))
     return this.#intake.schedule(requests, transaction as Queryable | undefined)
   }
-}
-
-function namedRequest(job: string, given: unknown): { job: string; payload: unknown; options: ScheduleOptions } {
-  if (typeof given !== 'object' || given === null) {
-    throw new BelfryError(
-      'BELFRY_INVALID_OPTION',
-      `scheduleJob(type, options): expected { payload, … }, got ${show(given)}`,
-    )
-  }
-  const { payload = {}, ...options } = given as ScheduleOptions & { payload?: unknown }
-  return { job, payload, options }
 }
 
 function idOf(job: JobReference): string {

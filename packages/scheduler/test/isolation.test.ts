@@ -13,12 +13,12 @@ import {
   NonRetryableError,
   RetryAfterError,
   Scheduler,
-  silentLogger,
   SnoozeError,
   type JobContext,
 } from '../src/index.ts'
 import { isolated, type IsolatedHandler, type IsolatedOptions } from '../src/isolation/isolated.ts'
 import { TestClock } from '../src/testing/index.ts'
+import { jobContext } from './support/job-context.ts'
 import { gate, nextSettled } from './support/settled.ts'
 
 const work = new URL('support/isolated-work.mjs', import.meta.url)
@@ -38,20 +38,8 @@ afterEach(async () => {
 afterAll(() => rmSync(folder, { recursive: true }))
 
 function contextWith(parts: Partial<JobContext> = {}): JobContext {
-  return {
-    jobId: 'job-1',
-    jobType: 'resize',
-    attempt: 2,
-    retryCount: 1,
-    maxRetries: 3,
-    scheduledTime: new Date('2027-01-01T12:00:00Z'),
-    occurrence: null,
-    signal: new AbortController().signal,
-    logger: silentLogger,
-    log: () => {},
-    progress: () => Promise.resolve(),
-    ...parts,
-  }
+  const scheduledTime = new Date('2027-01-01T12:00:00Z')
+  return jobContext({ jobType: 'resize', attempt: 2, retryCount: 1, scheduledTime, ...parts })
 }
 
 const thrownBy = async (ending: unknown): Promise<Error> => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import { NonRetryableError, silentLogger } from '../src/index.ts'
+import { NonRetryableError } from '../src/index.ts'
 import {
   compose,
   type ExecutionCall,
@@ -9,6 +9,7 @@ import {
   type SchedulingMiddleware,
   type StoredJob,
 } from '../src/job/middleware.ts'
+import { jobContext } from './support/job-context.ts'
 
 type Plain = Middleware<string[], string>
 
@@ -144,13 +145,7 @@ describe('middleware around scheduling and execution', () => {
       scheduledTime: new Date(0),
       occurrence: null,
     }
-    const context = {
-      ...facts,
-      signal: new AbortController().signal,
-      logger: silentLogger,
-      log: () => {},
-      progress: () => Promise.resolve(),
-    }
+    const context = jobContext(facts)
     const call: ExecutionCall = { job: { ...facts, metadata }, payload: {}, context }
     expect(await compose([read])(call, () => Promise.resolve('sent'))).toBe('acme: sent')
   })

@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { BelfryError, CancelError, RetryAfterError, silentLogger, SnoozeError } from '../src/index.ts'
+import { BelfryError, CancelError, RetryAfterError, SnoozeError } from '../src/index.ts'
 import type { ExecutionCall, JobToStore } from '../src/job/middleware.ts'
 import { openTelemetry } from '../src/telemetry/open-telemetry.ts'
 import { readTraceParent, writeTraceParent } from '../src/telemetry/trace-parent.ts'
 import { StrictTelemetry } from './support/strict-telemetry.ts'
+import { jobContext } from './support/job-context.ts'
 
 const jobNamed = (jobId: string, jobType = 'mail'): JobToStore => ({
   jobId,
@@ -28,7 +29,7 @@ function attemptOf(job: JobToStore, signal = new AbortController().signal): Exec
   return {
     job: { ...facts, metadata: job.metadata },
     payload: job.payload,
-    context: { ...facts, signal, logger: silentLogger, log: () => {}, progress: () => Promise.resolve() },
+    context: jobContext({ ...facts, signal }),
   }
 }
 

@@ -1,10 +1,18 @@
 import type { Core } from '../core.ts'
+import { effectKey } from '../durable/effect-key.ts'
+import { confirmEffect, confirmedEffect, sendOnce } from '../durable/effects.ts'
+import { attemptEnded, Journal } from '../durable/journal.ts'
+import { Outbox, type FollowingJobs } from '../durable/outbox.ts'
+import { runStep, sleepThrough } from '../durable/steps.ts'
+import { waitForEvent } from '../durable/waits.ts'
 import { BelfryError } from '../errors.ts'
 import type { JobContext } from '../job/context.ts'
+import type { AnyJobDefinition } from '../job/definition.ts'
 import { storable } from '../job/error-record.ts'
 import { serializePayload } from '../job/payload.ts'
 import type { LogFields, Logger } from '../runtime/logger.ts'
 import { setProgress } from '../store/set-progress.ts'
+import { watchRunning } from '../store/watch-running.ts'
 import type { HeldJob } from './held-job.ts'
 
 const MOST_LOG_LINES = 100
@@ -16,12 +24,16 @@ const NO_LINES: readonly string[] = []
 export class AttemptContext implements JobContext {
   readonly #core: Core
   readonly #held: HeldJob
+  readonly #following: FollowingJobs
   #lines: string[] | undefined
   #logger: Logger | undefined
+  #journal: Journal | undefined
+  #outbox: Outbox | undefined
 
-  constructor(core: Core, held: HeldJob) {
+  constructor(core: Core, held: HeldJob, following: FollowingJobs) {
     this.#core = core
     this.#held = held
+    this.#following = following
   }
 
   get jobId(): string {
@@ -57,6 +69,10 @@ export class AttemptContext implements JobContext {
     })
     return this.#logger
   }
+  /** The jobs to store if the attempt completes; undefined when its handler asked for none. */
+  get outbox(): Outbox | undefined {
+    return this.#outbox
+  }
   /** Lines kept so far. */
   get lines(): readonly string[] {
     return this.#lines ?? NO_LINES
@@ -73,7 +89,75 @@ export class AttemptContext implements JobContext {
     return value => this.#storeProgress(value)
   }
 
+  get heartbeat(): JobContext['heartbeat'] {
+    return () => this.#heartbeat()
+  }
+  get step(): JobContext['step'] {
+    return (name, work) => runStep(this.#durable, name, work) as never
+  }
+  get sleep(): JobContext['sleep'] {
+    return (name, wake) => sleepThrough(this.#durable, name, wake)
+  }
+  get waitForEvent(): JobContext['waitForEvent'] {
+    return (name, options) => waitForEvent(this.#durable, name, options) as never
+  }
+  get effectKey(): JobContext['effectKey'] {
+    return (step = 'effect') => effectKey(this.jobId, step)
+  }
+  get confirmEffect(): JobContext['confirmEffect'] {
+    return async (key, result) => void (await confirmEffect(this.#durable, key, result))
+  }
+  get confirmedEffect(): JobContext['confirmedEffect'] {
+    return key => confirmedEffect(this.#durable, key)
+  }
+  get once(): JobContext['once'] {
+    return (name, send) => sendOnce(this.#durable, name, send) as never
+  }
+  get schedule(): JobContext['schedule'] {
+    return async (job, payload, options = {}) => {
+      this.#durable.requireOpen()
+      this.#outbox ??= new Outbox()
+      return this.#outbox.add(this.#following.check(job as string | AnyJobDefinition, payload, options))
+    }
+  }
+
+  /** Made when it is first needed: most handlers do nothing durable. */
+  get #durable(): Journal {
+    if (this.#journal) return this.#journal
+    const { database, tables, clock, options } = this.#core
+    const held = this.#held
+    this.#journal = new Journal(
+      { database, tables, clock, maxBytes: options.maxPayloadBytes },
+      {
+        jobId: this.jobId,
+        leaseToken: held.leaseToken,
+        attempt: this.attempt,
+        get ended() {
+          return held.settled
+        },
+        get abortReason() {
+          return held.abortReason
+        },
+        get signal() {
+          return held.signal
+        },
+        abort: reason => held.abort(reason),
+      },
+    )
+    return this.#journal
+  }
+
+  async #heartbeat(): Promise<void> {
+    this.#durable.requireOpen()
+    const { database, tables } = this.#core
+    const [row] = await watchRunning(database, tables, [this.#durable.holder])
+    if (!row) throw this.#durable.leaseLost()
+    if (row.cancel_requested) this.#held.abort(new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
+    this.#durable.requireOpen()
+  }
+
   async #storeProgress(value: unknown): Promise<void> {
+    if (this.#held.settled) throw attemptEnded(this.jobId, this.#held.abortReason)
     const progress = serializePayload(value, this.jobType, LARGEST_PROGRESS_BYTES)
     const { database, tables } = this.#core
     const { leaseToken } = this.#held

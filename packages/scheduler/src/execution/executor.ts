@@ -1,4 +1,5 @@
 import type { Core } from '../core.ts'
+import type { FollowingJobs } from '../durable/outbox.ts'
 import { BelfryError } from '../errors.ts'
 import { ExpiredError } from '../job/control-errors.ts'
 import type { ExecutionCall } from '../job/middleware.ts'
@@ -19,12 +20,14 @@ export class Executor {
   readonly #core: Core
   readonly #held: HeldJobs
   readonly #settler: Settler
+  readonly #following: FollowingJobs
   readonly #deadlines: Deadlines
 
-  constructor(core: Core, parts: { held: HeldJobs; settler: Settler }) {
+  constructor(core: Core, parts: { held: HeldJobs; settler: Settler; following: FollowingJobs }) {
     this.#core = core
     this.#held = parts.held
     this.#settler = parts.settler
+    this.#following = parts.following
     this.#deadlines = new Deadlines(core.clock, {
       running: () => this.#held.running(),
       onExpired: held => this.#timeUp(held),
@@ -47,7 +50,7 @@ export class Executor {
       this.#settle(held, end)
       onFree()
     }
-    const context = new AttemptContext(this.#core, held)
+    const context = new AttemptContext(this.#core, held, this.#following)
     held.context = context
     let work: unknown
     try {
@@ -57,7 +60,14 @@ export class Executor {
       work = Promise.reject(threw)
     }
     Promise.resolve(work).then(
-      returned => ended({ returned }),
+      returned => {
+        const { outbox } = context
+        if (!outbox) return ended({ returned })
+        return outbox.collect().then(following => {
+          held.following = following
+          ended({ returned })
+        })
+      },
       (threw: unknown) => ended({ threw }),
     )
   }

@@ -1,3 +1,4 @@
+import type { FollowingJob } from '../durable/outbox.ts'
 import type { BelfryError } from '../errors.ts'
 import type { JobEvent } from '../events.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
@@ -13,6 +14,8 @@ export class HeldJob {
   readonly dueAt: number
   /** What its handler was given. */
   context: { readonly lines: readonly string[] } | undefined
+  /** Jobs its handler wants to exist if the attempt completes. */
+  following: readonly FollowingJob[] | undefined
   /** Its row holds progress by now. */
   progressed = false
   /** When its handler began; meaningless before. */

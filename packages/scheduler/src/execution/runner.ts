@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Core } from '../core.ts'
+import type { FollowingJobs } from '../durable/outbox.ts'
 import { BelfryError } from '../errors.ts'
 import { endedWithin, type Timer } from '../runtime/clock.ts'
 import { Governor } from '../flow/governor.ts'
@@ -38,7 +39,7 @@ export class Runner {
   #strandedTimer: Timer | undefined
   #onUnreserved: (() => void)[] = []
 
-  constructor(core: Core, hooks: { onSchedules: () => void }) {
+  constructor(core: Core, hooks: { onSchedules: () => void; following: FollowingJobs }) {
     this.#core = core
     this.#governor = new Governor(core)
     this.#settler = new Settler(core, {
@@ -46,9 +47,10 @@ export class Runner {
       onGovernedEnded: (jobType, ended) => this.#governor.ended(jobType, ended),
       onAgain: () => this.wake(),
       onWritten: () => this.#poller.slotFreed(),
+      storeFollowing: (transaction, jobs) => hooks.following.store(transaction, jobs),
     })
     const held = this.#held
-    this.#executor = new Executor(core, { held, settler: this.#settler })
+    this.#executor = new Executor(core, { held, settler: this.#settler, following: hooks.following })
     this.#leaseKeeper = new LeaseKeeper(core, { held, onRescued: () => this.wake() })
     this.#claimer = new Claimer(core, { governor: this.#governor, leaseKeeper: this.#leaseKeeper })
     this.#dispatcher = new Dispatcher(core, {

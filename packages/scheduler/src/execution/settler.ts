@@ -1,5 +1,8 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { EndedJob } from '../flow/breaker.ts'
+import type { Queryable } from '../database/database.ts'
+import type { FollowingJob } from '../durable/outbox.ts'
+import { BelfryError } from '../errors.ts'
 import { endedWithin, sleep } from '../runtime/clock.ts'
 import { settleFinished, type FinishedAttempt, type Settled } from '../store/settle-finished.ts'
 import { settlePending, type UnfinishedAttempt } from '../store/settle-pending.ts'
@@ -20,6 +23,8 @@ interface SettlerHooks {
   onAgain(): void
   /** Outcomes were written: there may be room for more. */
   onWritten(): void
+  /** Stores jobs that exist if, and only if, their attempt completed. */
+  storeFollowing(transaction: Queryable, jobs: readonly FollowingJob[]): Promise<void>
 }
 
 /**
@@ -95,16 +100,19 @@ export class Settler {
   /** Writes up to a batch of what waits; what could not be written waits on. */
   async #writeSome(): Promise<void> {
     const { maxPayloadBytes } = this.#core.options
-    const groups: Groups = { over: [], again: [] }
+    const groups: Groups = { followed: [], over: [], again: [] }
     for (const end of this.#waiting.splice(0, LARGEST_BATCH)) {
       const record = recordOf(end, maxPayloadBytes)
-      if ('over' in record) groups.over.push({ end, row: record.over })
+      if ('over' in record && followingOf(end).length > 0) groups.followed.push({ end, row: record.over })
+      else if ('over' in record) groups.over.push({ end, row: record.over })
       else groups.again.push({ end, row: record.again })
     }
     const { database, tables } = this.#core
     const request = <Row>(attempts: readonly Row[]) => ({ attempts, now: databaseNow(this.#core) })
-    const rest = [...groups.over, ...groups.again].map(each => each.end)
+    const rest = [...groups.followed, ...groups.over, ...groups.again].map(each => each.end)
     try {
+      await this.#writeFollowed(groups.followed)
+      rest.splice(0, groups.followed.length)
       await this.#write(groups.over, rows => settleFinished(database, tables, request(rows)))
       rest.splice(0, groups.over.length)
       await this.#write(groups.again, rows => settlePending(database, tables, request(rows)))
@@ -112,6 +120,34 @@ export class Settler {
       this.#waiting.unshift(...rest)
       throw error
     }
+  }
+
+  /**
+   * Writes outcomes and the jobs that follow from them in one transaction. If jobs cannot be stored, an id being taken,
+   * each is tried alone, and that one has not completed: it has failed, since trying again would ask for the same.
+   */
+  async #writeFollowed(group: readonly Written<FinishedAttempt>[]): Promise<void> {
+    if (group.length === 0) return
+    try {
+      const { refused } = await this.#core.database.transaction(each => this.#settleAndFollow(each, group))
+      this.#tell(group, refused)
+      await this.#freeSlots(group, refused)
+      this.#hooks.onAgain()
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      const [only] = group
+      if (only && group.length === 1) this.#waiting.push({ ...only.end, outcome: { kind: 'failed', error } })
+      else for (const each of group) await this.#writeFollowed([each])
+    }
+  }
+
+  async #settleAndFollow(transaction: Queryable, group: readonly Written<FinishedAttempt>[]): Promise<Settled> {
+    const attempts = group.map(each => each.row)
+    const settled = await settleFinished(transaction, this.#core.tables, { attempts, now: databaseNow(this.#core) })
+    const completed = group.filter(({ row }) => !settled.refused.has(row.jobId))
+    const following = completed.flatMap(({ end }) => followingOf(end))
+    if (following.length > 0) await this.#hooks.storeFollowing(transaction, following)
+    return settled
   }
 
   /** Writes one group; on a data error row by row, so that a bad one cannot hold up its neighbours. */
@@ -171,12 +207,20 @@ export class Settler {
   }
 }
 
+function followingOf({ held, outcome }: AttemptEnd): readonly FollowingJob[] {
+  return (outcome.kind === 'completed' && held.following) || NOTHING_FOLLOWS
+}
+
+const NOTHING_FOLLOWS: readonly FollowingJob[] = []
+
 interface Written<Row> {
   readonly end: AttemptEnd
   readonly row: Row
 }
 
 interface Groups {
+  /** Completed, with jobs to store along. */
+  readonly followed: Written<FinishedAttempt>[]
   readonly over: Written<FinishedAttempt>[]
   readonly again: Written<UnfinishedAttempt>[]
 }
@@ -184,6 +228,11 @@ interface Groups {
 /** SQLSTATE class 22: the database cannot store one of the values, however often it is asked. */
 function isDataError(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('22')
+}
+
+/** Trying again would be refused again. */
+function isRefusal(error: unknown): boolean {
+  return isDataError(error) || (error instanceof BelfryError && error.code === 'BELFRY_DUPLICATE_JOB_ID')
 }
 
 /** The same row without the values that could not be stored. */

@@ -1,3 +1,4 @@
+import { BelfryError } from '../errors.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 
 /** Throw it from a handler: retrying cannot help, the job is `failed` at once. */
@@ -53,6 +54,16 @@ export class ExpiredError extends Error {
 
   constructor(wake: Wake | undefined) {
     super('expired')
+    this.wake = wake
+  }
+}
+
+/** The attempt is over because its job sleeps or waits for an event. Thrown by the context, never by handlers. */
+export class Suspension extends BelfryError {
+  readonly wake: Wake
+
+  constructor(wake: Wake, reason: string) {
+    super('BELFRY_ATTEMPT_SUSPENDED', reason)
     this.wake = wake
   }
 }

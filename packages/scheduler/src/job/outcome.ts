@@ -6,6 +6,7 @@ import {
   NonRetryableError,
   RetryAfterError,
   SnoozeError,
+  Suspension,
   type Wake,
 } from './control-errors.ts'
 
@@ -33,8 +34,12 @@ export interface AttemptFacts {
   readonly random: () => number
 }
 
-/** Faults of the stored payload, which no retry mends. */
-const HOPELESS: ReadonlySet<string> = new Set(['BELFRY_INVALID_PAYLOAD', 'BELFRY_PAYLOAD_UNREADABLE'])
+/** Faults of the stored payload, which no retry mends, and of a step's result, which a retry would do over. */
+const HOPELESS: ReadonlySet<string> = new Set([
+  'BELFRY_INVALID_PAYLOAD',
+  'BELFRY_PAYLOAD_UNREADABLE',
+  'BELFRY_STEP_RESULT',
+])
 
 /**
  * Decides what becomes of a job after an attempt. A handler that returned has completed, even if it was asked to stop
@@ -45,6 +50,11 @@ export function decideOutcome(end: HandlerEnd, facts: AttemptFacts): Outcome {
   const aborted = facts.abortReason?.code
   if (aborted === 'BELFRY_LEASE_LOST') return { kind: 'lease_lost' }
   if (aborted === 'BELFRY_JOB_TIMEOUT') return retryOrFail(facts.abortReason, facts)
+  // Even if the handler caught it: what it did after that was not the work.
+  if (facts.abortReason instanceof Suspension) {
+    const { wake, message } = facts.abortReason
+    return { kind: 'snoozed', wake, reason: message, movesDeadline: true }
+  }
   if ('returned' in end) return { kind: 'completed', result: end.returned }
   if (end.threw instanceof ExpiredError) {
     const { wake, message } = end.threw

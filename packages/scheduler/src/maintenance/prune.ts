@@ -1,4 +1,5 @@
 import { databaseNow, type Core } from '../core.ts'
+import { pruneEvents, pruneOrphanedSteps } from '../store/prune-durable.ts'
 import { pruneFinished, pruneHistory } from '../store/prune-finished.ts'
 
 /** Rows one statement deletes: short locks, and the event loop stays free on an embedded database. */
@@ -16,14 +17,12 @@ export interface PruneCounts {
 export async function prune(core: Core, signal?: AbortSignal): Promise<PruneCounts> {
   const { database, tables, options } = core
   const counts = { completed: 0, failed: 0, cancelled: 0, history: 0 }
-  const all = async (name: keyof PruneCounts, deleteSome: () => Promise<number>) => {
-    for (
-      let deleted = ROWS_PER_STATEMENT;
-      deleted === ROWS_PER_STATEMENT && !signal?.aborted;
-      counts[name] += deleted
-    ) {
+  const all = async (deleteSome: () => Promise<number>) => {
+    let total = 0
+    for (let deleted = ROWS_PER_STATEMENT; deleted === ROWS_PER_STATEMENT && !signal?.aborted; total += deleted) {
       deleted = await deleteSome()
     }
+    return total
   }
   const now = databaseNow(core)
   for (const status of ['completed', 'failed', 'cancelled'] as const) {
@@ -34,9 +33,11 @@ export async function prune(core: Core, signal?: AbortSignal): Promise<PruneCoun
       limit: ROWS_PER_STATEMENT,
       now,
     }
-    await all(status, () => pruneFinished(database, tables, request))
+    counts[status] = await all(() => pruneFinished(database, tables, request))
   }
   const request = { keepMs: options.retention.history, limit: ROWS_PER_STATEMENT, now }
-  await all('history', () => pruneHistory(database, tables, request))
+  counts.history = await all(() => pruneHistory(database, tables, request))
+  await all(() => pruneEvents(database, tables, { limit: ROWS_PER_STATEMENT, now }))
+  await all(() => pruneOrphanedSteps(database, tables, { limit: ROWS_PER_STATEMENT }))
   return counts
 }

@@ -43,12 +43,25 @@ export class JobIntake {
     requests: readonly JobRequest[],
     transaction: Queryable | undefined,
   ): Promise<readonly ScheduledJob[]> {
-    if (requests.length === 0) return []
     const jobs: NewJob[] = []
+    for (const request of requests) jobs.push(await this.check(request))
+    return this.store(requests, jobs, transaction)
+  }
+
+  /** Checks one job at the door; what comes back can be stored. */
+  check(request: JobRequest): Promise<NewJob> {
     const { clock, options } = this.#core
     const { maxPayloadBytes, payloadCipher } = options
-    const limits = { now: clock.now(), maxPayloadBytes, payloadCipher }
-    for (const request of requests) jobs.push(await checkJob(request, limits))
+    return checkJob(request, { now: clock.now(), maxPayloadBytes, payloadCipher })
+  }
+
+  /** Stores jobs that were checked, as `schedule` does. */
+  async store(
+    requests: readonly JobRequest[],
+    jobs: readonly NewJob[],
+    transaction: Queryable | undefined,
+  ): Promise<readonly ScheduledJob[]> {
+    if (requests.length === 0) return []
     refuseRepeatedIds(jobs)
     const chosen = requests.flatMap(request => request.options.jobId ?? [])
     try {

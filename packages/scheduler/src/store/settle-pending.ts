@@ -54,7 +54,7 @@ export async function settlePending(
        select ended.*, live.started_at + ended.delay as begun_at, live.runner_id,
          live.scheduled_time
        from ${tables.live} live join ended on live.job_id = ended.job_id and live.lease_token = ended.lease_token
-       for update of live
+       order by live.job_id for update of live
      ), again as (
        update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null,
          admitted = live.admitted and keeps_slot,

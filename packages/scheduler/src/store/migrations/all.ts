@@ -5,6 +5,7 @@ import { oneRowPerFinishedJob } from './0004-one-row-per-finished-job.ts'
 import { scheduleMemory } from './0005-schedules.ts'
 import { audit } from './0006-audit.ts'
 import { flowControl } from './0007-flow-control.ts'
+import { durable } from './0008-durable.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   scheduleMemory,
   audit,
   flowControl,
+  durable,
 ]

@@ -1,0 +1,44 @@
+import { show } from '../errors.ts'
+import type { ConfirmedEffect, EffectAttempt } from '../job/context.ts'
+import { requireKey } from '../job/job-id.ts'
+import { beginEffect, confirmEffect as storeConfirmation } from '../store/store-effect.ts'
+import { effectKey } from './effect-key.ts'
+import { requireStepName, type Journal } from './journal.ts'
+import { readBack, serializeResult } from './stored-value.ts'
+
+/** Notes that an effect has happened, even when the attempt is over by now: it has happened all the same. */
+export async function confirmEffect(journal: Journal, key: string, result: unknown): Promise<unknown> {
+  requireKey(key, 'effect key')
+  const { database, tables, maxBytes } = journal.parts
+  const text = serializeResult(result, `effect ${show(key)}`, maxBytes)
+  await storeConfirmation(database, tables, { jobId: journal.attempt.jobId, key, result: text })
+  const stored = readBack(text)
+  journal.confirmed(key, stored)
+  journal.requireOpen()
+  return stored
+}
+
+/** What is known to have happened. */
+export async function confirmedEffect(journal: Journal, key: string): Promise<ConfirmedEffect | undefined> {
+  journal.requireOpen()
+  const row = await journal.find('effect', requireKey(key, 'effect key'))
+  return row?.done ? { result: row.has_result ? row.result : undefined } : undefined
+}
+
+/** Answers what `send` answered, in this attempt or an earlier one; tells it when an earlier one ended without a word. */
+export async function sendOnce(
+  journal: Journal,
+  name: string,
+  send: (effect: EffectAttempt) => unknown,
+): Promise<unknown> {
+  journal.begin('effect', requireStepName(name, 'effect'))
+  const key = effectKey(journal.attempt.jobId, name)
+  const earlier = await journal.find('effect', key)
+  if (earlier?.done) return earlier.has_result ? earlier.result : undefined
+  const { database, tables } = journal.parts
+  // In every attempt: it is also the proof that the job is still ours.
+  if (!(await beginEffect(database, tables, { ...journal.holder, key }))) throw journal.leaseLost()
+  journal.requireOpen()
+  const result = await send({ key, doubtful: earlier !== undefined })
+  return confirmEffect(journal, key, result)
+}
