@@ -38,7 +38,7 @@ describeOnBothEngines('options of a job', engine => {
   it('a deadline: a job that could not start in time is cancelled, run late, or put off with its deadline', async () => {
     const ran: string[] = []
     const types = (['drop', 'run', { reschedule: '1h' }] as const).map(onExpired =>
-      defineJob<unknown>({
+      defineJob({
         type: typeof onExpired === 'string' ? onExpired : 'reschedule',
         expireAfter: '5m',
         onExpired,
@@ -151,7 +151,7 @@ describeOnBothEngines('options of a job', engine => {
       { expiresAt: new Date('9999-01-01') },
     ]
     for (const options of refused) {
-      await expect(scheduler.scheduleJob('any', options), JSON.stringify(options).slice(0, 60)).rejects.toMatchObject({
+      await expect(scheduler.scheduleJob('any', options)).rejects.toMatchObject({
         code: expect.stringMatching(/^BELFRY_/) as string,
       })
     }

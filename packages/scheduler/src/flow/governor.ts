@@ -5,7 +5,15 @@ import type { Outcome } from '../job/outcome.ts'
 import { admitJobs, keysWithEarlierJobs, lanesThatWait, parkJobs, wakeLanes } from '../store/admit-jobs.ts'
 import { claimJobs, ORDINARY, type ClaimedJob, type ClaimRequest } from '../store/claim-jobs.ts'
 import { hintDue } from '../store/hint-due.ts'
-import { lockType, readLanes, readSetLimits, saveLanes, WHOLE_TYPE, type LaneRow } from '../store/lanes.ts'
+import {
+  lockType,
+  readLanes,
+  readSetLimits,
+  saveLanes,
+  WHOLE_TYPE,
+  type LaneRow,
+  type SavedLane,
+} from '../store/lanes.ts'
 import { admitByKey, admitByRate, grantForType, type Candidate, type LaneState } from './admission.ts'
 import { afterOutcomes, type EndedJob } from './breaker.ts'
 
@@ -70,7 +78,7 @@ export class Governor {
       const limits = type.limits ?? this.#core.registry.find(jobType)?.limits ?? {}
       const change = afterOutcomes(limits, stateOf(type), { ended, nowMs: type.now_ms })
       if (change) {
-        await saveLanes(transaction, tables, jobType, [{ lane: WHOLE_TYPE, starts: type.starts, ...change }])
+        await saveLanes(transaction, tables, { jobType, lanes: [{ lane: WHOLE_TYPE, starts: type.starts, ...change }] })
         if (change.opened) events.emit('breaker:opened', { jobType, until: new Date(change.pausedUntilMs ?? 0) })
         if (change.closed) events.emit('breaker:closed', { jobType })
       }
@@ -114,11 +122,12 @@ export class Governor {
       const kept = new Set(byRate.admitted)
       admitted = admitted.filter(job => kept.has(job.job_id))
       const { failures, paused_until_ms: pausedUntilMs } = lane
-      await saveLanes(transaction, tables, jobType, [
-        { lane: WHOLE_TYPE, starts: byRate.starts, failures, pausedUntilMs },
-      ])
+      await saveLanes(transaction, tables, {
+        jobType,
+        lanes: [{ lane: WHOLE_TYPE, starts: byRate.starts, failures, pausedUntilMs }],
+      })
     }
-    if (byKey.lanes.length > 0) await saveLanes(transaction, tables, jobType, byKey.lanes)
+    if (byKey.lanes.length > 0) await saveLanes(transaction, tables, { jobType, lanes: byKey.lanes })
     if (parked.length > 0) await parkJobs(transaction, tables, parked)
     if (admitted.length > 0) {
       await admitJobs(
@@ -141,12 +150,7 @@ export class Governor {
     const asking = claimed.filter(job => job.uncommon?.lane != null && !job.uncommon.admitted)
     const lanes = [...new Set(asking.map(job => job.uncommon?.lane ?? ''))]
     const parked: { jobId: string; untilMs: number | null }[] = []
-    const changed: {
-      lane: string
-      starts: readonly (readonly [number, number])[]
-      failures: number
-      pausedUntilMs: number | null
-    }[] = []
+    const changed: SavedLane[] = []
     if (!perKey || lanes.length === 0) return { parked, lanes: changed }
     const states = await readLanes(transaction, tables, { jobType, lanes, now })
     const firsts = lanes.map(lane => ({ lane, dueMs: Math.min(...asking.filter(inLane(lane)).map(dueOf)) }))
@@ -199,7 +203,7 @@ export class Governor {
       const pausedUntilMs = Math.max(state.paused_until_ms ?? 0, ...untils)
       return { lane: state.lane, starts: state.starts, failures: state.failures, pausedUntilMs }
     })
-    await saveLanes(transaction, tables, jobType, saved)
+    await saveLanes(transaction, tables, { jobType, lanes: saved })
   }
 }
 

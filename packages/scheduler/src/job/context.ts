@@ -91,6 +91,7 @@ export interface EffectAttempt {
   readonly doubtful: boolean
 }
 
+/** What a confirmed effect left behind. */
 export interface ConfirmedEffect {
   readonly result: unknown
 }

@@ -62,18 +62,21 @@ export async function readLanes(
   return found.rows
 }
 
+/** What a lane remembers. */
+export interface SavedLane {
+  readonly lane: string
+  readonly starts: readonly (readonly [atMs: number, weight: number])[]
+  readonly failures: number
+  readonly pausedUntilMs: number | null
+}
+
 /** Stores what changed of lanes. */
 export async function saveLanes(
   transaction: Queryable,
   tables: Tables,
-  jobType: string,
-  lanes: readonly {
-    lane: string
-    starts: readonly (readonly [number, number])[]
-    failures: number
-    pausedUntilMs: number | null
-  }[],
+  change: { jobType: string; lanes: readonly SavedLane[] },
 ): Promise<void> {
+  const { jobType, lanes } = change
   await transaction.query(
     `insert into ${tables.lanes} (job_type, lane, starts, failures, paused_until)
      select $1::text, row->>0, row->1, (row->>2)::int, to_timestamp((row->>3)::float8 / 1000)
