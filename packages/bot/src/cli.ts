@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { BelfryError, parseDuration, systemClock, VERSION } from 'belfry'
-import { schedulesCommand } from 'belfry/cli'
+import { schedulesCommand, schemaCommand, type CommandResult } from 'belfry/cli'
 import { createApp } from './app.ts'
 import { loadEnvironment, readConfig } from './config.ts'
 import { openConfigured } from './database/connect.ts'
@@ -17,6 +17,7 @@ const HELP = `Usage: belfry <command> [options]
   chat [--user NAME] [--linger DURATION]
                                talk to it here; lines from a terminal or a pipe
   demo                         48 hours of a follow-up in a few seconds
+  schema sql|grants ROLE       the library's tables and a runtime role's rights, as SQL
   schedules preview RULE       when a recurring rule fires; \`belfry schedules --help\` shows more
   help, --version
 
@@ -76,8 +77,7 @@ async function chat(args: readonly string[], stop: AbortSignal): Promise<number>
   }
 }
 
-function schedules(args: readonly string[]): number {
-  const { exitCode, stdout, stderr } = schedulesCommand(args, systemClock.now())
+function print({ exitCode, stdout, stderr }: CommandResult): number {
   process.stdout.write(stdout)
   process.stderr.write(stderr)
   return exitCode
@@ -102,7 +102,9 @@ await runProgram(async stop => {
     case 'demo':
       return runDemo(process.stdout)
     case 'schedules':
-      return schedules(args)
+      return print(schedulesCommand(args, systemClock.now()))
+    case 'schema':
+      return print(schemaCommand(args))
     case 'help':
     case '--help':
     case '-h':

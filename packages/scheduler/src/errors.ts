@@ -33,6 +33,7 @@ export type BelfryErrorCode =
   | 'BELFRY_JOB_CANCELLED'
   | 'BELFRY_LEASE_LOST'
   | 'BELFRY_SHUTDOWN'
+  | 'BELFRY_NOT_SCHEDULED'
 
 /**
  * The one error class the library throws for things a caller can act on.

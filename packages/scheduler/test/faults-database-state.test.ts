@@ -5,7 +5,8 @@ import { describe, expect, it, type TestContext } from 'vitest'
 import type { TestDatabase } from '../../../test-support/test-database.ts'
 import { until } from '../../../test-support/until.ts'
 import { beginPoolStory, SCHEMA } from './support/pool-story.ts'
-import { runtimeGrants } from './support/runtime-grants.ts'
+import { runtimeGrants } from '../src/store/runtime-grants.ts'
+import { tablesIn } from '../src/store/tables.ts'
 
 const codeOf = async (work: Promise<unknown>) =>
   work.then(
@@ -55,7 +56,7 @@ describe.concurrent('a role with the least rights', () => {
   it('runs everything after another role has migrated', async context => {
     const { test, journal, start, faults } = await beginPoolStory(context)
     const role = await makeRole(context, test)
-    for (const grant of runtimeGrants(SCHEMA, role)) await test.pool.query(grant)
+    for (const grant of runtimeGrants(tablesIn(SCHEMA), role)) await test.pool.query(grant)
     const scheduler = await start({ user: role, connectionString: asUser(test.url, role) })
     await journal.schedule(scheduler, 'with result', { jobId: 'works' })
     await journal.schedule(scheduler, 'quick', { jobId: 'works too', delay: 50 })
@@ -103,7 +104,7 @@ describe.concurrent('a role with the least rights', () => {
   it('that loses its rights while it runs pauses, and resumes with them', async context => {
     const { test, journal, start, faults } = await beginPoolStory(context)
     const role = await makeRole(context, test)
-    for (const grant of runtimeGrants(SCHEMA, role)) await test.pool.query(grant)
+    for (const grant of runtimeGrants(tablesIn(SCHEMA), role)) await test.pool.query(grant)
     const scheduler = await start({ connectionString: asUser(test.url, role) })
     await journal.schedule(scheduler, 'quick', { jobId: 'before' })
     await journal.schedule(scheduler, 'quick', { jobId: 'due meanwhile', delay: 300 })
@@ -112,7 +113,7 @@ describe.concurrent('a role with the least rights', () => {
     await until('claims fail', () =>
       Promise.resolve(journal.errors.filter(each => each.during === 'claim').length >= 2),
     )
-    for (const grant of runtimeGrants(SCHEMA, role)) await test.pool.query(grant)
+    for (const grant of runtimeGrants(tablesIn(SCHEMA), role)) await test.pool.query(grant)
     expect(await faults()).toEqual([])
   })
 })

@@ -1,5 +1,5 @@
 import { defineJob, payloadCipher, Scheduler } from 'belfry'
-import { TestClock } from 'belfry/testing'
+import { assertScheduled, TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { describeOnBothEngines } from './support/engines.ts'
 
@@ -33,6 +33,33 @@ describeOnBothEngines('options of a job', engine => {
     clock.advance('1s')
     await scheduler.runDueJobs()
     expect(order.at(-1)).toBe('highest, but later')
+  })
+
+  it('a waiting job can be moved ahead and given more retries', async () => {
+    const order: string[] = []
+    const job = defineJob<{ name: string }>({ type: 'moved', handler: ({ name }) => void order.push(name) })
+    const { scheduler } = begin({ jobs: [job] })
+    await scheduler.migrate()
+    await scheduler.scheduleJob(job, { name: 'first' })
+    const late = await scheduler.scheduleJob(job, { name: 'second' })
+    expect(await scheduler.changeJob(late, { priority: 7, maxRetries: 9 })).toBe(true)
+    await expect(scheduler.changeJob(late, { priority: 700 })).rejects.toMatchObject({ code: 'BELFRY_INVALID_OPTION' })
+    await scheduler.runDueJobs()
+    expect(order).toEqual(['second', 'first'])
+    expect(await scheduler.getJob(late)).toMatchObject({ priority: 7, maxRetries: 9 })
+  })
+
+  it('assertScheduled answers the jobs a test expects, or says what is there instead', async () => {
+    const { scheduler } = begin()
+    await scheduler.migrate()
+    await scheduler.scheduleJob('mail', { payload: { to: 'ada' }, subjects: ['user:1'] })
+    const [job] = await assertScheduled(scheduler, { jobType: 'mail', subject: 'user:1', times: 1 })
+    expect(job?.payload).toEqual({ to: 'ada' })
+    const wrong = { jobType: 'mail', payload: (payload: unknown) => JSON.stringify(payload).includes('bo') }
+    await expect(assertScheduled(scheduler, wrong)).rejects.toThrow(/expected a job of type "mail", got 0.*ada/)
+    await expect(assertScheduled(scheduler, { jobType: 'mail', times: 2 })).rejects.toMatchObject({
+      code: 'BELFRY_NOT_SCHEDULED',
+    })
   })
 
   it('a deadline: a job that could not start in time is cancelled, run late, or put off with its deadline', async () => {

@@ -3,6 +3,7 @@ import { describeDatabaseError } from '../database/database-error.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
+import { requirePriority, requireWhole } from '../job/whole.ts'
 import { sealPayload } from '../job/stored-payload.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import { changeJob } from '../store/change-job.ts'
@@ -97,7 +98,9 @@ export class JobIntake {
       delayMs: timed ? due.delayMs : null,
       now: databaseNow(this.#core),
       maxWaitMs: null,
-      hint: timed,
+      hint: timed || changes.priority !== undefined,
+      priority: requirePriority(changes.priority, 'priority') ?? null,
+      maxRetries: requireWhole(changes.maxRetries, { name: 'maxRetries', least: 0 }) ?? null,
     })
     if (changed) this.#runner.wakeIn(0)
     return changed

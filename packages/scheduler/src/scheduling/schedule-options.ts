@@ -34,4 +34,7 @@ export type BulkJob = ScheduleOptions & {
 export type JobChanges = WhenOptions & {
   /** Checked against the job's definition, if this process knows it. */
   payload?: unknown
+  /** As in a scheduling call. */
+  priority?: number
+  maxRetries?: number
 }

@@ -21,6 +21,8 @@ export interface JobChange {
   /** Latest due time, as milliseconds after the job was made: the bound of a debounce. */
   readonly maxWaitMs: number | null
   readonly hint: boolean
+  readonly priority?: number | null
+  readonly maxRetries?: number | null
 }
 
 /** Changes a pending job. False when it is not pending (any more). */
@@ -29,7 +31,9 @@ export async function changeJob(database: Queryable, tables: Tables, change: Job
     `with changed as (
        update ${tables.live} set payload = coalesce($2::text::jsonb, payload),
          payload_version = coalesce($3::int, payload_version),
-         scheduled_time = ${DUE}, ready_at = ${readyAt(DUE, 'priority')}
+         scheduled_time = ${DUE}, ready_at = case when ready_at = 'infinity' then ready_at
+           else ${readyAt(DUE, 'coalesce($10::int, priority)')} end,
+         priority = coalesce($10::int, priority), max_retries = coalesce($11::int, max_retries)
        where job_id = $1::text and lease_token is null returning job_id
      ), hint as materialized (select pg_notify($7::text, 'due') from changed where $6::boolean)
      select job_id from changed left join hint on true`,
@@ -43,6 +47,8 @@ export async function changeJob(database: Queryable, tables: Tables, change: Job
       tables.channel,
       change.delayMs,
       change.now,
+      change.priority ?? null,
+      change.maxRetries ?? null,
     ],
   )
   return changed.rows.length > 0

@@ -1,3 +1,4 @@
+export { assertScheduled, type ExpectedJob } from './assert-scheduled.ts'
 export { TestClock } from './test-clock.ts'
 export { simulate, formatFailure, type SimulationOptions, type SimulationReport } from './simulation/simulate.ts'
 export type { Invariant, Violation } from './simulation/history.ts'
