@@ -1,8 +1,20 @@
-import type { EventHub } from './events.ts'
-import type { LogFields, Logger } from './runtime/logger.ts'
+import { EventHub } from './events.ts'
+import { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
+
+/** A scheduler's events. Nobody reads what a silent logger is told: then no event needs to be made for it. */
+export function eventsOf(logger: Logger): EventHub {
+  const events = new EventHub(error =>
+    logger.error(
+      { event: 'listener_fault', error: error instanceof Error ? error.message : String(error) },
+      'a listener threw',
+    ),
+  )
+  if (logger !== silentLogger) logEvents(events, logger)
+  return events
+}
 
 /** Writes a scheduler's events to its logger: one event, one line, stable `event` names. */
-export function logEvents(events: EventHub, logger: Logger): void {
+function logEvents(events: EventHub, logger: Logger): void {
   events.on('job:scheduled', ({ jobId, jobType, conflict }) =>
     logger.debug({ event: 'job_scheduled', job_id: jobId, job_type: jobType, conflict }, 'job scheduled'),
   )

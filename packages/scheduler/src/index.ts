@@ -14,6 +14,7 @@ export type { DeadLetterGroup } from './administration/dead-letters.ts'
 export type { Explanation } from './administration/explanation.ts'
 export type { Forecast } from './administration/forecast.ts'
 export type { ForecastHour, TypeForecast } from './administration/forecasting.ts'
+export type { GraphEdge, GraphNode, JobGraph } from './administration/graph.ts'
 export type { Hindrance, HindranceKind, RunnerName } from './administration/hindrance.ts'
 export type { JobFilter, TimeRange } from './administration/job-filter.ts'
 export type { JobPage, JobSummary } from './administration/job-list.ts'
@@ -29,7 +30,20 @@ export {
   type IsolatedOptions,
 } from './isolation/isolated.ts'
 export type { Backoff } from './job/backoff.ts'
-export type { ConfirmedEffect, EffectAttempt, JobContext, SchedulableJob, WaitOptions } from './job/context.ts'
+export type {
+  ConfirmedEffect,
+  DependencyCounts,
+  EffectAttempt,
+  JobContext,
+  PastDependency,
+  SchedulableJob,
+  WaitOptions,
+} from './job/context.ts'
+export type { EndedJob } from './job-reader.ts'
+export type { WaitForOptions } from './aftermath/waiters.ts'
+export type { CancelOptions } from './scheduling/end-or-revive.ts'
+export type { FlowJob, FlowJobs, FlowLink } from './scheduling/flow-graph.ts'
+export type { ScheduledBatch } from './scheduling/workflows.ts'
 export { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from './job/control-errors.ts'
 export {
   defineJob,
@@ -38,7 +52,8 @@ export {
   type JobDefinitionOptions,
   type JobHandler,
 } from './job/definition.ts'
-export type { JobOptions } from './job/job-options.ts'
+export type { JobReference } from './job/job-id.ts'
+export type { Dependency, JobOptions, OnFailure } from './job/job-options.ts'
 export { JobType } from './job/job-type.ts'
 export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
 export type {
@@ -63,7 +78,7 @@ export type { ApplySchedulesOptions, BackfillRange } from './recurring/schedules
 export { sleep, systemClock, type Clock, type Timer } from './runtime/clock.ts'
 export { parseDuration, type Duration } from './runtime/duration.ts'
 export { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
-export { Scheduler, type JobReference, type SchedulerOptions } from './scheduler.ts'
+export { Scheduler, type SchedulerOptions } from './scheduler.ts'
 export type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 export type { RunnerInfo, SchedulerStats, TableHealth, TypeStats } from './stats.ts'
 export type { CancelResult } from './store/cancel-job.ts'

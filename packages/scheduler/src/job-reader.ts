@@ -1,3 +1,4 @@
+import { notFound, type Waiters, type WaitForOptions } from './aftermath/waiters.ts'
 import type { Core } from './core.ts'
 import type { Attempt, Job } from './job/job.ts'
 import { requireKey } from './job/job-id.ts'
@@ -18,6 +19,19 @@ export class JobReader {
     return job && this.#opened(job)
   }
 
+  /**
+   * The job when it has ended; one that was redriven meanwhile is waited for again.
+   * @throws BelfryError as `Waiters.wait` does
+   */
+  async ended<Result>(jobId: string, waiters: Waiters, options: WaitForOptions): Promise<EndedJob<Result>> {
+    for (;;) {
+      await waiters.wait(jobId, options)
+      const job = await this.byId(jobId)
+      if (!job) throw notFound(jobId)
+      if (hasEnded<Result>(job)) return job
+    }
+  }
+
   async byKey(key: { jobType: string; uniqueKey: string }): Promise<Job | undefined> {
     const job = await findJobByKey(this.#core.database, this.#core.tables, key)
     return job && this.#opened(job)
@@ -36,4 +50,14 @@ export class JobReader {
   #opened(job: Job): Job {
     return { ...job, payload: openIfPossible(this.#core.options.payloadCipher, job.payload, job.jobType) }
   }
+}
+
+/** A job that is over. */
+export type EndedJob<Result = unknown> = Job & {
+  readonly status: 'completed' | 'failed' | 'cancelled'
+  readonly result: Result
+}
+
+function hasEnded<Result>(job: Job): job is EndedJob<Result> {
+  return job.status !== 'pending' && job.status !== 'running'
 }

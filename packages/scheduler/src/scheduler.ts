@@ -1,17 +1,17 @@
+import { Waiters, type WaitForOptions } from './aftermath/waiters.ts'
 import { Administration } from './administration/administration.ts'
-import { databaseNow, type Core } from './core.ts'
+import type { Core } from './core.ts'
 import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
 import { migrate, migrationSql, type MigrationResult } from './database/migrator.ts'
 import { sendEvent, type SendEventOptions } from './durable/send-event.ts'
 import { BelfryError } from './errors.ts'
-import { logEvents } from './event-log.ts'
-import { EventHub, type SchedulerEventName, type SchedulerEvents } from './events.ts'
+import { eventsOf } from './event-log.ts'
+import type { SchedulerEventName, SchedulerEvents } from './events.ts'
 import { Runner } from './execution/runner.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
-import { JobReader } from './job-reader.ts'
-import { requireKey } from './job/job-id.ts'
-import { requireJobType } from './job/job-type.ts'
+import { JobReader, type EndedJob } from './job-reader.ts'
+import { idOf, type JobReference } from './job/job-id.ts'
 import type { Attempt, Job } from './job/job.ts'
 import { JobRegistry, type HandlerObject } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
@@ -23,14 +23,16 @@ import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurr
 import { Schedules, type ApplySchedulesOptions, type BackfillRange } from './recurring/schedules.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
 import { endedWithin } from './runtime/clock.ts'
-import { silentLogger } from './runtime/logger.ts'
-import { followingJobs, namedRequest, requestOf, type UncheckedJob } from './scheduling/job-requests.ts'
+import { followingJobs } from './scheduling/following-jobs.ts'
+import { namedRequest, uncheckedJob } from './scheduling/job-requests.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+import { Workflows, type ScheduledBatch } from './scheduling/workflows.ts'
+import { cancelOne, redriveOne, type CancelOptions } from './scheduling/end-or-revive.ts'
+import type { FlowJobs } from './scheduling/flow-graph.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
-import { cancelJob, type CancelResult } from './store/cancel-job.ts'
+import type { CancelResult } from './store/cancel-job.ts'
 import { migrationPlan } from './store/migrations/plan.ts'
-import { redriveJob } from './store/redrive-job.ts'
 import { tablesIn } from './store/tables.ts'
 
 /** Options of a scheduler. Only `database` is needed. */
@@ -44,9 +46,6 @@ const BACKGROUND_PATIENCE_MS = 3_000
 
 type TransactionOption = Pick<ScheduleOptions, 'transaction'>
 
-/** A job by its id, or by the answer of the call that scheduled it. */
-export type JobReference = string | { readonly jobId: string }
-
 /**
  * The scheduler: schedules jobs and, once started, runs them in this process.
  * Constructing one does nothing but check its options.
@@ -56,8 +55,10 @@ export class Scheduler {
   readonly admin: Administration
   readonly #core: Core
   readonly #intake: JobIntake
+  readonly #workflows: Workflows
   readonly #reader: JobReader
   readonly #runner: Runner
+  readonly #waiters: Waiters
   readonly #maintainer: Maintainer
   readonly #enqueuer: RecurringEnqueuer
   readonly #schedules: Schedules
@@ -69,25 +70,17 @@ export class Scheduler {
   /** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`, `BELFRY_DUPLICATE_HANDLER` */
   constructor(options: SchedulerOptions) {
     const resolved = resolveOptions(options)
-    const { logger } = resolved
-    const events = new EventHub(error =>
-      logger.error(
-        { event: 'listener_fault', error: error instanceof Error ? error.message : String(error) },
-        'a listener threw',
-      ),
-    )
-    // Nobody reads what a silent logger is told: then no event needs to be made for it.
-    if (logger !== silentLogger) logEvents(events, logger)
     this.#core = {
       options: resolved,
       database: resolved.database,
       tables: tablesIn(resolved.schema),
       registry: new JobRegistry(options.jobs ?? []),
-      events,
+      events: eventsOf(resolved.logger),
       clock: resolved.clock,
     }
     this.#runner = new Runner(this.#core, {
       onSchedules: () => this.#enqueuer.wake(),
+      onEnded: () => this.#waiters.look(),
       following: followingJobs(this.#core.registry, () => this.#intake),
     })
     this.#enqueuer = new RecurringEnqueuer(this.#core, () => this.#runner.wake())
@@ -95,6 +88,8 @@ export class Scheduler {
     this.#declared = options.schedules ?? []
     this.#reader = new JobReader(this.#core)
     this.#intake = new JobIntake(this.#core, this.#runner)
+    this.#workflows = new Workflows(this.#core, this.#intake)
+    this.#waiters = new Waiters(this.#core, () => this.#runner.active)
     this.#maintainer = new Maintainer(this.#core)
     this.admin = new Administration(this.#core, this.#runner)
   }
@@ -158,10 +153,7 @@ export class Scheduler {
   ): void
   registerHandler(jobType: string, handler: JobHandler<unknown> | HandlerObject<unknown>): void
   registerHandler(job: string | AnyJobDefinition, handler: JobHandler<never> | HandlerObject<never>): void {
-    if (typeof job !== 'string') this.#core.registry.remember(job)
-    const run: JobHandler<never> =
-      typeof handler === 'function' ? handler : (payload, context) => handler.execute(payload, context)
-    this.#core.registry.register(typeof job === 'string' ? requireJobType(job) : job.type, run)
+    this.#core.registry.accept(job, handler)
     this.#runner.wake()
   }
 
@@ -187,7 +179,7 @@ export class Scheduler {
   ): Promise<ScheduledJob> {
     const request =
       typeof job === 'string' ? namedRequest(job, payloadOrOptions) : { job, payload: payloadOrOptions, options }
-    const [scheduled] = await this.#schedule([request], request.options.transaction)
+    const [scheduled] = await this.#intake.schedule([request], request.options.transaction as Queryable | undefined)
     if (!scheduled)
       throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'the database answered nothing for a stored job')
     return scheduled
@@ -197,14 +189,43 @@ export class Scheduler {
    * Schedules many jobs, of one type or several, in one transaction: all or none. Answers come in order.
    * @throws BelfryError as `scheduleJob` does, for the first job at fault
    */
-  scheduleJobs(
+  scheduleJobs(jobs: readonly BulkJob[], options: TransactionOption = {}): Promise<readonly ScheduledJob[]> {
+    return this.#intake.schedule(jobs.map(uncheckedJob), options.transaction as Queryable | undefined)
+  }
+
+  /**
+   * Schedules a graph of jobs by name, in one transaction: all or none. Each starts when those in its `after` have ended.
+   * A job whose unique key is taken is not stored; the one that holds the key stands in for it.
+   * @throws BelfryError as `scheduleJob` does, and `BELFRY_INVALID_DEPENDENCY` for a graph that cannot end
+   */
+  scheduleFlow<Inputs extends Record<string, unknown>>(
+    jobs: FlowJobs<Inputs>,
+    options: TransactionOption = {},
+  ): Promise<{ readonly [Name in keyof Inputs]: ScheduledJob }> {
+    return this.#workflows.scheduleFlow(jobs, options.transaction as Queryable | undefined) as never
+  }
+
+  /**
+   * Schedules at most 100,000 jobs, and one that runs when all of them have ended, however; its handler learns with
+   * `context.dependencyCounts()` how. In one transaction: all or none.
+   * @throws BelfryError as `scheduleJobs` does
+   */
+  scheduleBatch(
     jobs: readonly BulkJob[],
-    options: Pick<ScheduleOptions, 'transaction'> = {},
-  ): Promise<readonly ScheduledJob[]> {
-    return this.#schedule(
-      jobs.map(({ job, payload, ...each }) => ({ job, payload: payload ?? {}, options: each })),
-      options.transaction,
-    )
+    completion: BulkJob,
+    options: TransactionOption = {},
+  ): Promise<ScheduledBatch> {
+    const batch = { jobs: jobs.map(uncheckedJob), completion: uncheckedJob(completion) }
+    return this.#workflows.scheduleBatch(batch, options.transaction as Queryable | undefined)
+  }
+
+  /**
+   * Resolves with the job when it has ended, in whatever process; at once when it has ended before.
+   * @throws BelfryError `BELFRY_JOB_NOT_FOUND`, `BELFRY_WAIT_TIMEOUT`, `BELFRY_WAIT_ABORTED`, `BELFRY_SHUTDOWN`,
+   *   `BELFRY_INVALID_…`; the job is not touched
+   */
+  async waitFor<Result = unknown>(job: JobReference, options: WaitForOptions = {}): Promise<EndedJob<Result>> {
+    return this.#reader.ended<Result>(idOf(job), this.#waiters, options)
   }
 
   /** The job with this id, or undefined when there is none or retention removed it. */
@@ -236,16 +257,8 @@ export class Scheduler {
    * Cancels a job. A pending one never starts; a running one is asked to stop through its signal, in whatever process it
    * runs, and ends as `cancelled` if its handler obeys.
    */
-  async cancelJob(
-    job: JobReference,
-    options: { reason?: string; transaction?: ScheduleOptions['transaction'] } = {},
-  ): Promise<CancelResult> {
-    const jobId = idOf(job)
-    const queryable = options.transaction ?? this.#core.database
-    const request = { jobId, reason: options.reason ?? 'cancelled', now: databaseNow(this.#core) }
-    const result = await cancelJob(queryable as Queryable, this.#core.tables, request)
-    if (result === 'requested') this.#runner.abort(jobId)
-    return result
+  async cancelJob(job: JobReference, options: CancelOptions = {}): Promise<CancelResult> {
+    return cancelOne(this.#core, this.#runner, { ...options, jobId: idOf(job) })
   }
 
   /** Changes a pending job's time or payload. False when it is not pending (any more). */
@@ -258,10 +271,7 @@ export class Scheduler {
    * unique key belongs to another unfinished job by now.
    */
   async redriveJob(job: JobReference): Promise<boolean> {
-    const request = { jobId: idOf(job), now: databaseNow(this.#core) }
-    const redriven = await redriveJob(this.#core.database, this.#core.tables, request)
-    if (redriven) this.#runner.wake()
-    return redriven
+    return redriveOne(this.#core, this.#runner, idOf(job))
   }
 
   /**
@@ -380,21 +390,10 @@ export class Scheduler {
     const wasStarted = this.#state === 'started'
     this.#state = 'stopped'
     this.#intake.stop()
+    await endedWithin(this.#core.clock, this.#waiters.stop(), BACKGROUND_PATIENCE_MS)
     if (!wasStarted) return
     const background = Promise.all([this.#enqueuer.stop(), this.#maintainer.stop()])
     await endedWithin(this.#core.clock, background, BACKGROUND_PATIENCE_MS)
     await this.#runner.stop(this.#core.options.gracePeriodMs)
   }
-
-  #schedule(
-    jobs: readonly UncheckedJob[],
-    transaction: ScheduleOptions['transaction'],
-  ): Promise<readonly ScheduledJob[]> {
-    const requests = jobs.map(job => requestOf(this.#core.registry, job))
-    return this.#intake.schedule(requests, transaction as Queryable | undefined)
-  }
-}
-
-function idOf(job: JobReference): string {
-  return requireKey(typeof job === 'string' ? job : job?.jobId, 'job id')
 }

@@ -21,6 +21,7 @@ import { explain } from './explain.ts'
 import type { Explanation } from './explanation.ts'
 import { pauseJobs, readPauses, resumeJobs, setLimits, type Pause, type PauseTarget } from './flow-acts.ts'
 import { readForecast, type Forecast } from './forecast.ts'
+import { readGraph, type JobGraph } from './graph.ts'
 import type { JobFilter } from './job-filter.ts'
 import { readJobPage, type JobPage } from './job-list.ts'
 import type { PageOptions } from './page.ts'
@@ -70,7 +71,7 @@ export class Administration {
 
   /** Deletes every finished job that fits, with its attempts and logs. */
   deleteJobs(filter: JobFilter, options: ActOptions = {}): Promise<DeleteJobsResult> {
-    return deleteJobs(this.#core, filter, options)
+    return deleteJobs(this.#core, filter, { ...options, runner: this.#runner })
   }
 
   /**
@@ -129,6 +130,14 @@ export class Administration {
   /** Why is this job not running? What stands in its way, until when, and what changes it. Undefined: no such job. */
   explain(job: string | { readonly jobId: string }): Promise<Explanation | undefined> {
     return explain(this.#core, requireKey(typeof job === 'string' ? job : job?.jobId, 'job id'))
+  }
+
+  /**
+   * The workflow a job is part of: every job it is connected with through dependencies, nearest first, and what comes
+   * before what. At most `limit` jobs (default 200, at most 2,000). Undefined: no such job.
+   */
+  graph(job: string | { readonly jobId: string }, options: { limit?: number } = {}): Promise<JobGraph | undefined> {
+    return readGraph(this.#core, requireKey(typeof job === 'string' ? job : job?.jobId, 'job id'), options)
   }
 
   /** What will run when: per type and hour, for 24 hours or as many as `hours` says, at most 168. */

@@ -17,6 +17,8 @@ import { checkActingFilter, type JobFilter } from './job-filter.ts'
 export interface LocalRunner {
   wake(): void
   abort(jobId: string): void
+  /** Jobs were deleted that others may wait for. */
+  lookAfter(deleted: true): void
 }
 
 /** Options of every act on many jobs. */
@@ -126,7 +128,11 @@ export async function redriveJobs(
 }
 
 /** Deletes every finished job that fits, with its attempts and logs. Unfinished ones stay: cancel them first. */
-export async function deleteJobs(core: Core, filter: JobFilter, options: ActOptions): Promise<DeleteJobsResult> {
+export async function deleteJobs(
+  core: Core,
+  filter: JobFilter,
+  options: ActOptions & { runner: LocalRunner },
+): Promise<DeleteJobsResult> {
   const { changed, jobIds, dryRun } = await actOnRows(core, filter, {
     ...noted(options, 'delete_jobs'),
     dryRun: options.dryRun === true,
@@ -137,6 +143,7 @@ export async function deleteJobs(core: Core, filter: JobFilter, options: ActOpti
     idsOf: batch => batch.deleted,
     name: 'deleted',
   })
+  if (changed > 0 && !dryRun) options.runner.lookAfter(true)
   return { dryRun, deleted: changed, jobIds }
 }
 

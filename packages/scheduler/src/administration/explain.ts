@@ -1,6 +1,8 @@
 import { databaseNow, type Core } from '../core.ts'
 import { readFlow } from '../store/flow-facts.ts'
+import { openDependencies } from '../store/read-dependencies.ts'
 import { readJobFacts, type JobFactsRow } from '../store/job-facts.ts'
+import { dependencyHindrance } from './dependency-hindrance.ts'
 import { explainJob, type Explanation } from './explanation.ts'
 import { flowHindrances } from './flow-hindrances.ts'
 import type { Hindrance } from './hindrance.ts'
@@ -12,7 +14,18 @@ export async function explain(core: Core, jobId: string): Promise<Explanation | 
   const timeoutMs = row.timeout_ms ?? core.registry.find(row.job_type)?.timeoutMs ?? null
   const facts = { ...factsOf(row), timeoutMs }
   const waits = row.completed_ms === null && !row.held
-  return explainJob({ ...facts, flow: waits ? await flowOf(core, row) : [] })
+  const flow = waits ? [...(await dependenciesOf(core, row)), ...(await flowOf(core, row))] : []
+  return explainJob({ ...facts, flow })
+}
+
+/** Open dependencies that a sentence names. */
+const NAMED_DEPENDENCIES = 10
+
+/** The jobs it waits for. */
+async function dependenciesOf({ database, tables }: Core, row: JobFactsRow): Promise<Hindrance[]> {
+  if (!row.waits_for_other) return []
+  const request = { childId: row.job_id, limit: NAMED_DEPENDENCIES }
+  return dependencyHindrance(await openDependencies(database, tables, request))
 }
 
 /** What flow control puts in a waiting job's way. */

@@ -1,4 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
+import type { Queryable } from '../database/database.ts'
+import { againOnConflict } from '../durable/again-on-conflict.ts'
 import { requireKey } from '../job/job-id.ts'
 import { writeAudit } from '../store/audit.ts'
 import { countSubject, eraseSubject as eraseRows } from '../store/erase-subject.ts'
@@ -30,7 +32,7 @@ export async function eraseSubject(
   const name = requireKey(subject, 'subject')
   const actor = actorOf(options)
   if (options.dryRun) return { dryRun: true, ...(await countSubject(database, tables, name)), attempts: 0 }
-  const erased = await database.transaction(async transaction => {
+  const erasing = async (transaction: Queryable) => {
     const rows = await eraseRows(transaction, tables, name)
     const { pending, finished, attempts } = rows
     const detail = { pending, finished, running: rows.running.length, attempts }
@@ -42,8 +44,11 @@ export async function eraseSubject(
       now: databaseNow(core),
     })
     return { ...detail, ids: rows.running }
-  })
+  }
+  // It locks jobs that wait before jobs they wait for, whose end may be handled at this moment.
+  const erased = await againOnConflict(() => database.transaction(erasing))
   for (const jobId of erased.ids) options.runner.abort(jobId)
+  options.runner.lookAfter(true)
   const { ids: _ids, ...counts } = erased
   return { dryRun: false, ...counts }
 }

@@ -1,3 +1,4 @@
+import { pastDependencies, pastDependency } from '../aftermath/past-dependencies.ts'
 import type { Core } from '../core.ts'
 import { effectKey } from '../durable/effect-key.ts'
 import { confirmEffect, confirmedEffect, sendOnce } from '../durable/effects.ts'
@@ -11,6 +12,7 @@ import type { AnyJobDefinition } from '../job/definition.ts'
 import { storable } from '../job/error-record.ts'
 import { serializePayload } from '../job/payload.ts'
 import type { LogFields, Logger } from '../runtime/logger.ts'
+import { countDependencies } from '../store/read-dependencies.ts'
 import { setProgress } from '../store/set-progress.ts'
 import { watchRunning } from '../store/watch-running.ts'
 import type { HeldJob } from './held-job.ts'
@@ -119,6 +121,16 @@ export class AttemptContext implements JobContext {
       this.#outbox ??= new Outbox()
       return this.#outbox.add(this.#following.check(job as string | AnyJobDefinition, payload, options))
     }
+  }
+
+  get dependencies(): JobContext['dependencies'] {
+    return () => pastDependencies(this.#core, this.jobId)
+  }
+  get dependency(): JobContext['dependency'] {
+    return name => pastDependency(this.#core, { childId: this.jobId, name })
+  }
+  get dependencyCounts(): JobContext['dependencyCounts'] {
+    return () => countDependencies(this.#core.database, this.#core.tables, this.jobId)
   }
 
   /** Made when it is first needed: most handlers do nothing durable. */

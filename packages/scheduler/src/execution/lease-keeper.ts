@@ -30,6 +30,7 @@ export class LeaseKeeper {
   readonly #core: Core
   readonly #held: HeldJobs
   readonly #onRescued: () => void
+  readonly #onGivenUp: () => void
   #runnerId: string = randomUUID()
   #renewedAt = 0
   /** Claims whose answer was lost, and when the server has surely given up on them, by the monotonic clock. */
@@ -41,10 +42,11 @@ export class LeaseKeeper {
   #pause = new AbortController()
   #loop: Promise<void> = Promise.resolve()
 
-  constructor(core: Core, parts: { held: HeldJobs; onRescued: () => void }) {
+  constructor(core: Core, parts: { held: HeldJobs; onRescued: () => void; onGivenUp: () => void }) {
     this.#core = core
     this.#held = parts.held
     this.#onRescued = parts.onRescued
+    this.#onGivenUp = parts.onGivenUp
   }
 
   /** This runner's id; a new one after it was declared dead. */
@@ -217,5 +219,6 @@ export class LeaseKeeper {
       this.#core.events.emit('job:rescued', { jobId: row.job_id, jobType: row.job_type, gaveUp: row.gave_up })
     }
     if (rescued.length > 0) this.#onRescued()
+    if (rescued.some(row => row.gave_up)) this.#onGivenUp()
   }
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { Aftermath } from '../aftermath/aftermath.ts'
 import type { Core } from '../core.ts'
 import type { FollowingJobs } from '../durable/outbox.ts'
 import { BelfryError } from '../errors.ts'
@@ -34,24 +35,34 @@ export class Runner {
   readonly #dispatcher: Dispatcher
   readonly #poller: Poller
   readonly #listener: WakeListener
+  readonly #aftermath: Aftermath
   /** Slots promised to jobs that are being stored. */
   #reserved = 0
   #strandedTimer: Timer | undefined
   #onUnreserved: (() => void)[] = []
 
-  constructor(core: Core, hooks: { onSchedules: () => void; following: FollowingJobs }) {
+  constructor(core: Core, hooks: { onSchedules: () => void; onEnded: () => void; following: FollowingJobs }) {
     this.#core = core
+    this.#aftermath = new Aftermath(core, { onReady: () => this.wake(), onEnded: hooks.onEnded })
     this.#governor = new Governor(core)
     this.#settler = new Settler(core, {
       isGoverned: jobType => this.#governor.limitsOf(jobType) !== undefined,
       onGovernedEnded: (jobType, ended) => this.#governor.ended(jobType, ended),
       onAgain: () => this.wake(),
       onWritten: () => this.#poller.slotFreed(),
+      onAwaited: jobIds => {
+        this.#aftermath.take(jobIds)
+        hooks.onEnded()
+      },
       storeFollowing: (transaction, jobs) => hooks.following.store(transaction, jobs),
     })
     const held = this.#held
     this.#executor = new Executor(core, { held, settler: this.#settler, following: hooks.following })
-    this.#leaseKeeper = new LeaseKeeper(core, { held, onRescued: () => this.wake() })
+    this.#leaseKeeper = new LeaseKeeper(core, {
+      held,
+      onRescued: () => this.wake(),
+      onGivenUp: () => this.#aftermath.sweep(),
+    })
     this.#claimer = new Claimer(core, { governor: this.#governor, leaseKeeper: this.#leaseKeeper })
     this.#dispatcher = new Dispatcher(core, {
       held,
@@ -72,6 +83,10 @@ export class Runner {
       onDue: () => this.wake(),
       onSchedules: hooks.onSchedules,
       onLimits: () => this.#refreshLimits(),
+      onEnded: handled => {
+        if (!handled) this.#aftermath.sweep()
+        hooks.onEnded()
+      },
       onReconnect: () => this.#catchUpOnHints(),
     })
   }
@@ -86,6 +101,7 @@ export class Runner {
     await this.#leaseKeeper.start()
     await this.#listener.start()
     this.#poller.start()
+    this.#aftermath.sweep()
     this.#watchStranded()
   }
 
@@ -102,6 +118,7 @@ export class Runner {
     const released = answers && stored && (await this.#releaseWaiting())
     await this.#finishOrGiveUp(gracePeriodMs)
     const settled = await this.#settler.drain(SETTLE_PATIENCE_MS)
+    await this.#patiently(this.#aftermath.drain())
     this.#executor.stop()
     this.#settler.close()
     const left = await this.#patiently(Promise.all([this.#listener.stop(), this.#leaseKeeper.stop()]))
@@ -155,6 +172,13 @@ export class Runner {
     this.#leaseKeeper.renewSoon()
   }
 
+  /** Jobs that somebody waits for may have ended, or be gone. A runner that is not started does it when it runs jobs. */
+  lookAfter(deleted = false): void {
+    if (!this.active) return
+    if (deleted) this.#aftermath.sweepAll()
+    else this.#aftermath.sweep()
+  }
+
   abort(jobId: string): void {
     this.#held.abort(jobId, new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
   }
@@ -165,9 +189,11 @@ export class Runner {
     this.#settler.open()
     await this.#governor.refresh()
     await this.#leaseKeeper.register()
+    this.#aftermath.sweepAll()
     let attempts = 0
     try {
       for (;;) {
+        await this.#aftermath.drain()
         const wanted = registry.handledTypes().map(jobType => ({ jobType, most: CLAIM_WHEN_DRAINING }))
         const claims: Claimed[] = []
         const order = { wanted, limit: CLAIM_WHEN_DRAINING, lookAheadMs: 0 }
@@ -233,9 +259,10 @@ export class Runner {
     }
   }
 
-  /** Jobs that wait for their key, whose wake-up was lost with the process that owed it, are looked for at each poll. */
+  /** What processes that died left undone: jobs that wait for their key, whose wake-up was lost with the process that owed it, are looked for at each poll. */
   #watchStranded(): void {
     this.#strandedTimer = this.#core.clock.setTimer(this.#core.options.pollIntervalMs, () => {
+      this.#aftermath.sweep()
       this.#governor
         .wakeStranded()
         .catch((error: unknown) => this.#core.events.emit('database:error', { during: 'wake keys', error }))
@@ -255,6 +282,7 @@ export class Runner {
   #catchUpOnHints(): void {
     this.#refreshLimits()
     this.wake()
+    this.#aftermath.sweep()
     this.#leaseKeeper.checkRunning().catch((error: unknown) => {
       this.#core.events.emit('database:error', { during: 'check running', error })
     })

@@ -23,6 +23,8 @@ interface SettlerHooks {
   onAgain(): void
   /** Outcomes were written: there may be room for more. */
   onWritten(): void
+  /** Jobs have ended that somebody waits for. */
+  onAwaited(jobIds: readonly string[]): void
   /** Stores jobs that exist if, and only if, their attempt completed. */
   storeFollowing(transaction: Queryable, jobs: readonly FollowingJob[]): Promise<void>
 }
@@ -129,8 +131,10 @@ export class Settler {
   async #writeFollowed(group: readonly Written<FinishedAttempt>[]): Promise<void> {
     if (group.length === 0) return
     try {
-      const { refused } = await this.#core.database.transaction(each => this.#settleAndFollow(each, group))
+      const settled = await this.#core.database.transaction(each => this.#settleAndFollow(each, group))
+      const { refused } = settled
       this.#tell(group, refused)
+      this.#pass(settled, group)
       await this.#freeSlots(group, refused)
       this.#hooks.onAgain()
     } catch (error) {
@@ -157,18 +161,29 @@ export class Settler {
   ): Promise<void> {
     if (group.length === 0) return
     try {
-      const { refused } = await store(group.map(each => each.row))
+      const settled = await store(group.map(each => each.row))
+      const { refused } = settled
       this.#tell(group, refused)
+      this.#pass(settled)
       await this.#freeSlots(group, refused)
     } catch (error) {
       if (!isDataError(error)) throw error
       for (const { end, row } of group) {
         const plain = withoutData(row, error)
-        const { refused } = await store([row]).catch(() => store([plain]))
+        const settled = await store([row]).catch(() => store([plain]))
+        const { refused } = settled
         this.#tell([{ end }], refused)
+        this.#pass(settled)
         await this.#freeSlots([{ end }], refused)
       }
     }
+  }
+
+  /** Passes on what is awaited; a job that was stored along may wait for the very one that has ended. */
+  #pass({ awaited }: Settled, followed: readonly { end: AttemptEnd }[] = []): void {
+    const selves = followed.filter(({ end }) => followingOf(end).some(each => each.row.dependencies))
+    const jobIds = [...awaited, ...selves.map(({ end }) => end.held.job.job_id)]
+    if (jobIds.length > 0) this.#hooks.onAwaited(jobIds)
   }
 
   /** What this fails to do is done by the next look for those that wait in vain. */
@@ -230,9 +245,15 @@ function isDataError(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('22')
 }
 
+const REFUSALS: ReadonlySet<string> = new Set([
+  'BELFRY_DUPLICATE_JOB_ID',
+  'BELFRY_JOB_NOT_FOUND',
+  'BELFRY_INVALID_DEPENDENCY',
+])
+
 /** Trying again would be refused again. */
 function isRefusal(error: unknown): boolean {
-  return isDataError(error) || (error instanceof BelfryError && error.code === 'BELFRY_DUPLICATE_JOB_ID')
+  return isDataError(error) || (error instanceof BelfryError && REFUSALS.has(error.code))
 }
 
 /** The same row without the values that could not be stored. */

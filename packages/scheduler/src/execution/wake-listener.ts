@@ -9,6 +9,8 @@ interface WakeTargets {
   onDue(): void
   /** Limits were set. */
   onLimits(): void
+  /** Jobs have ended that somebody waits for. `handled`: what was to be done has been done. */
+  onEnded(handled: boolean): void
   /** Schedules changed. */
   onSchedules(): void
   /** Hints may have been missed. */
@@ -65,6 +67,8 @@ export class WakeListener {
       this.#targets.onSchedules()
     } else if (payload === 'limits') {
       this.#targets.onLimits()
+    } else if (payload === 'ended' || payload === 'awaited') {
+      this.#targets.onEnded(payload === 'ended')
     } else {
       this.#targets.onDue()
     }

@@ -65,6 +65,38 @@ export interface JobContext {
     payload: Input,
     options?: JobOptions,
   ) => Promise<{ jobId: string }>
+  /** The jobs this one has waited for, by name and id, with what they answered; at most the first 1,000. */
+  readonly dependencies: () => Promise<readonly PastDependency[]>
+  /**
+   * One of them: by its name in the flow or in `dependsOn`, or by its id. Rejects with `BELFRY_JOB_NOT_FOUND` when there
+   * is none.
+   */
+  readonly dependency: (name: string) => Promise<PastDependency>
+  /** How many of them there were, and how they ended: what the completion of a batch wants to know. */
+  readonly dependencyCounts: () => Promise<DependencyCounts>
+}
+
+/** A job that another one has waited for. */
+export interface PastDependency {
+  readonly name: string | null
+  readonly jobId: string
+  /** Null: the job is deleted or past its retention. */
+  readonly jobType: string | null
+  /** How it ended. Null: it was not waited for, since this job was redriven. */
+  readonly status: 'completed' | 'failed' | 'cancelled' | null
+  /** What its handler answered; undefined when it answered nothing, has not completed, or is past its retention. */
+  readonly result: unknown
+  /** Why it failed or was cancelled. */
+  readonly error: string | null
+}
+
+/** How the jobs ended that another one has waited for. */
+export interface DependencyCounts {
+  readonly total: number
+  readonly completed: number
+  readonly failed: number
+  /** Deleted ones among them. */
+  readonly cancelled: number
 }
 
 /** A job definition, as far as scheduling it goes. */

@@ -1,3 +1,4 @@
+import type { JobReference } from './job-id.ts'
 import type { Duration } from '../runtime/duration.ts'
 
 /** When a job runs: at an instant, or after a span. Neither: as soon as possible. Both do not compile. */
@@ -23,6 +24,32 @@ export type UniqueOptions =
       /** Longest time replacing may put the job off, counted from when it was first scheduled. */
       maxWait?: Duration
     }
+  | {
+      uniqueKey: string
+      /**
+       * `rerun`: a pending job takes over the new payload; a running one runs once more after it has ended, with the
+       * newest payload, however often that is asked meanwhile. Not if it is cancelled.
+       */
+      onConflict: 'rerun'
+      maxWait?: never
+    }
+
+/**
+ * What becomes of a job when one it waits for fails for good or is cancelled: `cancel` (it is cancelled too, with the reason),
+ * `run` (it runs all the same, and can see what failed), `wait` (until that one was redriven and has completed).
+ */
+export type OnFailure = 'cancel' | 'run' | 'wait'
+
+/** A job to wait for: its id, or the answer of the call that scheduled it. */
+export type Dependency =
+  | JobReference
+  | {
+      readonly job: JobReference
+      /** Default `cancel`. */
+      readonly onFailure?: OnFailure
+      /** What the handler calls it: `context.dependency(name)`. 1 to 255 characters. Default: its id. */
+      readonly name?: string
+    }
 
 /** Options of one job, wherever it is scheduled. */
 export type JobOptions = WhenOptions &
@@ -43,6 +70,11 @@ export type JobOptions = WhenOptions &
     concurrencyKey?: string
     /** What its start counts against a rate of its type or key. Default 1. */
     weight?: number
+    /**
+     * Jobs that end before this one starts, at most 1,000. It is due when the last of them has ended, or at its own time
+     * if that is later.
+     */
+    dependsOn?: readonly Dependency[]
     /** What the job is about, such as `user:42`: all jobs of a subject can be listed, cancelled, postponed or erased. */
     subjects?: readonly string[]
     /** Words to find it by. */

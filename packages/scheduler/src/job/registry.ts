@@ -1,4 +1,5 @@
 import { BelfryError, show } from '../errors.ts'
+import { requireJobType } from './job-type.ts'
 import { defineJob, type AnyJobDefinition, type JobHandler } from './definition.ts'
 
 /** The guide's shape of a handler: an object with `execute`. */
@@ -54,6 +55,14 @@ export class JobRegistry {
     }
     this.#definitions.set(known.type, Object.freeze({ ...known, handler }))
     this.#handled = undefined
+  }
+
+  /** Gives a type its handler in any of the forms that `registerHandler` takes. */
+  accept(job: string | AnyJobDefinition, handler: JobHandler<never> | HandlerObject<never>): void {
+    if (typeof job !== 'string') this.remember(job)
+    const run: JobHandler<never> =
+      typeof handler === 'function' ? handler : (payload, context) => handler.execute(payload, context)
+    this.register(typeof job === 'string' ? requireJobType(job) : job.type, run)
   }
 
   /** Makes a definition known without giving it a handler; a no-op when the type is known. */

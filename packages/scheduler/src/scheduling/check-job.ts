@@ -7,6 +7,7 @@ import { parsePayload, serializePayload } from '../job/payload.ts'
 import { sealPayload } from '../job/stored-payload.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import type { NewJob } from '../store/insert-jobs.ts'
+import { checkDependencies } from './dependencies.ts'
 import type { ScheduleOptions, WhenOptions } from './schedule-options.ts'
 
 /** One scheduling call, not yet checked. */
@@ -41,8 +42,9 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
   // Checked as it will be read back, so that a Date where the schema wants a Date is found here, not at night.
   // What was passed in is stored, not what the schema made of it: a schema that transforms sees the same input twice.
   if (definition.payload) await parsePayload(definition, JSON.parse(text), payloadVersion)
+  const jobId = options.jobId === undefined ? newJobId(limits.now) : requireKey(options.jobId, 'jobId')
   return {
-    jobId: options.jobId === undefined ? newJobId(limits.now) : requireKey(options.jobId, 'jobId'),
+    jobId,
     jobType: type,
     payload: sealPayload(limits.payloadCipher, text, type),
     payloadVersion,
@@ -57,6 +59,7 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
     lane: concurrencyKey(request),
     weight: requireWhole(options.weight, { name: 'weight', least: 1 }) ?? null,
     ...expiry(request),
+    ...checkDependencies(options.dependsOn, jobId),
   }
 }
 

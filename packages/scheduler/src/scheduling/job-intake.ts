@@ -1,6 +1,7 @@
 import { databaseNow, type Core } from '../core.ts'
 import { describeDatabaseError } from '../database/database-error.ts'
 import type { Queryable } from '../database/database.ts'
+import { againOnConflict } from '../durable/again-on-conflict.ts'
 import { BelfryError, show } from '../errors.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
@@ -10,9 +11,12 @@ import { changeJob } from '../store/change-job.ts'
 import { findJob } from '../store/find-job.ts'
 import { findFinishedIds } from '../store/find-finished-ids.ts'
 import { insertJobs, type Inserted, type InsertedJob, type NewJob } from '../store/insert-jobs.ts'
+import { requestRerun } from '../store/rerun.ts'
 import { checkJob, dueTime, requireMetadata, type JobRequest } from './check-job.ts'
+import { Linking } from './linking.ts'
 import { HintThrottle } from './hint-throttle.ts'
 import { JobWriter, type LocalRunner } from './job-writer.ts'
+import { requestOf, type UncheckedJob } from './job-requests.ts'
 import type { JobChanges, ScheduledJob } from './schedule-options.ts'
 
 /** Rows per statement of a bulk call. */
@@ -41,9 +45,10 @@ export class JobIntake {
    * @throws BelfryError naming the first fault; nothing is written then
    */
   async schedule(
-    requests: readonly JobRequest[],
+    wanted: readonly UncheckedJob[],
     transaction: Queryable | undefined,
   ): Promise<readonly ScheduledJob[]> {
+    const requests = wanted.map(job => requestOf(this.#core.registry, job))
     const jobs: NewJob[] = []
     for (const request of requests) jobs.push(await this.check(request))
     return this.store(requests, jobs, transaction)
@@ -162,13 +167,14 @@ export class JobIntake {
     const { database } = this.#core
     const { jobs, transaction } = work
     if (transaction) return (await this.#insert(transaction, work)).jobs
-    const replacing = work.requests.some(isReplacing)
+    const merging = work.requests.some(isMerging) || jobs.some(job => job.dependencies)
     const [only] = jobs
-    if (only && jobs.length === 1 && !replacing) return [await this.#writer.store(only)]
-    const oneStatement = jobs.length <= ROWS_PER_STATEMENT && !replacing
+    if (only && jobs.length === 1 && !merging) return [await this.#writer.store(only)]
+    const oneStatement = jobs.length <= ROWS_PER_STATEMENT && !merging
     const inserted = oneStatement
       ? await this.#insert(database, work)
-      : await database.transaction(own => this.#insert(own, work))
+      : await againOnConflict(() => database.transaction(own => this.#insert(own, work)))
+    if (inserted.someEnded) this.#runner.lookAfter()
     if (inserted.nextDueMs !== null) this.#runner.wakeIn(inserted.nextDueMs)
     return inserted.jobs
   }
@@ -180,13 +186,16 @@ export class JobIntake {
       jobs,
       transaction,
     }: { requests: readonly JobRequest[]; jobs: readonly NewJob[]; transaction: Queryable | undefined },
-  ): Promise<Inserted> {
+  ): Promise<Inserted & { someEnded?: boolean }> {
     const { tables } = this.#core
     const now = databaseNow(this.#core)
+    const linking = jobs.some(job => job.dependencies) ? new Linking(queryable, tables, jobs) : undefined
+    await linking?.requireParents()
+    const rows = linking?.jobs ?? jobs
     const stored: InsertedJob[] = []
     let nextDueMs: number | null = null
-    for (let start = 0; start < jobs.length; start += ROWS_PER_STATEMENT) {
-      const chunk = jobs.slice(start, start + ROWS_PER_STATEMENT)
+    for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
+      const chunk = rows.slice(start, start + ROWS_PER_STATEMENT)
       // In the caller's transaction the hint leaves with its commit, whenever that is: throttling would lose it.
       const hintWithinMs = transaction ? this.#hints.soonMs : this.#hints.windowFor(chunk)
       const inserted = await insertJobs(queryable, tables, { jobs: chunk, now, hintWithinMs })
@@ -194,13 +203,27 @@ export class JobIntake {
       if (inserted.nextDueMs !== null) nextDueMs = Math.min(nextDueMs ?? inserted.nextDueMs, inserted.nextDueMs)
     }
     for (const [index, request] of requests.entries()) {
-      const job = jobs[index]
+      const job = rows[index]
       const answer = stored[index]
-      if (!job || !answer?.conflict || !isReplacing(request)) continue
-      await this.#replace(queryable, { request, job, jobId: answer.job_id })
+      if (!job || !answer?.conflict || !isMerging(request)) continue
+      if (isReplacing(request)) await this.#replace(queryable, { request, job, jobId: answer.job_id })
+      else stored[index] = await this.#rerun(queryable, job, answer)
       nextDueMs = 0
     }
-    return { jobs: stored, nextDueMs }
+    await linking?.store(stored)
+    return { jobs: stored, nextDueMs, someEnded: linking?.someEnded ?? false }
+  }
+
+  /** The key's holder runs once more; if it has ended meanwhile, the job is stored after all. */
+  async #rerun(queryable: Queryable, job: NewJob, conflict: InsertedJob): Promise<InsertedJob> {
+    const { tables } = this.#core
+    const now = databaseNow(this.#core)
+    for (let answer = conflict; ; ) {
+      if (!answer.conflict || (await requestRerun(queryable, tables, { ...job, jobId: answer.job_id, now })))
+        return answer
+      const again = await insertJobs(queryable, tables, { jobs: [job], now, hintWithinMs: this.#hints.soonMs })
+      answer = again.jobs[0] ?? answer
+    }
   }
 
   async #replace(
@@ -233,6 +256,11 @@ export class JobIntake {
 
 function isReplacing(request: JobRequest): boolean {
   return request.options.onConflict === 'replace'
+}
+
+/** On a conflict there is something to do. */
+function isMerging(request: JobRequest): boolean {
+  return isReplacing(request) || request.options.onConflict === 'rerun'
 }
 
 function refuseRepeatedIds(jobs: readonly NewJob[]): void {

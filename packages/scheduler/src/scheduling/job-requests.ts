@@ -1,17 +1,20 @@
-import type { FollowingJobs } from '../durable/outbox.ts'
 import { BelfryError, show } from '../errors.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
 import { requireJobType } from '../job/job-type.ts'
 import type { JobRegistry } from '../job/registry.ts'
 import type { JobRequest } from './check-job.ts'
-import type { JobIntake } from './job-intake.ts'
-import type { ScheduleOptions } from './schedule-options.ts'
+import type { BulkJob, ScheduleOptions } from './schedule-options.ts'
 
 /** One job as a caller names it: by its definition, or by its type. */
 export interface UncheckedJob {
   readonly job: string | AnyJobDefinition
   readonly payload: unknown
   readonly options: ScheduleOptions
+}
+
+/** One job of a call for many. */
+export function uncheckedJob({ job, payload, ...options }: BulkJob): UncheckedJob {
+  return { job, payload: payload ?? {}, options }
 }
 
 /** @throws BelfryError `BELFRY_INVALID_JOB_TYPE` */
@@ -30,18 +33,4 @@ export function namedRequest(job: string, given: unknown): { job: string; payloa
   }
   const { payload = {}, ...options } = given as ScheduleOptions & { payload?: unknown }
   return { job, payload, options }
-}
-
-/** Scheduling, as attempts need it. The intake comes later than the runner that wants this. */
-export function followingJobs(registry: JobRegistry, intake: () => JobIntake): FollowingJobs {
-  return {
-    check: async (job, payload, options) => {
-      const request = requestOf(registry, { job, payload, options })
-      return { ...request, row: await intake().check(request) }
-    },
-    store: async (transaction, jobs) => {
-      const rows = jobs.map(each => each.row)
-      await intake().store(jobs, rows, transaction)
-    },
-  }
 }

@@ -25,6 +25,8 @@ export interface LocalRunner {
   wakeIn(ms: number): void
   /** Its lease turned out to be lost. */
   renewSoon(): void
+  /** Jobs that somebody waits for have ended. */
+  lookAfter(): void
 }
 
 interface Waiting {

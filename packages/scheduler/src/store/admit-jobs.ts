@@ -38,7 +38,7 @@ export async function keysWithEarlierJobs(
     `select row->>0 as lane from jsonb_array_elements((select $2::text)::jsonb) as row
      where exists (select from ${tables.live} live
        where live.job_type collate "C" = $1::text and live.lane = row->>0 and not live.admitted
-         and live.lease_token is null
+         and live.lease_token is null and live.waits is null
          and live.scheduled_time < to_timestamp((row->>1)::float8 / 1000))`,
     [request.jobType, JSON.stringify(request.keys.map(each => [each.lane, each.dueMs]))],
   )
@@ -58,7 +58,7 @@ export async function wakeLanes(
        cross join lateral (
          select job_id from ${tables.live}
          where job_type collate "C" = $1::text and lane = row->>0 and not admitted and lease_token is null
-           and ready_at = 'infinity'
+           and ready_at = 'infinity' and waits is null
          order by scheduled_time, job_id limit (row->>1)::int) as first
        where live.job_id = first.job_id returning 1
      ) select count(*)::int as count, (select count(pg_notify($3::text, 'due')) from (select from woken limit 1) one)
@@ -77,7 +77,7 @@ export async function lanesThatWait(
   const found = await database.query<{ job_type: string; lane: string }>(
     `select distinct job_type, lane from ${tables.live}
      where job_type collate "C" = any($1::text[]) and lane is not null and not admitted and lease_token is null
-       and ready_at = 'infinity'
+       and ready_at = 'infinity' and waits is null
      limit 1000`,
     [jobTypes],
   )

@@ -35,7 +35,8 @@ async function cancelOnce(
      ), asked as (
        update ${tables.live} set cancel_requested = true, error_message = $2::text
        where job_id = $1::text and lease_token is not null returning job_id
-     ), hint as materialized (select pg_notify($4::text, 'cancel:' || job_id) from asked)
+     ), hint as materialized (select pg_notify($4::text, 'cancel:' || job_id) from asked
+       union all select pg_notify($4::text, 'awaited') from gone where awaited)
      select case when exists (select from gone) then 'cancelled' when exists (select from asked) then 'requested'
        when exists (select from ${tables.live} where job_id = $1::text) then 'missed'
        when exists (select from ${tables.finished} where job_id = $1::text) then 'finished'

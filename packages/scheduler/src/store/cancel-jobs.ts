@@ -24,6 +24,7 @@ export async function cancelBatch(
   const picked = pickJobs(request, parameters, { from: tables.live, extra: CANCELLABLE, lock: 'skip' })
   const now = parameters.add(request.now, 'text')
   const reason = parameters.add(request.reason, 'text')
+  const channel = parameters.add(tables.channel, 'text')
   const answer = await transaction.query<CancelledBatch>(
     `with picked as materialized (${picked}), gone as (
        delete from ${tables.live} where job_id in (select job_id from picked where lease_token is null)
@@ -36,7 +37,8 @@ export async function cancelBatch(
        update ${tables.live} set cancel_requested = true, error_message = ${reason}
        where job_id in (select job_id from picked where lease_token is not null) and lease_token is not null
        returning job_id
-     ), hint as materialized (select pg_notify(${parameters.add(tables.channel, 'text')}, 'cancel:' || job_id) from asked)
+     ), hint as materialized (select pg_notify(${channel}, 'cancel:' || job_id) from asked
+       union all select * from (select pg_notify(${channel}, 'awaited') from gone where awaited limit 1) one)
      select (select count(*) from picked)::int as picked, (select max(job_id) from picked)::text as last_id,
        (select count(*) from gone)::int as cancelled, to_jsonb(array(select job_id::text from asked)) as requested,
        to_jsonb(array(select job_id::text from picked order by job_id limit ${parameters.add(request.ids, 'int')})) as job_ids,

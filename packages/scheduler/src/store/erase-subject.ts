@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { dependencyTable } from './dependency-table.ts'
 import { durableTables } from './durable-tables.ts'
 import type { Tables } from './tables.ts'
 
@@ -32,6 +33,8 @@ export async function eraseSubject(transaction: Queryable, tables: Tables, subje
        where job_id in (select job_id from live union all select job_id from finished) returning 1
      ), steps as (
        delete from ${durableTables(tables).steps} where job_id in (select job_id from live)
+     ), dependencies as (
+       delete from ${dependencyTable(tables)} where child_id in (select job_id from live)
      ), hint as materialized (
        select pg_notify($2::text, 'cancel:' || job_id) from live where lease_token is not null
      )

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import type { ParentLink } from './store-dependencies.ts'
 import { isNotPaused } from './pauses.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
@@ -29,6 +30,13 @@ export interface NewJob {
   readonly lane?: string | null
   /** What its start counts against a rate. Default 1. */
   readonly weight?: number | null
+  /** Somebody waits for its end. */
+  readonly awaited?: boolean
+  /** It waits for these: they are stored in the same transaction. */
+  readonly dependencies?: readonly ParentLink[]
+  readonly waits?: boolean
+  /** Its name in its workflow. */
+  readonly name?: string
   /** Store it as claimed by the runner of the request. */
   readonly claim?: boolean
 }
@@ -153,13 +161,13 @@ async function insertOnce(
 }
 
 const UNCOMMON_COLUMNS = `, timeout_ms, unique_key, schedule_id, occurrence, priority, ready_at, subjects, tags,
-         metadata, expires_at, lane, options`
+         metadata, expires_at, lane, options, awaited, waits`
 const UNCOMMON_VALUES = `, (more->>'timeout_ms')::bigint, more->>'unique_key', more->>'schedule_id',
          (more->>'occurrence')::timestamptz, coalesce((more->>'priority')::int, 0),
-         ${readyAt('due', `(more->>'priority')::int`)},
+         case when more->'waits' is not null then 'infinity' else ${readyAt('due', `(more->>'priority')::int`)} end,
          ${textArray('subjects')}, ${textArray('tags')}, more->'metadata',
          coalesce((more->>'expires_at')::timestamptz, due + (more->>'expire_after_ms')::float8 * interval '1 ms'),
-         more->>'lane', case when more->'weight' is not null then jsonb_build_object('weight', more->'weight') end`
+         more->>'lane', more->'options', coalesce((more->>'awaited')::boolean, false), (more->>'waits')::boolean`
 
 function textArray(key: string): string {
   return `case when more->'${key}' is not null then array(select jsonb_array_elements_text(more->'${key}')) end`
@@ -178,7 +186,10 @@ export function isPlain(job: NewJob): boolean {
     job.expiresAt == null &&
     job.expireAfterMs == null &&
     job.lane == null &&
-    job.weight == null
+    job.weight == null &&
+    !job.awaited &&
+    !job.waits &&
+    job.name === undefined
   )
 }
 
@@ -213,11 +224,20 @@ function rowOf(job: NewJob): string {
     tags: job.tags ?? undefined,
     metadata: job.metadata ?? undefined,
     expires_at: job.expiresAt ?? undefined,
-    expire_after_ms: job.expireAfterMs ?? undefined,
+    expire_after_ms: job.waits ? undefined : (job.expireAfterMs ?? undefined),
     lane: job.lane ?? undefined,
-    weight: job.weight ?? undefined,
+    options: optionsOf(job),
+    awaited: job.awaited || undefined,
+    waits: job.waits || undefined,
   })
   return `${row},${more}]`
+}
+
+/** What few of the few have: they share a column. A job that waits has a deadline when it is known when it is due. */
+function optionsOf({ weight, name, waits, expiresAt, expireAfterMs }: NewJob): object | undefined {
+  const later = waits && expiresAt == null ? expireAfterMs : null
+  if (weight == null && name === undefined && later == null) return undefined
+  return { weight: weight ?? undefined, name, expire_after_ms: later ?? undefined }
 }
 
 async function holdersOf(

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { hasOpenDependents } from './dependency-table.ts'
 import { readyAt } from './ready-at.ts'
 import { keepAttempt } from './keep-attempt.ts'
 import { KEPT_COLUMNS, type Tables } from './tables.ts'
@@ -15,7 +16,7 @@ export async function redriveJob(
   const due = 'coalesce($2::text::timestamptz, now())'
   // What belongs to the life that ended stays behind.
   const columns = KEPT_COLUMNS.replace(/, (runner_id|retry_count|lost_count|expires_at|progress)\b/g, '')
-  const again = columns.replace('scheduled_time', due)
+  const again = columns.replace('scheduled_time', due).replace('awaited', hasOpenDependents(tables, 'gone'))
   const redriven = await database.query<{ job_id: string }>(
     `with gone as (
        delete from ${tables.finished} finished

@@ -2,6 +2,7 @@ import type { Queryable } from '../database/database.ts'
 import { pickJobs, type BulkBatch, type BulkRequest } from './bulk-batch.ts'
 import { Parameters } from './job-conditions.ts'
 import { keepAttempt } from './keep-attempt.ts'
+import { hasOpenDependents } from './dependency-table.ts'
 import { readyAt } from './ready-at.ts'
 import { KEPT_COLUMNS, type Tables } from './tables.ts'
 
@@ -25,10 +26,11 @@ export async function redriveBatch(
   const due = `coalesce(${parameters.add(request.now, 'text')}::timestamptz, now())`
   // What belongs to the life that ended stays behind.
   const columns = KEPT_COLUMNS.replaceAll(/, (runner_id|retry_count|lost_count|expires_at|progress)\b/g, '')
+  const again = columns.replace('scheduled_time', due).replace('awaited', hasOpenDependents(tables, 'picked'))
   const answer = await transaction.query<RedrivenBatch>(
     `with picked as materialized (${picked}), back as (
        insert into ${tables.live} (${columns}, last_outcome, error_message, ready_at)
-       select ${columns.replace('scheduled_time', due)}, last_outcome, error_message, ${readyAt(due, 'priority')}
+       select ${again}, last_outcome, error_message, ${readyAt(due, 'priority')}
        from picked order by completed_at desc
        on conflict do nothing returning job_id
      ), gone as (

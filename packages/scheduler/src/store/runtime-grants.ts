@@ -1,4 +1,5 @@
 import { quoteIdentifier } from '../database/identifier.ts'
+import { dependencyTable } from './dependency-table.ts'
 import { durableTables } from './durable-tables.ts'
 import type { Tables } from './tables.ts'
 
@@ -11,12 +12,13 @@ export function runtimeGrants(tables: Tables, role: string): string[] {
   const to = `to ${quoteIdentifier(role, 'role')}`
   const { schema, jobs, live, finished, history, attempts, executions, runners, schedules, lanes, pauses } = tables
   const { steps, events, topics } = durableTables(tables)
-  const changed = [live, runners, schedules, lanes, pauses, steps, events, topics, `${schema}.belfry_audit`]
+  const kept = [steps, events, topics, dependencyTable(tables), `${schema}.belfry_audit`]
+  const changed = [live, finished, runners, schedules, lanes, pauses, ...kept]
   return [
     `grant usage on schema ${schema} ${to}`,
     `grant select on ${[tables.migrations, jobs, history].join(', ')} ${to}`,
     `grant select, insert, update, delete on ${changed.join(', ')} ${to}`,
-    `grant select, insert, delete on ${[finished, attempts].join(', ')} ${to}`,
+    `grant select, insert, delete on ${attempts} ${to}`,
     `grant usage on sequence ${executions} ${to}`,
     `grant execute on all functions in schema ${schema} ${to}`,
   ]

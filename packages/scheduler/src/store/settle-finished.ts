@@ -97,7 +97,7 @@ function statement(
      ), gone as (
        delete from ${live} live using ended
        where live.job_id = ended.job_id and live.lease_token = ended.lease_token
-       returning ${columns.replaceAll(/\w+/g, 'live.$&')}, live.awaited, took_ms, live.started_at + delay as begun_at
+       returning ${columns.replaceAll(/\w+/g, 'live.$&')}, took_ms, live.started_at + delay as begun_at
          ${detailed ? ', outcome, outcome_result, code, message, stack, lines' : ''}
      ), kept as (
        insert into ${finished} (${columns}, completed_at, execution_id, duration_ms, wait_ms, status, last_outcome

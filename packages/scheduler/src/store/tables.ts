@@ -66,7 +66,11 @@ function channelOf(schemaName: string): string {
 export const KEPT_COLUMNS =
   'job_id, job_type, scheduled_time, payload, created_at, retry_count, max_retries, started_at, attempt, ' +
   'lost_count, snooze_count, unique_key, payload_version, timeout_ms, schedule_id, occurrence, runner_id, progress, ' +
-  'priority, lane, expires_at, subjects, tags, metadata, options'
+  'priority, lane, expires_at, subjects, tags, metadata, options, awaited'
 
-/** Of those, what an ordinary job (`ORDINARY`, one claim, no option set) has beside defaults and nulls. */
-export const ORDINARY_COLUMNS = 'job_id, job_type, scheduled_time, payload, created_at, started_at, attempt, runner_id'
+/**
+ * Of those, what an ordinary job (`ORDINARY`, one claim, no option set) has beside defaults and nulls; and whether it is
+ * awaited, which may be asked for at any time.
+ */
+export const ORDINARY_COLUMNS =
+  'job_id, job_type, scheduled_time, payload, created_at, started_at, attempt, runner_id, awaited'

@@ -25,6 +25,9 @@ export function jobContext(parts: Partial<JobContext> = {}): JobContext {
     confirmedEffect: unused,
     once: unused,
     schedule: unused,
+    dependencies: unused,
+    dependency: unused,
+    dependencyCounts: unused,
     ...parts,
   }
 }

@@ -1,0 +1,64 @@
+import type { Queryable } from '../database/database.ts'
+import { readyAt } from './ready-at.ts'
+import type { Tables } from './tables.ts'
+
+/** A call that found its unique key taken, and wants the job of that key to run once more. */
+export interface RerunRequest {
+  /** The job that has the key. */
+  readonly jobId: string
+  /** JSON text. */
+  readonly payload: string
+  readonly payloadVersion: number
+  /** ISO text; wins over `delayMs`. */
+  readonly scheduledTime: string | null
+  readonly delayMs: number
+  readonly now: string | null
+}
+
+/**
+ * A pending job takes over the payload. A running one remembers it, the newest one only, and runs once more when it has
+ * ended. One statement: whatever the job is doing when its row is reached is what counts. False when it has ended.
+ */
+export async function requestRerun(transaction: Queryable, tables: Tables, request: RerunRequest): Promise<boolean> {
+  const { jobId, payload, payloadVersion, scheduledTime, delayMs, now } = request
+  const asked = await transaction.query(
+    `update ${tables.live} set awaited = awaited or lease_token is not null,
+       payload = case when lease_token is null then $2::text::jsonb else payload end,
+       payload_version = case when lease_token is null then $3::int else payload_version end,
+       options = case when lease_token is null then nullif(options - 'rerun', '{}')
+         else coalesce(options, '{}') || jsonb_build_object('rerun', jsonb_build_object('payload', $2::text::jsonb,
+           'version', $3::int, 'due', coalesce($4::text::timestamptz,
+             coalesce($6::text::timestamptz, now()) + $5::float8 * interval '1 millisecond'))) end
+     where job_id = $1::text returning job_id`,
+    [jobId, payload, payloadVersion, scheduledTime, delayMs, now],
+  )
+  return asked.rows.length > 0
+}
+
+/**
+ * Stores the run that was asked for while these jobs ran, with what they were made of and the newest payload. If another
+ * job has the key by now it was made later, and is that run. Answers how many were stored.
+ */
+export async function storeReruns(
+  transaction: Queryable,
+  tables: Tables,
+  request: { jobs: readonly { readonly endedId: string; readonly jobId: string }[]; now: string | null },
+): Promise<number> {
+  const due = `greatest(coalesce($2::text::timestamptz, clock_timestamp()), (ended.options->'rerun'->>'due')::timestamptz)`
+  const stored = await transaction.query<{ count: number }>(
+    `with fresh as (
+       insert into ${tables.live} (job_id, job_type, payload, payload_version, scheduled_time, created_at, ready_at,
+         max_retries, unique_key, timeout_ms, priority, lane, subjects, tags, metadata, options)
+       select row->>1, job_type, options->'rerun'->'payload', (options->'rerun'->>'version')::int, ${due},
+         coalesce($2::text::timestamptz, clock_timestamp()), ${readyAt(due, 'priority')}, max_retries, unique_key,
+         timeout_ms, priority, lane, subjects, tags, metadata, nullif(options - 'rerun' - 'name', '{}')
+       from jsonb_array_elements((select $1::text)::jsonb) as row
+       join ${tables.finished} ended on ended.job_id = row->>0
+       where ended.options->'rerun' is not null and ended.awaited and ended.status <> 'cancelled'
+       on conflict (job_type, unique_key) where unique_key is not null do nothing returning 1
+     ) select count(*)::int as count, (select count(pg_notify($3::text, 'due')) from (select from fresh limit 1) one)
+     from fresh`,
+    [JSON.stringify(request.jobs.map(each => [each.endedId, each.jobId])), request.now, tables.channel],
+  )
+  return stored.rows[0]?.count ?? 0
+}
