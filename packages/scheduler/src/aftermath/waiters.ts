@@ -37,7 +37,8 @@ export class Waiters {
   #looking = false
   #lookAgain = false
   #timer: Timer | undefined
-  #listening: Promise<Unlisten | undefined> | undefined
+  #attending: Promise<void> | undefined
+  #onNobody: () => void = () => {}
   #hears = false
   #stopped = false
 
@@ -80,7 +81,7 @@ export class Waiters {
           : this.#core.clock.setTimer(timeoutMs, () => fail(timedOut(jobId, timeoutMs)))
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#waiting.add(waiter)
-      this.#listen()
+      if (!this.#isHearing()) this.#attending ??= this.#attend()
       this.look()
     })
   }
@@ -99,7 +100,7 @@ export class Waiters {
   async stop(): Promise<void> {
     this.#stopped = true
     for (const waiter of this.#waiting) waiter.reject(shutdown(waiter.jobId))
-    await this.#listening
+    await this.#attending
   }
 
   async #run(): Promise<void> {
@@ -137,37 +138,35 @@ export class Waiters {
   #remove(waiter: Waiter): void {
     if (!this.#waiting.delete(waiter) || this.#waiting.size > 0) return
     this.#timer?.cancel()
-    const listening = this.#listening
-    if (!listening) return
-    this.#hears = false
-    this.#listening = listening
-      .then(unlisten => unlisten?.())
-      .catch(() => {})
-      .then(() => {
-        this.#listening = undefined
-        if (this.#waiting.size > 0) this.#listen()
-        return undefined
-      })
+    this.#onNobody()
   }
 
-  #listen(): void {
-    if (this.#listening || this.#isHearing()) return
-    const { database, tables } = this.#core
+  /** Listens while somebody waits, one connection at a time. */
+  async #attend(): Promise<void> {
+    while (this.#waiting.size > 0) {
+      const unlisten = await this.#listen()
+      if (this.#waiting.size > 0) await new Promise<void>(resolve => (this.#onNobody = resolve))
+      this.#hears = false
+      await unlisten?.().catch(() => {})
+    }
+    this.#attending = undefined
+  }
+
+  async #listen(): Promise<Unlisten | undefined> {
+    const { database, tables, events } = this.#core
     const hear = (payload: string) => {
       if (payload === 'ended' || payload === 'awaited') this.look()
     }
-    this.#listening = database
-      .listen(tables.channel, hear, () => this.look())
-      .then(unlisten => {
-        this.#hears = true
-        // What ended before is not told any more.
-        this.look()
-        return unlisten
-      })
-      .catch((error: unknown) => {
-        this.#core.events.emit('database:error', { during: 'listen', error })
-        return undefined
-      })
+    try {
+      const unlisten = await database.listen(tables.channel, hear, () => this.look())
+      this.#hears = true
+      // What ended before is not told any more.
+      this.look()
+      return unlisten
+    } catch (error) {
+      events.emit('database:error', { during: 'listen', error })
+      return undefined
+    }
   }
 }
 
