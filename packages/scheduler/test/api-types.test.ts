@@ -24,6 +24,35 @@ export function calls(scheduler: Scheduler, database: Database): unknown[] {
     scheduler.scheduleJob(remind, { userId: '42' }, { onConflict: 'replace' }),
     // @ts-expect-error a wait bound where nothing is put off
     scheduler.scheduleJob(remind, { userId: '42' }, { uniqueKey: 'a', maxWait: '1d' }),
+    scheduler.scheduleJob(
+      remind,
+      { userId: '42' },
+      { dependsOn: ['a', { jobId: 'b' }, { job: 'c', onFailure: 'wait' }] },
+    ),
+    scheduler.scheduleJob(remind, { userId: '42' }, { uniqueKey: 'a', onConflict: 'rerun' }),
+    // @ts-expect-error a wait bound where nothing is put off
+    scheduler.scheduleJob(remind, { userId: '42' }, { uniqueKey: 'a', onConflict: 'rerun', maxWait: '1d' }),
+    // @ts-expect-error a policy nobody knows
+    scheduler.scheduleJob(remind, { userId: '42' }, { dependsOn: [{ job: 'c', onFailure: 'hope' }] }),
+    scheduler.scheduleFlow({
+      a: { job: remind, payload: { userId: '42' } },
+      b: { job: 'any', payload: { n: 1 }, after: ['a'], delay: '1h' },
+      c: { job: remind, payload: { userId: '42' }, after: ['a', { job: 'b', onFailure: 'run' }] },
+    }),
+    scheduler.scheduleFlow({
+      a: { job: remind, payload: { userId: '42' } },
+      // @ts-expect-error a name that is not in the flow
+      b: { job: remind, payload: { userId: '42' }, after: ['c'] },
+    }),
+    scheduler.scheduleFlow({
+      // @ts-expect-error a payload that does not fit
+      a: { job: remind, payload: { userId: 42 } },
+    }),
+    scheduler.scheduleFlow({ a: { job: remind, payload: { userId: '42' } } }).then(flow => [
+      flow.a.jobId,
+      // @ts-expect-error a name that was not in the flow
+      flow.b,
+    ]),
     // @ts-expect-error an option nobody knows
     new Scheduler({ database, concurency: 5 }),
     // @ts-expect-error no database

@@ -197,18 +197,16 @@ describe('ways round in a graph', () => {
     fc.assert(
       fc.property(graphs, lists => {
         const before = new Map(lists.map((list, n) => [`${n}`, list.map(String)]))
-        const cycle = findCycle(before)
-        if (cycle) {
-          expect(cycle[0]).toBe(cycle.at(-1))
-          for (const [place, key] of cycle.slice(1).entries()) expect(before.get(key)).toContain(cycle[place])
-          return
-        }
+        const cycle = findCycle(before) ?? []
+        const steps = cycle.slice(1).map((key, place) => before.get(key)?.includes(cycle[place] ?? ''))
+        expect(steps).toEqual(steps.map(() => true))
+        expect(cycle[0]).toBe(cycle.at(-1))
         // Without a way round, taking away what nothing comes before ends with nothing.
         let left = [...before.keys()]
         for (let round = 0; round <= lists.length; round += 1) {
           left = left.filter(key => (before.get(key) ?? []).some(each => left.includes(each)))
         }
-        expect(left).toEqual([])
+        expect(left.length > 0).toBe(cycle.length > 0)
       }),
     )
   })

@@ -61,7 +61,7 @@ export class Runner {
     this.#leaseKeeper = new LeaseKeeper(core, {
       held,
       onRescued: () => this.wake(),
-      onGivenUp: () => this.#aftermath.sweep(),
+      onGivenUp: () => this.lookAfter(),
     })
     this.#claimer = new Claimer(core, { governor: this.#governor, leaseKeeper: this.#leaseKeeper })
     this.#dispatcher = new Dispatcher(core, {
@@ -84,7 +84,7 @@ export class Runner {
       onSchedules: hooks.onSchedules,
       onLimits: () => this.#refreshLimits(),
       onEnded: handled => {
-        if (!handled) this.#aftermath.sweep()
+        if (!handled) this.lookAfter()
         hooks.onEnded()
       },
       onReconnect: () => this.#catchUpOnHints(),

@@ -12,7 +12,7 @@ export type FlowLink<Name extends string> = Name | { readonly job: Name; readonl
 /** One job of a flow. */
 export type FlowJob<Input, Name extends string> = JobOptions & {
   readonly job: string | SchedulableJob<Input>
-  readonly payload: Input
+  readonly payload: NoInfer<Input>
   /** The jobs of the flow that end before it starts. Default: none, it starts at once. */
   readonly after?: readonly FlowLink<Name>[]
 }

@@ -21,7 +21,7 @@ export async function lockEnded(
      limit $1::int for update skip locked`,
     request.jobIds === null ? [request.limit] : [request.limit, request.jobIds],
   )
-  return found.rows.map(row => ({ ...row, rerun: row.rerun === true }))
+  return found.rows
 }
 
 /** Marks the end of these jobs as handled, and lets those hear of it who wait for a result. */
