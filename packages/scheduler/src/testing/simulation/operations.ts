@@ -1,7 +1,7 @@
 import type { Queryable } from '../../database/database.ts'
 import type { Scheduler } from '../../scheduler.ts'
 import type { BulkJob, ScheduledJob, ScheduleOptions } from '../../scheduling/schedule-options.ts'
-import type { SeededRandom } from './random.ts'
+import { SeededRandom } from './random.ts'
 import type { Recorder } from './recorder.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
 import { JOB_TYPES, type SimulatedPayload, type SimulatedType } from './workload.ts'
@@ -170,7 +170,16 @@ export class Operations {
       maxRetries: this.#random.below(4),
       ...(this.#random.chance(0.3) && { jobId: `own-${number}-${index}` }),
       ...this.#when(process),
+      ...this.#after(name),
     }
+  }
+
+  /** Some jobs come after others, however those end: none may wait for ever, whatever crashes. */
+  #after(name: string): Pick<BulkJob, 'dependsOn'> {
+    const random = new SeededRandom(`after/${name}`)
+    if (this.#known.length === 0 || !random.chance(0.25)) return {}
+    const parents = new Set(Array.from({ length: 1 + random.below(2) }, () => random.pick(this.#known)))
+    return { dependsOn: [...parents].map(job => ({ job, onFailure: 'run' })) }
   }
 
   #when(process: SimulatedProcess): { delay?: number } | { scheduledTime?: Date } {
