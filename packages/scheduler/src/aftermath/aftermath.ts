@@ -2,7 +2,7 @@ import { databaseNow, type Core } from '../core.ts'
 import { againOnConflict } from '../durable/again-on-conflict.ts'
 import type { Queryable } from '../database/database.ts'
 import { newJobId } from '../job/job-id.ts'
-import { closeEnded, lockEnded, type EndedJob } from '../store/lock-ended.ts'
+import { closeEnded, findEnded, lockEnded, type EndedJob } from '../store/lock-ended.ts'
 import { orphanedParents } from '../store/orphaned-dependencies.ts'
 import { cancelWaiting, releaseWaiting } from '../store/release-waiting.ts'
 import { storeReruns } from '../store/rerun.ts'
@@ -101,12 +101,13 @@ export class Aftermath {
   }
 
   async #sweep(): Promise<void> {
+    const { clock, database, tables } = this.#core
     for (let count = LARGEST_BATCH; count === LARGEST_BATCH; ) {
-      const handled = await this.#handle(null)
+      const left = await findEnded(database, tables, LARGEST_BATCH)
+      const handled = left.length > 0 ? await this.#handle(left) : NOTHING
       this.#tell(handled)
       count = handled.count
     }
-    const { clock, database, tables } = this.#core
     if (clock.monotonic() - this.#orphansAt < ORPHANS_EVERY_MS) return
     this.#orphansAt = clock.monotonic()
     for (let count = LARGEST_BATCH; count === LARGEST_BATCH; ) {
@@ -122,11 +123,11 @@ export class Aftermath {
     if (count > 0) this.#hooks.onEnded()
   }
 
-  /** Those of these ended jobs, or of all, that nobody handles at this moment. */
-  #handle(jobIds: readonly string[] | null): Promise<Handled> {
+  /** Those of these ended jobs that nobody handles at this moment. */
+  #handle(jobIds: readonly string[]): Promise<Handled> {
     const { tables, clock } = this.#core
     return this.#inTransaction(async transaction => {
-      const ended = await lockEnded(transaction, tables, { jobIds, limit: LARGEST_BATCH })
+      const ended = await lockEnded(transaction, tables, jobIds)
       if (ended.length === 0) return NOTHING
       const { ready, ended: cancelled } = await this.#letGo(transaction, ended)
       const again = ended.filter(job => job.rerun)

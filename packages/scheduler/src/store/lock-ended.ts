@@ -9,17 +9,25 @@ export interface EndedJob {
   readonly rerun: boolean
 }
 
-/** Ended jobs whose end is not handled yet, locked: of these ids, or any. Those that somebody handles now are left out. */
+/** Some of the ended jobs whose end is not handled yet. */
+export async function findEnded(database: Queryable, tables: Tables, limit: number): Promise<string[]> {
+  const found = await database.query<{ job_id: string }>(
+    `select job_id::text from ${tables.finished} where awaited limit $1::int`,
+    [limit],
+  )
+  return found.rows.map(row => row.job_id)
+}
+
+/** Those of these jobs whose end is not handled yet, locked. Those that somebody handles at this moment are left out. */
 export async function lockEnded(
   transaction: Queryable,
   tables: Tables,
-  request: { jobIds: readonly string[] | null; limit: number },
+  jobIds: readonly string[],
 ): Promise<EndedJob[]> {
   const found = await transaction.query<EndedJob>(
     `select job_id::text, status, options->'rerun' is not null as rerun from ${tables.finished}
-     where awaited ${request.jobIds === null ? '' : 'and job_id = any($2::text[])'}
-     limit $1::int for update skip locked`,
-    request.jobIds === null ? [request.limit] : [request.limit, request.jobIds],
+     where awaited and job_id = any($1::text[]) for update skip locked`,
+    [jobIds],
   )
   return found.rows
 }
