@@ -39,6 +39,7 @@ export {
   type JobHandler,
 } from './job/definition.ts'
 export type { JobOptions } from './job/job-options.ts'
+export type { JobReference, KeyReference } from './job/job-reference.ts'
 export { JobType } from './job/job-type.ts'
 export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
 export type {
@@ -63,8 +64,14 @@ export type { ApplySchedulesOptions, BackfillRange } from './recurring/schedules
 export { sleep, systemClock, type Clock, type Timer } from './runtime/clock.ts'
 export { parseDuration, type Duration } from './runtime/duration.ts'
 export { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
-export { Scheduler, type JobReference, type SchedulerOptions } from './scheduler.ts'
-export type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+export { Scheduler, type SchedulerOptions } from './scheduler.ts'
+export type {
+  BulkJob,
+  JobChanges,
+  ScheduledJob,
+  ScheduleOptions,
+  TransactionOption,
+} from './scheduling/schedule-options.ts'
 export type { RunnerInfo, SchedulerStats, TableHealth, TypeStats } from './stats.ts'
 export type { CancelResult } from './store/cancel-job.ts'
 export { collectMetrics, recordStats, type MetricSink } from './telemetry/collect-metrics.ts'

@@ -1,5 +1,5 @@
 import { Administration } from './administration/administration.ts'
-import { databaseNow, type Core } from './core.ts'
+import type { Core } from './core.ts'
 import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
 import { migrate, migrationSql, type MigrationResult } from './database/migrator.ts'
@@ -10,7 +10,7 @@ import { EventHub, type SchedulerEventName, type SchedulerEvents } from './event
 import { Runner } from './execution/runner.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
 import { JobReader } from './job-reader.ts'
-import { requireKey } from './job/job-id.ts'
+import type { JobReference, KeyReference } from './job/job-reference.ts'
 import { requireJobType } from './job/job-type.ts'
 import type { Attempt, Job } from './job/job.ts'
 import { JobRegistry, type HandlerObject } from './job/registry.ts'
@@ -26,11 +26,17 @@ import { endedWithin } from './runtime/clock.ts'
 import { silentLogger } from './runtime/logger.ts'
 import { followingJobs, namedRequest, requestOf, type UncheckedJob } from './scheduling/job-requests.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
-import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+import type {
+  BulkJob,
+  JobChanges,
+  ScheduledJob,
+  ScheduleOptions,
+  TransactionOption,
+} from './scheduling/schedule-options.ts'
+import { SingleActs } from './scheduling/single-acts.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
-import { cancelJob, type CancelResult } from './store/cancel-job.ts'
+import type { CancelResult } from './store/cancel-job.ts'
 import { migrationPlan } from './store/migrations/plan.ts'
-import { redriveJob } from './store/redrive-job.ts'
 import { tablesIn } from './store/tables.ts'
 
 /** Options of a scheduler. Only `database` is needed. */
@@ -42,11 +48,6 @@ export interface SchedulerOptions extends EngineOptions {
 /** How long a stop waits for a statement of the background loops that may never be answered. */
 const BACKGROUND_PATIENCE_MS = 3_000
 
-type TransactionOption = Pick<ScheduleOptions, 'transaction'>
-
-/** A job by its id, or by the answer of the call that scheduled it. */
-export type JobReference = string | { readonly jobId: string }
-
 /**
  * The scheduler: schedules jobs and, once started, runs them in this process.
  * Constructing one does nothing but check its options.
@@ -57,6 +58,7 @@ export class Scheduler {
   readonly #core: Core
   readonly #intake: JobIntake
   readonly #reader: JobReader
+  readonly #acts: SingleActs
   readonly #runner: Runner
   readonly #maintainer: Maintainer
   readonly #enqueuer: RecurringEnqueuer
@@ -94,6 +96,7 @@ export class Scheduler {
     this.#schedules = new Schedules(this.#core, () => this.#enqueuer.wake())
     this.#declared = options.schedules ?? []
     this.#reader = new JobReader(this.#core)
+    this.#acts = new SingleActs(this.#core, this.#runner)
     this.#intake = new JobIntake(this.#core, this.#runner)
     this.#maintainer = new Maintainer(this.#core)
     this.admin = new Administration(this.#core, this.#runner)
@@ -207,14 +210,14 @@ export class Scheduler {
     )
   }
 
-  /** The job with this id, or undefined when there is none or retention removed it. */
-  getJob(job: JobReference): Promise<Job | undefined> {
-    return this.#reader.byId(idOf(job))
+  /** The job with this id, or the unfinished one with this key; undefined: there is none, or retention removed it. */
+  getJob(job: JobReference | KeyReference, options: TransactionOption = {}): Promise<Job | undefined> {
+    return this.#reader.find(job, options.transaction)
   }
 
   /** The unfinished job of a type that holds a unique key. */
   getJobByKey(jobType: string, uniqueKey: string): Promise<Job | undefined> {
-    return this.#reader.byKey({ jobType, uniqueKey })
+    return this.#reader.find({ jobType, uniqueKey })
   }
 
   /** Jobs whose id begins with `prefix`, newest first, at most `limit` (default 10). */
@@ -223,8 +226,8 @@ export class Scheduler {
   }
 
   /** Every attempt of a job, the first one first. */
-  getAttempts(job: JobReference): Promise<Attempt[]> {
-    return this.#reader.attempts(idOf(job))
+  getAttempts(job: JobReference, options: TransactionOption = {}): Promise<Attempt[]> {
+    return this.#reader.attempts(job, options.transaction)
   }
 
   /** Jobs by type and status, what is due, the last day's success, and the processes that run jobs. */
@@ -236,32 +239,24 @@ export class Scheduler {
    * Cancels a job. A pending one never starts; a running one is asked to stop through its signal, in whatever process it
    * runs, and ends as `cancelled` if its handler obeys.
    */
-  async cancelJob(
-    job: JobReference,
-    options: { reason?: string; transaction?: ScheduleOptions['transaction'] } = {},
+  cancelJob(
+    job: JobReference | KeyReference,
+    options: { reason?: string } & TransactionOption = {},
   ): Promise<CancelResult> {
-    const jobId = idOf(job)
-    const queryable = options.transaction ?? this.#core.database
-    const request = { jobId, reason: options.reason ?? 'cancelled', now: databaseNow(this.#core) }
-    const result = await cancelJob(queryable as Queryable, this.#core.tables, request)
-    if (result === 'requested') this.#runner.abort(jobId)
-    return result
+    return this.#acts.cancel(job, options)
   }
 
-  /** Changes a pending job's time or payload. False when it is not pending (any more). */
-  changeJob(job: JobReference, changes: JobChanges): Promise<boolean> {
-    return this.#intake.change(idOf(job), changes)
+  /** Changes a pending job: its time, payload, priority, retries. False when it is not pending (any more). */
+  changeJob(job: JobReference | KeyReference, changes: JobChanges, options: TransactionOption = {}): Promise<boolean> {
+    return this.#intake.change(job, changes, options.transaction as Queryable | undefined)
   }
 
   /**
    * Gives a failed or cancelled job a new life, due now, with all its retries. False when it is neither, or when its
    * unique key belongs to another unfinished job by now.
    */
-  async redriveJob(job: JobReference): Promise<boolean> {
-    const request = { jobId: idOf(job), now: databaseNow(this.#core) }
-    const redriven = await redriveJob(this.#core.database, this.#core.tables, request)
-    if (redriven) this.#runner.wake()
-    return redriven
+  redriveJob(job: JobReference, options: TransactionOption = {}): Promise<boolean> {
+    return this.#acts.redrive(job, options)
   }
 
   /**
@@ -393,8 +388,4 @@ export class Scheduler {
     const requests = jobs.map(job => requestOf(this.#core.registry, job))
     return this.#intake.schedule(requests, transaction as Queryable | undefined)
   }
-}
-
-function idOf(job: JobReference): string {
-  return requireKey(typeof job === 'string' ? job : job?.jobId, 'job id')
 }

@@ -232,7 +232,7 @@ function isDataError(error: unknown): boolean {
 
 /** Trying again would be refused again. */
 function isRefusal(error: unknown): boolean {
-  return isDataError(error) || (error instanceof BelfryError && error.code === 'BELFRY_DUPLICATE_JOB_ID')
+  return isDataError(error) || (error instanceof BelfryError && !error.code.startsWith('BELFRY_DATABASE_'))
 }
 
 /** The same row without the values that could not be stored. */

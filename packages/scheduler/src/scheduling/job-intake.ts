@@ -2,16 +2,18 @@ import { databaseNow, type Core } from '../core.ts'
 import { describeDatabaseError } from '../database/database-error.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
+import { referenceOf, type JobReference, type KeyReference } from '../job/job-reference.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
 import { sealPayload } from '../job/stored-payload.ts'
-import { parseDuration } from '../runtime/duration.ts'
 import { changeJob } from '../store/change-job.ts'
+import { findId } from '../store/find-id.ts'
 import { findJob } from '../store/find-job.ts'
 import { findFinishedIds } from '../store/find-finished-ids.ts'
 import { insertJobs, type Inserted, type InsertedJob, type NewJob } from '../store/insert-jobs.ts'
 import { checkJob, dueTime, requireMetadata, type JobRequest } from './check-job.ts'
 import { HintThrottle } from './hint-throttle.ts'
+import { insertWithKeys, looksAtHolder } from './keyed-insert.ts'
 import { JobWriter, type LocalRunner } from './job-writer.ts'
 import type { JobChanges, ScheduledJob } from './schedule-options.ts'
 
@@ -77,20 +79,28 @@ export class JobIntake {
    * Changes a pending job. False when it is not pending (any more).
    * @throws BelfryError as scheduling does
    */
-  async change(jobId: string, changes: JobChanges): Promise<boolean> {
-    const { database, tables, options, registry } = this.#core
+  async change(
+    reference: JobReference | KeyReference,
+    changes: JobChanges,
+    transaction: Queryable | undefined,
+  ): Promise<boolean> {
+    const { tables, options, registry } = this.#core
+    const queryable = transaction ?? this.#core.database
+    const by = referenceOf(reference)
     const timed = changes.scheduledTime !== undefined || changes.delay !== undefined
     const due = dueTime(changes)
+    const jobId = await findId(queryable, tables, by)
+    if (jobId === undefined) return false
     let payload: { text: string; version: number } | undefined
     if (changes.payload !== undefined) {
-      const job = await findJob(database, tables, jobId)
+      const job = await findJob(queryable, tables, jobId)
       if (!job) return false
       const definition = registry.findOrDefault(job.jobType)
       const text = serializePayload(changes.payload, definition.type, options.maxPayloadBytes)
       if (definition.payload) await parsePayload(definition, JSON.parse(text), definition.payloadVersion)
       payload = { text: sealPayload(options.payloadCipher, text, definition.type), version: definition.payloadVersion }
     }
-    const changed = await changeJob(database, tables, {
+    const changed = await changeJob(queryable, tables, {
       jobId,
       payload: payload?.text ?? null,
       payloadVersion: payload?.version ?? null,
@@ -102,7 +112,7 @@ export class JobIntake {
       priority: requirePriority(changes.priority, 'priority') ?? null,
       maxRetries: requireWhole(changes.maxRetries, { name: 'maxRetries', least: 0 }) ?? null,
     })
-    if (changed) this.#runner.wakeIn(0)
+    if (changed && !transaction) this.#runner.wakeIn(0)
     return changed
   }
 
@@ -162,10 +172,10 @@ export class JobIntake {
     const { database } = this.#core
     const { jobs, transaction } = work
     if (transaction) return (await this.#insert(transaction, work)).jobs
-    const replacing = work.requests.some(isReplacing)
+    const careful = work.requests.some(looksAtHolder)
     const [only] = jobs
-    if (only && jobs.length === 1 && !replacing) return [await this.#writer.store(only)]
-    const oneStatement = jobs.length <= ROWS_PER_STATEMENT && !replacing
+    if (only && jobs.length === 1 && !careful) return [await this.#writer.store(only)]
+    const oneStatement = jobs.length <= ROWS_PER_STATEMENT && !careful
     const inserted = oneStatement
       ? await this.#insert(database, work)
       : await database.transaction(own => this.#insert(own, work))
@@ -181,6 +191,18 @@ export class JobIntake {
       transaction,
     }: { requests: readonly JobRequest[]; jobs: readonly NewJob[]; transaction: Queryable | undefined },
   ): Promise<Inserted> {
+    const insert = (rows: readonly NewJob[]) => this.#insertRows(queryable, rows, transaction !== undefined)
+    if (!requests.some(looksAtHolder)) return insert(jobs)
+    const checked = jobs.flatMap((job, index) => {
+      const request = requests[index]
+      return request ? [{ request, job }] : []
+    })
+    const work = () => insertWithKeys(this.#core, queryable, { checked, insert })
+    // A refusal half-way leaves the caller's transaction usable, and nothing in it.
+    return transaction && checked.length > 1 ? allOrNothing(transaction, work) : work()
+  }
+
+  async #insertRows(queryable: Queryable, jobs: readonly NewJob[], isCallers: boolean): Promise<Inserted> {
     const { tables } = this.#core
     const now = databaseNow(this.#core)
     const stored: InsertedJob[] = []
@@ -188,36 +210,12 @@ export class JobIntake {
     for (let start = 0; start < jobs.length; start += ROWS_PER_STATEMENT) {
       const chunk = jobs.slice(start, start + ROWS_PER_STATEMENT)
       // In the caller's transaction the hint leaves with its commit, whenever that is: throttling would lose it.
-      const hintWithinMs = transaction ? this.#hints.soonMs : this.#hints.windowFor(chunk)
+      const hintWithinMs = isCallers ? this.#hints.soonMs : this.#hints.windowFor(chunk)
       const inserted = await insertJobs(queryable, tables, { jobs: chunk, now, hintWithinMs })
       stored.push(...inserted.jobs)
       if (inserted.nextDueMs !== null) nextDueMs = Math.min(nextDueMs ?? inserted.nextDueMs, inserted.nextDueMs)
     }
-    for (const [index, request] of requests.entries()) {
-      const job = jobs[index]
-      const answer = stored[index]
-      if (!job || !answer?.conflict || !isReplacing(request)) continue
-      await this.#replace(queryable, { request, job, jobId: answer.job_id })
-      nextDueMs = 0
-    }
     return { jobs: stored, nextDueMs }
-  }
-
-  async #replace(
-    queryable: Queryable,
-    { request, job, jobId }: { request: JobRequest; job: NewJob; jobId: string },
-  ): Promise<void> {
-    const { maxWait } = request.options
-    await changeJob(queryable, this.#core.tables, {
-      jobId,
-      payload: job.payload,
-      payloadVersion: job.payloadVersion,
-      scheduledTime: job.scheduledTime,
-      delayMs: job.delayMs,
-      now: databaseNow(this.#core),
-      maxWaitMs: maxWait === undefined ? null : parseDuration(maxWait, 'maxWait'),
-      hint: true,
-    })
   }
 
   #explain(error: unknown, jobs: readonly NewJob[]): unknown {
@@ -231,8 +229,18 @@ export class JobIntake {
   }
 }
 
-function isReplacing(request: JobRequest): boolean {
-  return request.options.onConflict === 'replace'
+/** Undoes what a call has written if it is refused, and nothing else. */
+async function allOrNothing<Result>(transaction: Queryable, work: () => Promise<Result>): Promise<Result> {
+  await transaction.query('savepoint belfry_call')
+  try {
+    const result = await work()
+    await transaction.query('release savepoint belfry_call')
+    return result
+  } catch (error) {
+    // What failed says more than a connection that cannot be asked to undo it.
+    await transaction.query('rollback to savepoint belfry_call').catch(() => {})
+    throw error
+  }
 }
 
 function refuseRepeatedIds(jobs: readonly NewJob[]): void {

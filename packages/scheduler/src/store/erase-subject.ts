@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import { durableTables } from './durable-tables.ts'
+import { periodsTable } from './unique-periods.ts'
 import type { Tables } from './tables.ts'
 
 export interface ErasedSubject {
@@ -32,6 +33,8 @@ export async function eraseSubject(transaction: Queryable, tables: Tables, subje
        where job_id in (select job_id from live union all select job_id from finished) returning 1
      ), steps as (
        delete from ${durableTables(tables).steps} where job_id in (select job_id from live)
+     ), periods as (
+       delete from ${periodsTable(tables)} where ${ABOUT}
      ), hint as materialized (
        select pg_notify($2::text, 'cancel:' || job_id) from live where lease_token is not null
      )

@@ -16,6 +16,8 @@ export interface NewJob {
   readonly maxRetries: number
   readonly timeoutMs?: number | null
   readonly uniqueKey?: string | null
+  /** Milliseconds for which the key is taken from now on; kept in a table of its own. */
+  readonly uniqueForMs?: number | null
   readonly scheduleId?: string | null
   readonly occurrence?: string | null
   readonly priority?: number

@@ -1,5 +1,6 @@
 import { quoteIdentifier } from '../database/identifier.ts'
 import { durableTables } from './durable-tables.ts'
+import { periodsTable } from './unique-periods.ts'
 import type { Tables } from './tables.ts'
 
 /**
@@ -11,7 +12,8 @@ export function runtimeGrants(tables: Tables, role: string): string[] {
   const to = `to ${quoteIdentifier(role, 'role')}`
   const { schema, jobs, live, finished, history, attempts, executions, runners, schedules, lanes, pauses } = tables
   const { steps, events, topics } = durableTables(tables)
-  const changed = [live, runners, schedules, lanes, pauses, steps, events, topics, `${schema}.belfry_audit`]
+  const periods = periodsTable(tables)
+  const changed = [live, runners, schedules, lanes, pauses, steps, events, topics, periods, `${schema}.belfry_audit`]
   return [
     `grant usage on schema ${schema} ${to}`,
     `grant select on ${[tables.migrations, jobs, history].join(', ')} ${to}`,
