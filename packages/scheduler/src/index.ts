@@ -18,6 +18,7 @@ export type { Hindrance, HindranceKind, RunnerName } from './administration/hind
 export type { JobFilter, TimeRange } from './administration/job-filter.ts'
 export type { JobPage, JobSummary } from './administration/job-list.ts'
 export type { PageOptions } from './administration/page.ts'
+export type { SetTimeZoneResult } from './administration/time-zones.ts'
 export type { EraseSubjectResult } from './administration/subjects.ts'
 export type { SendEventOptions } from './durable/send-event.ts'
 export { BelfryError, type BelfryErrorCode } from './errors.ts'
@@ -38,6 +39,8 @@ export {
   type JobDefinitionOptions,
   type JobHandler,
 } from './job/definition.ts'
+export type { WindowOptions } from './job/delivery.ts'
+export type { DeliveryWindow, OpeningHours, Weekday } from './job/delivery-window.ts'
 export type { JobOptions } from './job/job-options.ts'
 export type { JobReference, KeyReference } from './job/job-reference.ts'
 export { JobType } from './job/job-type.ts'

@@ -41,6 +41,17 @@ export function calls(scheduler: Scheduler, database: Database): unknown[] {
     scheduler.changeJob({ jobType: 'any', uniqueKey: 'a' }, { delay: 0 }, { transaction: database }),
     // @ts-expect-error a finished job has no key that would name it
     scheduler.redriveJob({ jobType: 'any', uniqueKey: 'a' }),
+    scheduler.scheduleJob('any', { timeZone: 'Europe/Berlin' }),
+    scheduler.scheduleJob('any', { window: { from: '09:00', to: '20:00', timeZone: 'Europe/Berlin', spread: '1h' } }),
+    scheduler.changeJob('id', { window: false, delay: 0 }),
+    // @ts-expect-error two time zones
+    scheduler.scheduleJob('any', { window: { from: '09:00', to: '20:00' }, timeZone: 'Europe/Berlin' }),
+    // @ts-expect-error the zone of a window that is none
+    scheduler.scheduleJob('any', { window: false, timeZone: 'Europe/Berlin' }),
+    // @ts-expect-error hours in two ways
+    defineJob({ type: 'a', window: { from: '09:00', to: '20:00', hours: [{ from: '09:00', to: '20:00' }] } }),
+    // @ts-expect-error no such day
+    defineJob({ type: 'a', window: { from: '09:00', to: '20:00', days: ['monday'] } }),
     // @ts-expect-error an option nobody knows
     new Scheduler({ database, concurency: 5 }),
     // @ts-expect-error no database

@@ -1,4 +1,5 @@
 import type { Duration } from '../runtime/duration.ts'
+import type { WindowOptions } from './delivery.ts'
 import type { UniqueOptions } from './unique-options.ts'
 
 /** When a job runs: at an instant, or after a span. Neither: as soon as possible. Both do not compile. */
@@ -10,7 +11,8 @@ export type ExpiryOptions = { expiresAt?: Date; expireAfter?: never } | { expire
 /** Options of one job, wherever it is scheduled. */
 export type JobOptions = WhenOptions &
   ExpiryOptions &
-  UniqueOptions & {
+  UniqueOptions &
+  WindowOptions & {
     /** An id of your own, 1 to 255 characters. Default: a UUID version 7. */
     jobId?: string
     /** Retries after the first failed attempt. Default: the definition's, else 3. */

@@ -5,6 +5,7 @@ import { newJobId, requireKey } from '../job/job-id.ts'
 import type { PayloadCipher } from '../job/payload-cipher.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { sealPayload } from '../job/stored-payload.ts'
+import { checkWindow } from '../job/delivery.ts'
 import { checkUnique } from '../job/unique-options.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import type { NewJob } from '../store/insert-jobs.ts'
@@ -57,6 +58,7 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
     metadata: requireMetadata(options.metadata),
     lane: concurrencyKey(request),
     weight: requireWhole(options.weight, { name: 'weight', least: 1 }) ?? null,
+    delivery: checkWindow(options),
     ...expiry(request),
   }
 }

@@ -7,14 +7,17 @@ import { parsePayload, serializePayload } from '../job/payload.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
 import { sealPayload } from '../job/stored-payload.ts'
 import { changeJob } from '../store/change-job.ts'
+import { DatabaseClock } from '../store/database-clock.ts'
 import { findId } from '../store/find-id.ts'
 import { findJob } from '../store/find-job.ts'
 import { findFinishedIds } from '../store/find-finished-ids.ts'
 import { insertJobs, type Inserted, type InsertedJob, type NewJob } from '../store/insert-jobs.ts'
-import { checkJob, dueTime, requireMetadata, type JobRequest } from './check-job.ts'
+import { changedTime } from './change-window.ts'
+import { checkJob, requireMetadata, type JobRequest } from './check-job.ts'
 import { HintThrottle } from './hint-throttle.ts'
 import { insertWithKeys, looksAtHolder } from './keyed-insert.ts'
 import { JobWriter, type LocalRunner } from './job-writer.ts'
+import { placeJobs } from './place-jobs.ts'
 import type { JobChanges, ScheduledJob } from './schedule-options.ts'
 
 /** Rows per statement of a bulk call. */
@@ -26,11 +29,13 @@ export class JobIntake {
   readonly #hints: HintThrottle
   readonly #writer: JobWriter
   readonly #runner: LocalRunner
+  readonly #clock: DatabaseClock
 
   constructor(core: Core, runner: LocalRunner) {
     this.#core = core
     this.#runner = runner
     this.#hints = new HintThrottle(core)
+    this.#clock = new DatabaseClock(core.clock)
     this.#writer = new JobWriter(core, { runner, hints: this.#hints })
   }
 
@@ -69,7 +74,9 @@ export class JobIntake {
     const chosen = requests.flatMap(request => request.options.jobId ?? [])
     try {
       if (chosen.length > 0) await this.#refuseFinishedIds(chosen, transaction ?? this.#core.database)
-      return await this.#aroundStoring({ requests, jobs, transaction })
+      const queryable = transaction ?? this.#core.database
+      const placed = await placeJobs({ requests, jobs }, { clock: this.#clock, queryable })
+      return await this.#aroundStoring({ requests, jobs: placed, transaction })
     } catch (error) {
       throw this.#explain(error, jobs)
     }
@@ -87,8 +94,10 @@ export class JobIntake {
     const { tables, options, registry } = this.#core
     const queryable = transaction ?? this.#core.database
     const by = referenceOf(reference)
-    const timed = changes.scheduledTime !== undefined || changes.delay !== undefined
-    const due = dueTime(changes)
+    const rest = {
+      priority: requirePriority(changes.priority, 'priority') ?? null,
+      maxRetries: requireWhole(changes.maxRetries, { name: 'maxRetries', least: 0 }) ?? null,
+    }
     const jobId = await findId(queryable, tables, by)
     if (jobId === undefined) return false
     let payload: { text: string; version: number } | undefined
@@ -100,17 +109,17 @@ export class JobIntake {
       if (definition.payload) await parsePayload(definition, JSON.parse(text), definition.payloadVersion)
       payload = { text: sealPayload(options.payloadCipher, text, definition.type), version: definition.payloadVersion }
     }
+    const time = await changedTime(this.#core, { queryable, jobId, clock: this.#clock }, changes)
+    if (!time) return false
     const changed = await changeJob(queryable, tables, {
       jobId,
       payload: payload?.text ?? null,
       payloadVersion: payload?.version ?? null,
-      scheduledTime: due.scheduledTime,
-      delayMs: timed ? due.delayMs : null,
+      ...time,
+      ...rest,
       now: databaseNow(this.#core),
       maxWaitMs: null,
-      hint: timed || changes.priority !== undefined,
-      priority: requirePriority(changes.priority, 'priority') ?? null,
-      maxRetries: requireWhole(changes.maxRetries, { name: 'maxRetries', least: 0 }) ?? null,
+      hint: time.scheduledTime !== null || time.delayMs !== null || rest.priority !== null,
     })
     if (changed && !transaction) this.#runner.wakeIn(0)
     return changed

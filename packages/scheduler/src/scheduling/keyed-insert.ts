@@ -146,6 +146,7 @@ async function mergeInto(
     now: databaseNow(core),
     maxWaitMs: maxWait === undefined ? null : parseDuration(maxWait, 'maxWait'),
     hint: !keepTime,
+    delivery: keepTime ? undefined : (job.delivery ?? null),
   })
   return !keepTime
 }

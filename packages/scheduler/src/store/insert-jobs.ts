@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import type { Delivery } from '../job/delivery.ts'
 import { isNotPaused } from './pauses.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
@@ -31,6 +32,8 @@ export interface NewJob {
   readonly lane?: string | null
   /** What its start counts against a rate. Default 1. */
   readonly weight?: number | null
+  /** What it keeps of its delivery window. */
+  readonly delivery?: Delivery | null
   /** Store it as claimed by the runner of the request. */
   readonly claim?: boolean
 }
@@ -161,7 +164,7 @@ const UNCOMMON_VALUES = `, (more->>'timeout_ms')::bigint, more->>'unique_key', m
          ${readyAt('due', `(more->>'priority')::int`)},
          ${textArray('subjects')}, ${textArray('tags')}, more->'metadata',
          coalesce((more->>'expires_at')::timestamptz, due + (more->>'expire_after_ms')::float8 * interval '1 ms'),
-         more->>'lane', case when more->'weight' is not null then jsonb_build_object('weight', more->'weight') end`
+         more->>'lane', more->'options'`
 
 function textArray(key: string): string {
   return `case when more->'${key}' is not null then array(select jsonb_array_elements_text(more->'${key}')) end`
@@ -180,7 +183,8 @@ export function isPlain(job: NewJob): boolean {
     job.expiresAt == null &&
     job.expireAfterMs == null &&
     job.lane == null &&
-    job.weight == null
+    job.weight == null &&
+    job.delivery == null
   )
 }
 
@@ -217,9 +221,15 @@ function rowOf(job: NewJob): string {
     expires_at: job.expiresAt ?? undefined,
     expire_after_ms: job.expireAfterMs ?? undefined,
     lane: job.lane ?? undefined,
-    weight: job.weight ?? undefined,
+    options: optionsOf(job),
   })
   return `${row},${more}]`
+}
+
+/** What has no column of its own. */
+function optionsOf({ weight, delivery }: NewJob): Readonly<Record<string, unknown>> | undefined {
+  if (weight == null && delivery == null) return undefined
+  return { weight: weight ?? undefined, delivery: delivery ?? undefined }
 }
 
 async function holdersOf(
