@@ -156,7 +156,7 @@ describe('a place in the window', () => {
     [{ hours: [] }],
     [{ hours: [{ from: '09:00', to: '20:00' }], from: '09:00' }],
     ['morning'],
-  ])('%j is refused where it is written', window => {
-    expect(() => resolveWindow(window as never, 'window of mail')).toThrow(/window of mail/)
+  ])('%j is refused where it is written', wrong => {
+    expect(() => resolveWindow(wrong as never, 'window of mail')).toThrow(/window of mail/)
   })
 })

@@ -112,11 +112,15 @@ export function checkUnique(options: UniqueOptions, job: { type: string; payload
 
 function refuseUselessTimes({ maxWait, keepTime }: UniqueOptions, mode: string): void {
   if (maxWait !== undefined) parseDuration(maxWait, 'maxWait')
-  if (keepTime !== undefined && keepTime !== true) throw wrong('keepTime', 'true, or to be left out', keepTime)
+  if (keepTime !== undefined && !isTrue(keepTime)) throw wrong('keepTime', 'true, or to be left out', keepTime)
   if (maxWait !== undefined && keepTime !== undefined) throw wrong('maxWait', 'to stand without keepTime', maxWait)
   if (mode !== 'keep') return
   if (maxWait !== undefined) throw wrong('maxWait', "onConflict 'replace' or 'append' beside it", maxWait)
   if (keepTime !== undefined) throw wrong('keepTime', "onConflict 'replace' or 'append' beside it", keepTime)
+}
+
+function isTrue(value: unknown): boolean {
+  return value === true
 }
 
 function requirePeriod(uniqueFor: Duration | undefined): number | null {
