@@ -94,7 +94,7 @@ describe('the next opening', () => {
           )
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     )
   })
 })
