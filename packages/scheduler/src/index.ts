@@ -19,6 +19,7 @@ export type { Hindrance, HindranceKind, RunnerName } from './administration/hind
 export type { JobFilter, TimeRange } from './administration/job-filter.ts'
 export type { JobPage, JobSummary } from './administration/job-list.ts'
 export type { PageOptions } from './administration/page.ts'
+export type { SetTimeZoneResult } from './administration/time-zones.ts'
 export type { EraseSubjectResult } from './administration/subjects.ts'
 export type { SendEventOptions } from './durable/send-event.ts'
 export { BelfryError, type BelfryErrorCode } from './errors.ts'
@@ -41,7 +42,6 @@ export type {
 } from './job/context.ts'
 export type { EndedJob } from './job-reader.ts'
 export type { WaitForOptions } from './aftermath/waiters.ts'
-export type { CancelOptions } from './scheduling/end-or-revive.ts'
 export type { FlowJob, FlowJobs, FlowLink } from './scheduling/flow-graph.ts'
 export type { ScheduledBatch } from './scheduling/workflows.ts'
 export { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from './job/control-errors.ts'
@@ -52,8 +52,10 @@ export {
   type JobDefinitionOptions,
   type JobHandler,
 } from './job/definition.ts'
-export type { JobReference } from './job/job-id.ts'
+export type { WindowOptions } from './job/delivery.ts'
+export type { DeliveryWindow, OpeningHours, Weekday } from './job/delivery-window.ts'
 export type { Dependency, JobOptions, OnFailure } from './job/job-options.ts'
+export type { JobReference, KeyReference } from './job/job-reference.ts'
 export { JobType } from './job/job-type.ts'
 export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
 export type {
@@ -79,7 +81,13 @@ export { sleep, systemClock, type Clock, type Timer } from './runtime/clock.ts'
 export { parseDuration, type Duration } from './runtime/duration.ts'
 export { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
 export { Scheduler, type SchedulerOptions } from './scheduler.ts'
-export type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+export type {
+  BulkJob,
+  JobChanges,
+  ScheduledJob,
+  ScheduleOptions,
+  TransactionOption,
+} from './scheduling/schedule-options.ts'
 export type { RunnerInfo, SchedulerStats, TableHealth, TypeStats } from './stats.ts'
 export type { CancelResult } from './store/cancel-job.ts'
 export { collectMetrics, recordStats, type MetricSink } from './telemetry/collect-metrics.ts'

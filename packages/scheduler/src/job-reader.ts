@@ -1,6 +1,8 @@
 import { notFound, type Waiters, type WaitForOptions } from './aftermath/waiters.ts'
 import type { Core } from './core.ts'
 import type { Attempt, Job } from './job/job.ts'
+import type { Queryable } from './database/database.ts'
+import { idOf, referenceOf, type JobReference, type KeyReference } from './job/job-reference.ts'
 import { requireKey } from './job/job-id.ts'
 import { openIfPossible } from './job/stored-payload.ts'
 import { findJob, findJobByKey, findJobsByPrefix } from './store/find-job.ts'
@@ -14,9 +16,13 @@ export class JobReader {
     this.#core = core
   }
 
-  async byId(jobId: string): Promise<Job | undefined> {
-    const job = await findJob(this.#core.database, this.#core.tables, jobId)
-    return job && this.#opened(job)
+  async find(job: JobReference | KeyReference, transaction?: unknown): Promise<Job | undefined> {
+    const { tables } = this.#core
+    const by = referenceOf(job)
+    const queryable = this.#queryable(transaction)
+    const found =
+      by.jobId === undefined ? await findJobByKey(queryable, tables, by) : await findJob(queryable, tables, by.jobId)
+    return found && this.#opened(found)
   }
 
   /**
@@ -26,15 +32,10 @@ export class JobReader {
   async ended<Result>(jobId: string, waiters: Waiters, options: WaitForOptions): Promise<EndedJob<Result>> {
     for (;;) {
       await waiters.wait(jobId, options)
-      const job = await this.byId(jobId)
+      const job = await this.find(jobId)
       if (!job) throw notFound(jobId)
       if (hasEnded<Result>(job)) return job
     }
-  }
-
-  async byKey(key: { jobType: string; uniqueKey: string }): Promise<Job | undefined> {
-    const job = await findJobByKey(this.#core.database, this.#core.tables, key)
-    return job && this.#opened(job)
   }
 
   async byPrefix(prefix: string, limit: number): Promise<Job[]> {
@@ -43,8 +44,12 @@ export class JobReader {
     return jobs.map(job => this.#opened(job))
   }
 
-  attempts(jobId: string): Promise<Attempt[]> {
-    return listAttempts(this.#core.database, this.#core.tables, jobId)
+  attempts(job: JobReference, transaction?: unknown): Promise<Attempt[]> {
+    return listAttempts(this.#queryable(transaction), this.#core.tables, idOf(job))
+  }
+
+  #queryable(transaction: unknown): Queryable {
+    return (transaction as Queryable | undefined) ?? this.#core.database
   }
 
   #opened(job: Job): Job {

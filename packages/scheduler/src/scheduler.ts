@@ -11,7 +11,7 @@ import type { SchedulerEventName, SchedulerEvents } from './events.ts'
 import { Runner } from './execution/runner.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
 import { JobReader, type EndedJob } from './job-reader.ts'
-import { idOf, type JobReference } from './job/job-id.ts'
+import { idOf, type JobReference, type KeyReference } from './job/job-reference.ts'
 import type { Attempt, Job } from './job/job.ts'
 import { JobRegistry, type HandlerObject } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
@@ -26,10 +26,16 @@ import { endedWithin } from './runtime/clock.ts'
 import { followingJobs } from './scheduling/following-jobs.ts'
 import { namedRequest, uncheckedJob } from './scheduling/job-requests.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
-import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
-import { Workflows, type ScheduledBatch } from './scheduling/workflows.ts'
-import { cancelOne, redriveOne, type CancelOptions } from './scheduling/end-or-revive.ts'
 import type { FlowJobs } from './scheduling/flow-graph.ts'
+import type {
+  BulkJob,
+  JobChanges,
+  ScheduledJob,
+  ScheduleOptions,
+  TransactionOption,
+} from './scheduling/schedule-options.ts'
+import { SingleActs } from './scheduling/single-acts.ts'
+import { Workflows, type ScheduledBatch } from './scheduling/workflows.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
 import type { CancelResult } from './store/cancel-job.ts'
 import { migrationPlan } from './store/migrations/plan.ts'
@@ -44,8 +50,6 @@ export interface SchedulerOptions extends EngineOptions {
 /** How long a stop waits for a statement of the background loops that may never be answered. */
 const BACKGROUND_PATIENCE_MS = 3_000
 
-type TransactionOption = Pick<ScheduleOptions, 'transaction'>
-
 /**
  * The scheduler: schedules jobs and, once started, runs them in this process.
  * Constructing one does nothing but check its options.
@@ -57,6 +61,7 @@ export class Scheduler {
   readonly #intake: JobIntake
   readonly #workflows: Workflows
   readonly #reader: JobReader
+  readonly #acts: SingleActs
   readonly #runner: Runner
   readonly #waiters: Waiters
   readonly #maintainer: Maintainer
@@ -87,6 +92,7 @@ export class Scheduler {
     this.#schedules = new Schedules(this.#core, () => this.#enqueuer.wake())
     this.#declared = options.schedules ?? []
     this.#reader = new JobReader(this.#core)
+    this.#acts = new SingleActs(this.#core, this.#runner)
     this.#intake = new JobIntake(this.#core, this.#runner)
     this.#workflows = new Workflows(this.#core, this.#intake)
     this.#waiters = new Waiters(this.#core, () => this.#runner.active)
@@ -228,14 +234,14 @@ export class Scheduler {
     return this.#reader.ended<Result>(idOf(job), this.#waiters, options)
   }
 
-  /** The job with this id, or undefined when there is none or retention removed it. */
-  getJob(job: JobReference): Promise<Job | undefined> {
-    return this.#reader.byId(idOf(job))
+  /** The job with this id, or the unfinished one with this key; undefined: there is none, or retention removed it. */
+  getJob(job: JobReference | KeyReference, options: TransactionOption = {}): Promise<Job | undefined> {
+    return this.#reader.find(job, options.transaction)
   }
 
   /** The unfinished job of a type that holds a unique key. */
   getJobByKey(jobType: string, uniqueKey: string): Promise<Job | undefined> {
-    return this.#reader.byKey({ jobType, uniqueKey })
+    return this.#reader.find({ jobType, uniqueKey })
   }
 
   /** Jobs whose id begins with `prefix`, newest first, at most `limit` (default 10). */
@@ -244,8 +250,8 @@ export class Scheduler {
   }
 
   /** Every attempt of a job, the first one first. */
-  getAttempts(job: JobReference): Promise<Attempt[]> {
-    return this.#reader.attempts(idOf(job))
+  getAttempts(job: JobReference, options: TransactionOption = {}): Promise<Attempt[]> {
+    return this.#reader.attempts(job, options.transaction)
   }
 
   /** Jobs by type and status, what is due, the last day's success, and the processes that run jobs. */
@@ -257,21 +263,24 @@ export class Scheduler {
    * Cancels a job. A pending one never starts; a running one is asked to stop through its signal, in whatever process it
    * runs, and ends as `cancelled` if its handler obeys.
    */
-  async cancelJob(job: JobReference, options: CancelOptions = {}): Promise<CancelResult> {
-    return cancelOne(this.#core, this.#runner, { ...options, jobId: idOf(job) })
+  cancelJob(
+    job: JobReference | KeyReference,
+    options: { reason?: string } & TransactionOption = {},
+  ): Promise<CancelResult> {
+    return this.#acts.cancel(job, options)
   }
 
-  /** Changes a pending job's time or payload. False when it is not pending (any more). */
-  changeJob(job: JobReference, changes: JobChanges): Promise<boolean> {
-    return this.#intake.change(idOf(job), changes)
+  /** Changes a pending job: its time, payload, priority, retries. False when it is not pending (any more). */
+  changeJob(job: JobReference | KeyReference, changes: JobChanges, options: TransactionOption = {}): Promise<boolean> {
+    return this.#intake.change(job, changes, options.transaction as Queryable | undefined)
   }
 
   /**
    * Gives a failed or cancelled job a new life, due now, with all its retries. False when it is neither, or when its
    * unique key belongs to another unfinished job by now.
    */
-  async redriveJob(job: JobReference): Promise<boolean> {
-    return redriveOne(this.#core, this.#runner, idOf(job))
+  redriveJob(job: JobReference, options: TransactionOption = {}): Promise<boolean> {
+    return this.#acts.redrive(job, options)
   }
 
   /**

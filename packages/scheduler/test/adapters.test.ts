@@ -116,6 +116,39 @@ describe.each(Object.entries(doors))('scheduling inside a transaction of %s', (n
     await scheduler.cancelJob(first)
   })
 
+  it('appends, keeps to periods, and finds, changes and cancels by the key; a refused call leaves nothing', async () => {
+    const append = { job: 'list', uniqueKey: NASTY.marks, onConflict: 'append', delay: '1h' } as const
+    const key = { jobType: 'list', uniqueKey: NASTY.marks }
+    const first = await scheduler.scheduleJob('list', { ...append, payload: [NASTY] })
+    await door.transaction(async transaction => {
+      const once = { job: 'once', uniqueKey: NASTY.marks, uniqueFor: '1h', delay: '1h' } as const
+      const answers = await scheduler.scheduleJobs(
+        [{ ...append, payload: [1, NASTY] }, once, once, { ...append, payload: [2] }],
+        { transaction },
+      )
+      expect(answers.map(each => each.conflict)).toEqual([true, false, true, true])
+      const refused = [{ job: 'never' }, { ...append, payload: ['x'.repeat(70_000)] }, { ...append, payload: [3] }]
+      await expect(scheduler.scheduleJobs(refused, { transaction })).rejects.toMatchObject({
+        code: 'BELFRY_PAYLOAD_TOO_LARGE',
+      })
+      const long = [{ job: 'never' }, ...[1, 2].map(() => ({ ...append, payload: ['x'.repeat(40_000)] }))]
+      await expect(scheduler.scheduleJobs(long, { transaction })).rejects.toMatchObject({
+        code: 'BELFRY_PAYLOAD_TOO_LARGE',
+      })
+      const own = { window: { from: '00:00', to: '24:00', timeZone: 'Asia/Kathmandu' } } as const
+      expect(await scheduler.changeJob(key, { priority: 3, ...own }, { transaction })).toBe(true)
+      expect(await scheduler.getJob(key, { transaction })).toMatchObject({ jobId: first.jobId, priority: 3 })
+    })
+    expect(await scheduler.getJob(key)).toMatchObject({ payload: [NASTY, 1, NASTY, 2] })
+    expect((await scheduler.admin.listJobs({ jobType: 'never' })).jobs).toEqual([])
+    await door.transaction(async transaction => {
+      expect(await scheduler.cancelJob(key, { transaction })).toBe('cancelled')
+      expect(await scheduler.redriveJob(first, { transaction })).toBe(true)
+      expect(await scheduler.cancelJob(first, { transaction })).toBe('cancelled')
+    })
+    await scheduler.cancelJob({ jobType: 'once', uniqueKey: NASTY.marks })
+  })
+
   it('takes a thousand jobs at once, some of whose keys are taken, and answers in order', async () => {
     const taken = await scheduler.scheduleJob('bulk', { uniqueKey: 'key 500', delay: '1h' })
     await door.transaction(async transaction => {

@@ -140,6 +140,7 @@ describe('an explanation follows from the facts alone', () => {
     jobType: 'mail',
     status: 'pending',
     held: false,
+    window: null,
     waitsForOther: false,
     due: new Date('2027-01-01T11:00:00Z'),
     startedAt: null,

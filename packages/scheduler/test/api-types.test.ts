@@ -53,6 +53,34 @@ export function calls(scheduler: Scheduler, database: Database): unknown[] {
       // @ts-expect-error a name that was not in the flow
       flow.b,
     ]),
+    scheduler.scheduleJob('any', { uniqueKey: 'a', onConflict: 'append', keepTime: true, payload: [] }),
+    scheduler.scheduleJob('any', { uniqueKey: 'a', uniqueWhile: 'pending', onConflict: 'replace', maxWait: '1h' }),
+    scheduler.scheduleJob('any', { uniqueKey: 'a', uniqueFor: '1h' }),
+    // @ts-expect-error a time that is kept, and a bound for moving it
+    scheduler.scheduleJob('any', { uniqueKey: 'a', onConflict: 'append', keepTime: true, maxWait: '1h' }),
+    // @ts-expect-error a period without a key
+    scheduler.scheduleJob('any', { uniqueFor: '1h' }),
+    // @ts-expect-error a period, and a scope of another kind
+    scheduler.scheduleJob('any', { uniqueKey: 'a', uniqueFor: '1h', uniqueWhile: 'pending' }),
+    // @ts-expect-error a period in which the job may have ended long ago, and a wish to change it
+    scheduler.scheduleJob('any', { uniqueKey: 'a', uniqueFor: '1h', onConflict: 'replace' }),
+    // @ts-expect-error elements that would have nowhere to go while the job runs
+    scheduler.scheduleJob('any', { uniqueKey: 'a', onConflict: 'append', uniqueWhile: 'unfinished' }),
+    scheduler.cancelJob({ job: remind, uniqueKey: 'a' }),
+    scheduler.changeJob({ jobType: 'any', uniqueKey: 'a' }, { delay: 0 }, { transaction: database }),
+    // @ts-expect-error a finished job has no key that would name it
+    scheduler.redriveJob({ jobType: 'any', uniqueKey: 'a' }),
+    scheduler.scheduleJob('any', { timeZone: 'Europe/Berlin' }),
+    scheduler.scheduleJob('any', { window: { from: '09:00', to: '20:00', timeZone: 'Europe/Berlin', spread: '1h' } }),
+    scheduler.changeJob('id', { window: false, delay: 0 }),
+    // @ts-expect-error two time zones
+    scheduler.scheduleJob('any', { window: { from: '09:00', to: '20:00' }, timeZone: 'Europe/Berlin' }),
+    // @ts-expect-error the zone of a window that is none
+    scheduler.scheduleJob('any', { window: false, timeZone: 'Europe/Berlin' }),
+    // @ts-expect-error hours in two ways
+    defineJob({ type: 'a', window: { from: '09:00', to: '20:00', hours: [{ from: '09:00', to: '20:00' }] } }),
+    // @ts-expect-error no such day
+    defineJob({ type: 'a', window: { from: '09:00', to: '20:00', days: ['monday'] } }),
     // @ts-expect-error an option nobody knows
     new Scheduler({ database, concurency: 5 }),
     // @ts-expect-error no database

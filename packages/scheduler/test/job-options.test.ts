@@ -2,6 +2,7 @@ import { defineJob, payloadCipher, Scheduler } from 'belfry'
 import { assertScheduled, TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { describeOnBothEngines } from './support/engines.ts'
+import { nextSettled } from './support/settled.ts'
 
 const START = '2027-03-01T12:00:00Z'
 
@@ -162,6 +163,23 @@ describeOnBothEngines('options of a job', engine => {
     await scheduler.runDueJobs()
     expect(seen).toEqual(['watched {"n":21} abc 42'])
     expect(await scheduler.getJob(jobId)).toMatchObject({ status: 'completed', result: 42, metadata: { trace: 'abc' } })
+  })
+
+  it('a job that its own process takes in passing keeps its metadata, deadline and zone', async () => {
+    const schema = engine.freshSchema()
+    const seen: unknown[] = []
+    const scheduler = new Scheduler({
+      database: engine.database,
+      schema,
+      middleware: { execution: [({ job }, next) => (seen.push(job.metadata), next())] },
+    })
+    scheduler.registerHandler('noted', () => {})
+    await scheduler.start()
+    const settled = nextSettled(scheduler)
+    await scheduler.scheduleJob('noted', { metadata: { source: 'web' }, expireAfter: '1h', timeZone: 'Asia/Tokyo' })
+    await settled
+    await scheduler.stop()
+    expect(seen).toEqual([{ source: 'web' }])
   })
 
   it('options that make no sense are refused at the call, and nothing is written', async () => {

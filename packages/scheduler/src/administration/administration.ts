@@ -25,6 +25,7 @@ import { readGraph, type JobGraph } from './graph.ts'
 import type { JobFilter } from './job-filter.ts'
 import { readJobPage, type JobPage } from './job-list.ts'
 import type { PageOptions } from './page.ts'
+import { setTimeZone, type SetTimeZoneResult } from './time-zones.ts'
 import { eraseSubject, type EraseSubjectResult } from './subjects.ts'
 
 /**
@@ -85,6 +86,15 @@ export class Administration {
 
   postponeSubject(subject: string, when: Postponement, options: ActOptions = {}): Promise<PostponeJobsResult> {
     return this.postponeJobs({ subject }, when, options)
+  }
+
+  /**
+   * A person has moved: every pending job of the subject that has a delivery window goes by this zone from now on, and is
+   * moved to where its window wants it. Windows of definitions count if this scheduler knows them.
+   * @throws BelfryError also `BELFRY_INVALID_TIME_ZONE`
+   */
+  setTimeZone(subject: string, timeZone: string, options: ActOptions = {}): Promise<SetTimeZoneResult> {
+    return setTimeZone(this.#core, { subject, timeZone }, { ...options, runner: this.#runner })
   }
 
   /**

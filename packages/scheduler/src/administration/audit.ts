@@ -15,6 +15,7 @@ export type AuditAction =
   | 'redrive_jobs'
   | 'delete_jobs'
   | 'postpone_jobs'
+  | 'set_time_zone'
   | 'erase_subject'
   | 'pause'
   | 'resume'

@@ -169,7 +169,7 @@ export async function postponeJobs(
 }
 
 /** One pass, or its preview. `changed`: jobs it did something to. */
-async function actOnRows<Batch extends BulkBatch>(
+export async function actOnRows<Batch extends BulkBatch>(
   core: Core,
   filter: JobFilter,
   act: {
@@ -204,7 +204,7 @@ async function actOnRows<Batch extends BulkBatch>(
   return { dryRun, changed: done.count, picked: done.picked, jobIds }
 }
 
-function noted(options: ActorOption, action: AuditAction): { actor: string; action: AuditAction } {
+export function noted(options: ActorOption, action: AuditAction): { actor: string; action: AuditAction } {
   return { actor: actorOf(options), action }
 }
 

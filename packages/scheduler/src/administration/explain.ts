@@ -1,9 +1,11 @@
 import { databaseNow, type Core } from '../core.ts'
+import { wantedTime, windowFor } from '../job/delivery.ts'
+import { nextOpening, placeInWindow } from '../job/delivery-window.ts'
 import { readFlow } from '../store/flow-facts.ts'
 import { openDependencies } from '../store/read-dependencies.ts'
 import { readJobFacts, type JobFactsRow } from '../store/job-facts.ts'
 import { dependencyHindrance } from './dependency-hindrance.ts'
-import { explainJob, type Explanation } from './explanation.ts'
+import { explainJob, type Explanation, type JobFacts } from './explanation.ts'
 import { flowHindrances } from './flow-hindrances.ts'
 import type { Hindrance } from './hindrance.ts'
 
@@ -12,8 +14,8 @@ export async function explain(core: Core, jobId: string): Promise<Explanation | 
   const row = await readJobFacts(core.database, core.tables, { jobId, now: databaseNow(core) })
   if (!row) return undefined
   const timeoutMs = row.timeout_ms ?? core.registry.find(row.job_type)?.timeoutMs ?? null
-  const facts = { ...factsOf(row), timeoutMs }
   const waits = row.completed_ms === null && !row.held
+  const facts = { ...factsOf(row), timeoutMs, window: waits ? windowOf(core, row) : null }
   const flow = waits ? [...(await dependenciesOf(core, row)), ...(await flowOf(core, row))] : []
   return explainJob({ ...facts, flow })
 }
@@ -41,6 +43,19 @@ async function flowOf(core: Core, { job_type: jobType, lane, now_ms: nowMs }: Jo
     type: laneFacts(flow.type),
     key: laneFacts(flow.key),
   })
+}
+
+/** Whether its delivery window has put a waiting job off, or will when a runner takes it. */
+function windowOf(core: Core, row: JobFactsRow): JobFacts['window'] {
+  const { due_ms: due, now_ms: now, delivery, put_off: putOff, spread_key: key } = row
+  const window = windowFor(core.registry.find(row.job_type), delivery)
+  if (!window || row.waits_for_other) return null
+  const wanted = wantedTime(window, { due, delivery, putOff }, now)
+  if (wanted === due && due > now) return null
+  const until = due > now ? due : placeInWindow(window, { wanted: now, now, key })
+  if (until <= now) return null
+  const opens = new Date(nextOpening(window, Math.max(wanted, now)).at)
+  return { timeZone: window.timeZone, opens, until: new Date(until) }
 }
 
 function factsOf(row: JobFactsRow) {

@@ -23,6 +23,8 @@ export interface JobFacts {
   readonly status: JobStatus
   /** A runner holds it. */
   readonly held: boolean
+  /** What its delivery window does to it; null: nothing. `until`: when it starts at the earliest. */
+  readonly window: { readonly timeZone: string; readonly opens: Date; readonly until: Date } | null
   /** It has no time of its own before something else happens. */
   readonly waitsForOther: boolean
   readonly due: Date
@@ -140,6 +142,7 @@ function expired({ expiresAt, now, due }: JobFacts): Hindrance | undefined {
 function waiting(facts: JobFacts): readonly Hindrance[] {
   const { due, now, waitsForOther, flow } = facts
   if (waitsForOther) return flow.some(each => each.kind === 'dependency') ? [] : [dependency()]
+  if (facts.window) return [outside(facts.window)]
   if (due <= now) return []
   const { lastOutcome, error, maxRetries, retryCount } = facts
   const at = say(due)
@@ -153,6 +156,17 @@ function waiting(facts: JobFacts): readonly Hindrance[] {
     return [{ kind: 'snoozed', reason: error, until: due, sentence, change: TIME }]
   }
   return [{ kind: 'not_due', until: due, sentence: `It is not due before ${at}.`, change: TIME }]
+}
+
+function outside({ timeZone, opens, until }: NonNullable<JobFacts['window']>): Hindrance {
+  return {
+    kind: 'window',
+    timeZone,
+    opens,
+    until,
+    sentence: `It is outside its delivery window until ${say(until)} (${timeZone}).`,
+    change: 'Time; or change its window or time zone.',
+  }
 }
 
 const TIME = 'Time; or change its time to run it sooner.'

@@ -1,5 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import { BelfryError, show } from '../errors.ts'
+import { placeInWindow } from '../job/delivery-window.ts'
 import { parseRule } from '../recurring/rule.ts'
 import { countUpcoming } from '../store/count-upcoming.ts'
 import { listRunners } from '../store/list-runners.ts'
@@ -40,7 +41,9 @@ export async function readForecast(core: Core, options: { hours?: number }): Pro
     now,
     hours,
     pending: pending.map(({ job_type: jobType, hour, count }) => ({ jobType, hour, count })),
-    occurrences: upcoming.flatMap(({ row, times }) => times.map(time => ({ jobType: row.job_type, at: time }))),
+    occurrences: upcoming.flatMap(({ row, times }) =>
+      times.map(time => ({ jobType: row.job_type, at: inWindow(core, row.job_type, time) })),
+    ),
     handled: new Set(runners.filter(runner => runner.alive).flatMap(runner => runner.job_types)),
     startsPerHour: NO_LIMITS,
   })
@@ -50,6 +53,13 @@ export async function readForecast(core: Core, options: { hours?: number }): Pro
     paused: schedules.filter(each => each.paused).map(each => each.schedule_id),
     cutShort: upcoming.filter(each => each.times.length === MOST_OCCURRENCES).map(each => each.row.schedule_id),
   }
+}
+
+/** When an occurrence starts if its type has a delivery window. */
+function inWindow({ registry }: Core, jobType: string, at: Date): Date {
+  const window = registry.find(jobType)?.window
+  if (!window) return at
+  return new Date(placeInWindow(window, { wanted: at.getTime(), now: at.getTime(), key: jobType }))
 }
 
 /** No limit over all processes is known yet. */

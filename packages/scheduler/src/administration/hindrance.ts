@@ -20,6 +20,8 @@ export type HindranceKind =
   /** Its deadline has passed. */
   | { readonly kind: 'expired' }
   | { readonly kind: 'not_due' }
+  /** It would start outside its delivery window. `opens`: when it is open next. */
+  | { readonly kind: 'window'; readonly timeZone: string; readonly opens: Date }
   /** Its last attempt failed. */
   | { readonly kind: 'retry'; readonly error: string | null; readonly retriesLeft: number }
   | { readonly kind: 'snoozed'; readonly reason: string | null }

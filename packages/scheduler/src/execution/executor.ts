@@ -11,6 +11,7 @@ import { parseDuration } from '../runtime/duration.ts'
 import type { UncommonFields } from '../store/claim-jobs.ts'
 import { AttemptContext } from './attempt-context.ts'
 import { Deadlines } from './deadlines.ts'
+import { DeliveryGate } from './delivery-gate.ts'
 import { eventOf, type HeldJob } from './held-job.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import type { Settler } from './settler.ts'
@@ -22,12 +23,14 @@ export class Executor {
   readonly #settler: Settler
   readonly #following: FollowingJobs
   readonly #deadlines: Deadlines
+  readonly #gate: DeliveryGate
 
   constructor(core: Core, parts: { held: HeldJobs; settler: Settler; following: FollowingJobs }) {
     this.#core = core
     this.#held = parts.held
     this.#settler = parts.settler
     this.#following = parts.following
+    this.#gate = new DeliveryGate(core)
     this.#deadlines = new Deadlines(core.clock, {
       running: () => this.#held.running(),
       onExpired: held => this.#timeUp(held),
@@ -54,7 +57,10 @@ export class Executor {
     held.context = context
     let work: unknown
     try {
-      work = this.#refuseLate(held) ?? callHandler(held, context, this.#core.options)
+      this.#refuseLate(held)
+      const window = this.#gate.windowOf(held)
+      const call = () => callHandler(held, context, this.#core.options)
+      work = window ? this.#gate.pass(held, window).then(call) : call()
     } catch (threw) {
       // Not in this turn: a slot that is freed while it is being filled would be filled twice.
       work = Promise.reject(threw)
@@ -73,7 +79,7 @@ export class Executor {
   }
 
   /** Throws what becomes of a job that could not start in time. */
-  #refuseLate(held: HeldJob): undefined {
+  #refuseLate(held: HeldJob): void {
     const { details, definition } = held
     if (details.expires_in_ms === null || held.startedAt - held.claimedAt <= details.expires_in_ms) return
     if (definition.onExpired === 'run') return

@@ -245,15 +245,9 @@ function isDataError(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('22')
 }
 
-const REFUSALS: ReadonlySet<string> = new Set([
-  'BELFRY_DUPLICATE_JOB_ID',
-  'BELFRY_JOB_NOT_FOUND',
-  'BELFRY_INVALID_DEPENDENCY',
-])
-
 /** Trying again would be refused again. */
 function isRefusal(error: unknown): boolean {
-  return isDataError(error) || (error instanceof BelfryError && REFUSALS.has(error.code))
+  return isDataError(error) || (error instanceof BelfryError && !error.code.startsWith('BELFRY_DATABASE_'))
 }
 
 /** The same row without the values that could not be stored. */

@@ -1,4 +1,5 @@
 import { BelfryError, show } from '../errors.ts'
+import { resolveWindow, type DeliveryWindow, type ResolvedWindow } from './delivery-window.ts'
 import { resolveLimits, type Limits, type ResolvedLimits } from './limits.ts'
 import { requirePriority, requireWhole } from './whole.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
@@ -38,6 +39,8 @@ export interface JobDefinitionOptions<Payload, Input = Payload> {
   expireAfter?: Duration
   /** What becomes of a job that expired: `drop` (default, cancelled), `run` it late, or put it off by a span. */
   onExpired?: OnExpired
+  /** Times of day in which its jobs may start; one that is due outside is put off to the next opening. Default: any time. */
+  window?: DeliveryWindow
   /** Crashes of a process in mid-job before the job is given up as `lost`. Default 3. */
   maxLost?: number
 }
@@ -61,6 +64,7 @@ export interface JobDefinition<Payload, Input = Payload> {
   readonly priority: number
   readonly expireAfterMs: number | undefined
   readonly onExpired: OnExpired
+  readonly window: ResolvedWindow | undefined
 }
 
 /**
@@ -103,6 +107,7 @@ export function defineJob<Payload = unknown, Input = Payload>(
     priority: requirePriority(options.priority, `priority of ${type}`) ?? 0,
     expireAfterMs:
       options.expireAfter === undefined ? undefined : parseDuration(options.expireAfter, `expireAfter of ${type}`),
+    window: options.window === undefined ? undefined : resolveWindow(options.window, `window of ${type}`),
     onExpired: requireOnExpired(options.onExpired ?? 'drop', `onExpired of ${type}`),
   })
 }

@@ -29,11 +29,3 @@ export function requireKey(value: unknown, what: string): string {
   }
   return value
 }
-
-/** A job by its id, or by the answer of the call that scheduled it. */
-export type JobReference = string | { readonly jobId: string }
-
-/** @throws BelfryError `BELFRY_INVALID_JOB_ID` */
-export function idOf(job: JobReference): string {
-  return requireKey(typeof job === 'string' ? job : job?.jobId, 'job id')
-}

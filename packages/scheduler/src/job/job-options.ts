@@ -1,38 +1,13 @@
-import type { JobReference } from './job-id.ts'
 import type { Duration } from '../runtime/duration.ts'
+import type { WindowOptions } from './delivery.ts'
+import type { JobReference } from './job-reference.ts'
+import type { UniqueOptions } from './unique-options.ts'
 
 /** When a job runs: at an instant, or after a span. Neither: as soon as possible. Both do not compile. */
 export type WhenOptions = { scheduledTime?: Date; delay?: never } | { scheduledTime?: never; delay?: Duration }
 
 /** Until when an attempt may start: an instant, or a span after the job is first due. Default: the definition's, else ever. */
 export type ExpiryOptions = { expiresAt?: Date; expireAfter?: never } | { expiresAt?: never; expireAfter?: Duration }
-
-/** What a second job with the key of an unfinished one means. */
-export type UniqueOptions =
-  | { uniqueKey?: never; onConflict?: never; maxWait?: never }
-  | {
-      /** At most one unfinished job of a type has it. */
-      uniqueKey: string
-      /** `keep` (default): the job that is there stays as it is. */
-      onConflict?: 'keep'
-      maxWait?: never
-    }
-  | {
-      uniqueKey: string
-      /** `replace`: if that job is still pending it takes over the new payload and time; a running one stays. */
-      onConflict: 'replace'
-      /** Longest time replacing may put the job off, counted from when it was first scheduled. */
-      maxWait?: Duration
-    }
-  | {
-      uniqueKey: string
-      /**
-       * `rerun`: a pending job takes over the new payload; a running one runs once more after it has ended, with the
-       * newest payload, however often that is asked meanwhile. Not if it is cancelled.
-       */
-      onConflict: 'rerun'
-      maxWait?: never
-    }
 
 /**
  * What becomes of a job when one it waits for fails for good or is cancelled: `cancel` (it is cancelled too, with the reason),
@@ -54,7 +29,8 @@ export type Dependency =
 /** Options of one job, wherever it is scheduled. */
 export type JobOptions = WhenOptions &
   ExpiryOptions &
-  UniqueOptions & {
+  UniqueOptions &
+  WindowOptions & {
     /** An id of your own, 1 to 255 characters. Default: a UUID version 7. */
     jobId?: string
     /** Retries after the first failed attempt. Default: the definition's, else 3. */

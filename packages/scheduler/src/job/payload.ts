@@ -95,14 +95,18 @@ function refusal(place: Place, found: string): BelfryError {
  * @throws BelfryError `BELFRY_INVALID_PAYLOAD` naming each fault's path
  */
 export async function parsePayload(definition: AnyJobDefinition, payload: unknown, version: number): Promise<unknown> {
-  const current = upcast(definition, payload, version)
+  const current = upcastPayload(definition, payload, version)
   if (!definition.payload) return current
   const result = await validate(definition.payload, current)
   if (result.ok) return result.value
   throw new BelfryError('BELFRY_INVALID_PAYLOAD', `payload of ${show(definition.type)} does not fit: ${result.faults}`)
 }
 
-function upcast(definition: AnyJobDefinition, payload: unknown, version: number): unknown {
+/**
+ * A payload of an older version in the shape of the definition's.
+ * @throws BelfryError `BELFRY_INVALID_PAYLOAD` without an upcaster, or whatever an upcaster throws
+ */
+export function upcastPayload(definition: AnyJobDefinition, payload: unknown, version: number): unknown {
   let current = payload
   for (let from = version; from < definition.payloadVersion; from += 1) {
     const step = definition.upcast[from]

@@ -2,6 +2,7 @@ import { databaseNow, type Core } from '../core.ts'
 import { pruneEvents, pruneOrphanedSteps } from '../store/prune-durable.ts'
 import { pruneLanes } from '../store/lanes.ts'
 import { pruneFinished, pruneHistory } from '../store/prune-finished.ts'
+import { prunePeriods } from '../store/unique-periods.ts'
 
 /** Rows one statement deletes: short locks, and the event loop stays free on an embedded database. */
 const ROWS_PER_STATEMENT = 1_000
@@ -40,6 +41,7 @@ export async function prune(core: Core, signal?: AbortSignal): Promise<PruneCoun
   counts.history = await all(() => pruneHistory(database, tables, request))
   await all(() => pruneEvents(database, tables, { limit: ROWS_PER_STATEMENT, now }))
   await all(() => pruneOrphanedSteps(database, tables, { limit: ROWS_PER_STATEMENT }))
+  await all(() => prunePeriods(database, tables, { limit: ROWS_PER_STATEMENT, now }))
   await pruneLanes(database, tables, now)
   return counts
 }

@@ -1,5 +1,5 @@
 import { LATEST_WALL, type WallRule } from './wall-rule.ts'
-import type { Segment, Zone } from './zone.ts'
+import type { Segment, Zone } from '../runtime/zone.ts'
 
 /**
  * What becomes of fixed times (no wildcard, no step) on the days on which the clocks change.

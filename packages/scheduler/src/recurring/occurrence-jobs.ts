@@ -1,5 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
+import { place } from '../job/delivery.ts'
 import { newJobId } from '../job/job-id.ts'
 import { sealPayload } from '../job/stored-payload.ts'
 import { cancelJob } from '../store/cancel-job.ts'
@@ -8,7 +9,7 @@ import { insertJobs, type NewJob } from '../store/insert-jobs.ts'
 import type { ScheduleRow } from '../store/schedule-rows.ts'
 import { occurrenceJobId } from './occurrence-id.ts'
 import type { ReadSchedule } from './schedule-definition.ts'
-import { spreadDelay } from './spread.ts'
+import { spreadDelay } from '../job/spread.ts'
 
 /** A schedule whose row is locked, and the transaction that holds it. */
 export interface HeldSchedule {
@@ -87,9 +88,19 @@ async function insert({ core, transaction }: HeldSchedule, jobs: readonly NewJob
   if (jobs.length === 0) return
   // As for any job: one that is due within two polls may be slept past by a runner that is not told.
   const { payloadCipher, pollIntervalMs } = core.options
-  const sealed = jobs.map(job => ({ ...job, payload: sealPayload(payloadCipher, job.payload, job.jobType) }))
+  const placed = jobs.map(job => inWindow(core, job))
+  const sealed = placed.map(job => ({ ...job, payload: sealPayload(payloadCipher, job.payload, job.jobType) }))
   const request = { jobs: sealed, now: databaseNow(core), hintWithinMs: 2 * pollIntervalMs }
   await insertJobs(transaction, core.tables, request)
+}
+
+/** As the type's delivery window wants it; what is overdue is looked at when it would start. */
+function inWindow({ registry }: HeldSchedule['core'], job: NewJob): NewJob {
+  const window = registry.find(job.jobType)?.window
+  if (!window || job.scheduledTime === null) return job
+  const wanted = Date.parse(job.scheduledTime)
+  const { due, delivery } = place(window, { wanted, now: wanted, key: job.jobId, delivery: null })
+  return due === wanted ? job : { ...job, scheduledTime: new Date(due).toISOString(), delivery }
 }
 
 function jobOf({ row, read }: HeldSchedule, of: { occurrence: Date; jobId: string }): NewJob {

@@ -7,7 +7,7 @@ import { invalidRule } from './invalid-rule.ts'
 import { recurrence } from './rrule.ts'
 import { isRrule, readRrule } from './rrule-text.ts'
 import { lastUntil } from './search-back.ts'
-import { zoneOf, type Zone } from './zone.ts'
+import { zoneOf, type Zone } from '../runtime/zone.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import type { WallRule } from './wall-rule.ts'
 

@@ -5,6 +5,8 @@ import { newJobId, requireKey } from '../job/job-id.ts'
 import type { PayloadCipher } from '../job/payload-cipher.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { sealPayload } from '../job/stored-payload.ts'
+import { checkWindow } from '../job/delivery.ts'
+import { checkUnique } from '../job/unique-options.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import type { NewJob } from '../store/insert-jobs.ts'
 import { checkDependencies } from './dependencies.ts'
@@ -51,13 +53,14 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
     ...dueTime(options),
     maxRetries: requireWhole(options.maxRetries, { name: 'maxRetries', least: 0 }) ?? definition.maxRetries ?? 3,
     timeoutMs: options.timeout === undefined ? null : parseDuration(options.timeout, 'timeout'),
-    uniqueKey: options.uniqueKey === undefined ? null : requireKey(options.uniqueKey, 'uniqueKey'),
+    ...checkUnique(options, { type, payload }),
     priority: requirePriority(options.priority, 'priority') ?? definition.priority,
     subjects: requireWords(options.subjects, 'subjects'),
     tags: requireWords(options.tags, 'tags'),
     metadata: requireMetadata(options.metadata),
     lane: concurrencyKey(request),
     weight: requireWhole(options.weight, { name: 'weight', least: 1 }) ?? null,
+    delivery: checkWindow(options),
     ...expiry(request),
     ...checkDependencies(options.dependsOn, jobId),
   }

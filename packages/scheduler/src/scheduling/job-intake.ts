@@ -3,20 +3,24 @@ import { describeDatabaseError } from '../database/database-error.ts'
 import type { Queryable } from '../database/database.ts'
 import { againOnConflict } from '../durable/again-on-conflict.ts'
 import { BelfryError, show } from '../errors.ts'
+import { referenceOf, type JobReference, type KeyReference } from '../job/job-reference.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
 import { sealPayload } from '../job/stored-payload.ts'
-import { parseDuration } from '../runtime/duration.ts'
 import { changeJob } from '../store/change-job.ts'
+import { DatabaseClock } from '../store/database-clock.ts'
+import { findId } from '../store/find-id.ts'
 import { findJob } from '../store/find-job.ts'
 import { findFinishedIds } from '../store/find-finished-ids.ts'
 import { insertJobs, type Inserted, type InsertedJob, type NewJob } from '../store/insert-jobs.ts'
-import { requestRerun } from '../store/rerun.ts'
-import { checkJob, dueTime, requireMetadata, type JobRequest } from './check-job.ts'
-import { Linking } from './linking.ts'
+import { changedTime } from './change-window.ts'
+import { checkJob, requireMetadata, type JobRequest } from './check-job.ts'
 import { HintThrottle } from './hint-throttle.ts'
+import { insertWithKeys, looksAtHolder, type CheckedJob } from './keyed-insert.ts'
 import { JobWriter, type LocalRunner } from './job-writer.ts'
 import { requestOf, type UncheckedJob } from './job-requests.ts'
+import { Linking } from './linking.ts'
+import { placeJobs } from './place-jobs.ts'
 import type { JobChanges, ScheduledJob } from './schedule-options.ts'
 
 /** Rows per statement of a bulk call. */
@@ -28,11 +32,13 @@ export class JobIntake {
   readonly #hints: HintThrottle
   readonly #writer: JobWriter
   readonly #runner: LocalRunner
+  readonly #clock: DatabaseClock
 
   constructor(core: Core, runner: LocalRunner) {
     this.#core = core
     this.#runner = runner
     this.#hints = new HintThrottle(core)
+    this.#clock = new DatabaseClock(core.clock)
     this.#writer = new JobWriter(core, { runner, hints: this.#hints })
   }
 
@@ -72,7 +78,9 @@ export class JobIntake {
     const chosen = requests.flatMap(request => request.options.jobId ?? [])
     try {
       if (chosen.length > 0) await this.#refuseFinishedIds(chosen, transaction ?? this.#core.database)
-      return await this.#aroundStoring({ requests, jobs, transaction })
+      const queryable = transaction ?? this.#core.database
+      const placed = await placeJobs({ requests, jobs }, { clock: this.#clock, queryable })
+      return await this.#aroundStoring({ requests, jobs: placed, transaction })
     } catch (error) {
       throw this.#explain(error, jobs)
     }
@@ -82,32 +90,42 @@ export class JobIntake {
    * Changes a pending job. False when it is not pending (any more).
    * @throws BelfryError as scheduling does
    */
-  async change(jobId: string, changes: JobChanges): Promise<boolean> {
-    const { database, tables, options, registry } = this.#core
-    const timed = changes.scheduledTime !== undefined || changes.delay !== undefined
-    const due = dueTime(changes)
+  async change(
+    reference: JobReference | KeyReference,
+    changes: JobChanges,
+    transaction: Queryable | undefined,
+  ): Promise<boolean> {
+    const { tables, options, registry } = this.#core
+    const queryable = transaction ?? this.#core.database
+    const by = referenceOf(reference)
+    const rest = {
+      priority: requirePriority(changes.priority, 'priority') ?? null,
+      maxRetries: requireWhole(changes.maxRetries, { name: 'maxRetries', least: 0 }) ?? null,
+    }
+    const jobId = await findId(queryable, tables, by)
+    if (jobId === undefined) return false
     let payload: { text: string; version: number } | undefined
     if (changes.payload !== undefined) {
-      const job = await findJob(database, tables, jobId)
+      const job = await findJob(queryable, tables, jobId)
       if (!job) return false
       const definition = registry.findOrDefault(job.jobType)
       const text = serializePayload(changes.payload, definition.type, options.maxPayloadBytes)
       if (definition.payload) await parsePayload(definition, JSON.parse(text), definition.payloadVersion)
       payload = { text: sealPayload(options.payloadCipher, text, definition.type), version: definition.payloadVersion }
     }
-    const changed = await changeJob(database, tables, {
+    const time = await changedTime(this.#core, { queryable, jobId, clock: this.#clock }, changes)
+    if (!time) return false
+    const changed = await changeJob(queryable, tables, {
       jobId,
       payload: payload?.text ?? null,
       payloadVersion: payload?.version ?? null,
-      scheduledTime: due.scheduledTime,
-      delayMs: timed ? due.delayMs : null,
+      ...time,
+      ...rest,
       now: databaseNow(this.#core),
       maxWaitMs: null,
-      hint: timed || changes.priority !== undefined,
-      priority: requirePriority(changes.priority, 'priority') ?? null,
-      maxRetries: requireWhole(changes.maxRetries, { name: 'maxRetries', least: 0 }) ?? null,
+      hint: time.scheduledTime !== null || time.delayMs !== null || rest.priority !== null,
     })
-    if (changed) this.#runner.wakeIn(0)
+    if (changed && !transaction) this.#runner.wakeIn(0)
     return changed
   }
 
@@ -167,10 +185,10 @@ export class JobIntake {
     const { database } = this.#core
     const { jobs, transaction } = work
     if (transaction) return (await this.#insert(transaction, work)).jobs
-    const merging = work.requests.some(isMerging) || jobs.some(job => job.dependencies)
+    const careful = work.requests.some(looksAtHolder) || jobs.some(job => job.dependencies)
     const [only] = jobs
-    if (only && jobs.length === 1 && !merging) return [await this.#writer.store(only)]
-    const oneStatement = jobs.length <= ROWS_PER_STATEMENT && !merging
+    if (only && jobs.length === 1 && !careful) return [await this.#writer.store(only)]
+    const oneStatement = jobs.length <= ROWS_PER_STATEMENT && !careful
     const inserted = oneStatement
       ? await this.#insert(database, work)
       : await againOnConflict(() => database.transaction(own => this.#insert(own, work)))
@@ -188,59 +206,35 @@ export class JobIntake {
     }: { requests: readonly JobRequest[]; jobs: readonly NewJob[]; transaction: Queryable | undefined },
   ): Promise<Inserted & { someEnded?: boolean }> {
     const { tables } = this.#core
-    const now = databaseNow(this.#core)
     const linking = jobs.some(job => job.dependencies) ? new Linking(queryable, tables, jobs) : undefined
-    await linking?.requireParents()
     const rows = linking?.jobs ?? jobs
+    const insert = (some: readonly NewJob[]) => this.#insertRows(queryable, some, transaction !== undefined)
+    const work = async () => {
+      await linking?.requireParents()
+      const inserted = requests.some(looksAtHolder)
+        ? await insertWithKeys(this.#core, queryable, { checked: checkedJobs(requests, rows), insert })
+        : await insert(rows)
+      await linking?.store(inserted.jobs)
+      return { ...inserted, someEnded: linking?.someEnded ?? false }
+    }
+    // A refusal half-way leaves the caller's transaction usable, and nothing in it.
+    return transaction && jobs.length > 1 && requests.some(looksAtHolder) ? allOrNothing(transaction, work) : work()
+  }
+
+  async #insertRows(queryable: Queryable, jobs: readonly NewJob[], isCallers: boolean): Promise<Inserted> {
+    const { tables } = this.#core
+    const now = databaseNow(this.#core)
     const stored: InsertedJob[] = []
     let nextDueMs: number | null = null
-    for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
-      const chunk = rows.slice(start, start + ROWS_PER_STATEMENT)
+    for (let start = 0; start < jobs.length; start += ROWS_PER_STATEMENT) {
+      const chunk = jobs.slice(start, start + ROWS_PER_STATEMENT)
       // In the caller's transaction the hint leaves with its commit, whenever that is: throttling would lose it.
-      const hintWithinMs = transaction ? this.#hints.soonMs : this.#hints.windowFor(chunk)
+      const hintWithinMs = isCallers ? this.#hints.soonMs : this.#hints.windowFor(chunk)
       const inserted = await insertJobs(queryable, tables, { jobs: chunk, now, hintWithinMs })
       stored.push(...inserted.jobs)
       if (inserted.nextDueMs !== null) nextDueMs = Math.min(nextDueMs ?? inserted.nextDueMs, inserted.nextDueMs)
     }
-    for (const [index, request] of requests.entries()) {
-      const job = rows[index]
-      const answer = stored[index]
-      if (!job || !answer?.conflict || !isMerging(request)) continue
-      if (isReplacing(request)) await this.#replace(queryable, { request, job, jobId: answer.job_id })
-      else stored[index] = await this.#rerun(queryable, job, answer)
-      nextDueMs = 0
-    }
-    await linking?.store(stored)
-    return { jobs: stored, nextDueMs, someEnded: linking?.someEnded ?? false }
-  }
-
-  /** The key's holder runs once more; if it has ended meanwhile, the job is stored after all. */
-  async #rerun(queryable: Queryable, job: NewJob, conflict: InsertedJob): Promise<InsertedJob> {
-    const { tables } = this.#core
-    const now = databaseNow(this.#core)
-    for (let answer = conflict; ; ) {
-      if (!answer.conflict || (await requestRerun(queryable, tables, { ...job, jobId: answer.job_id, now })))
-        return answer
-      const again = await insertJobs(queryable, tables, { jobs: [job], now, hintWithinMs: this.#hints.soonMs })
-      answer = again.jobs[0] ?? answer
-    }
-  }
-
-  async #replace(
-    queryable: Queryable,
-    { request, job, jobId }: { request: JobRequest; job: NewJob; jobId: string },
-  ): Promise<void> {
-    const { maxWait } = request.options
-    await changeJob(queryable, this.#core.tables, {
-      jobId,
-      payload: job.payload,
-      payloadVersion: job.payloadVersion,
-      scheduledTime: job.scheduledTime,
-      delayMs: job.delayMs,
-      now: databaseNow(this.#core),
-      maxWaitMs: maxWait === undefined ? null : parseDuration(maxWait, 'maxWait'),
-      hint: true,
-    })
+    return { jobs: stored, nextDueMs }
   }
 
   #explain(error: unknown, jobs: readonly NewJob[]): unknown {
@@ -254,13 +248,25 @@ export class JobIntake {
   }
 }
 
-function isReplacing(request: JobRequest): boolean {
-  return request.options.onConflict === 'replace'
+/** Undoes what a call has written if it is refused, and nothing else. */
+async function allOrNothing<Result>(transaction: Queryable, work: () => Promise<Result>): Promise<Result> {
+  await transaction.query('savepoint belfry_call')
+  try {
+    const result = await work()
+    await transaction.query('release savepoint belfry_call')
+    return result
+  } catch (error) {
+    // What failed says more than a connection that cannot be asked to undo it.
+    await transaction.query('rollback to savepoint belfry_call').catch(() => {})
+    throw error
+  }
 }
 
-/** On a conflict there is something to do. */
-function isMerging(request: JobRequest): boolean {
-  return isReplacing(request) || request.options.onConflict === 'rerun'
+function checkedJobs(requests: readonly JobRequest[], jobs: readonly NewJob[]): CheckedJob[] {
+  return jobs.flatMap((job, index) => {
+    const request = requests[index]
+    return request ? [{ request, job }] : []
+  })
 }
 
 function refuseRepeatedIds(jobs: readonly NewJob[]): void {

@@ -1,4 +1,5 @@
 import { databaseNow, type Core } from '../core.ts'
+import { spreadKey } from '../job/delivery.ts'
 import { ORDINARY, type ClaimedJob } from '../store/claim-jobs.ts'
 import {
   insertJobs,
@@ -165,7 +166,19 @@ function claimedJobOf(job: NewJob, nowMs: number): ClaimedJob {
     due_in_ms: null,
     uncommon: ordinary
       ? null
-      : { ...ORDINARY, payload_version: job.payloadVersion, max_retries: job.maxRetries, timeout_ms: timeoutMs },
+      : {
+          ...ORDINARY,
+          payload_version: job.payloadVersion,
+          max_retries: job.maxRetries,
+          timeout_ms: timeoutMs,
+          expires_in_ms: job.expiresAt == null ? (job.expireAfterMs ?? null) : null,
+          metadata: job.metadata ?? null,
+          lane: job.lane ?? null,
+          weight: job.weight ?? 1,
+          priority: job.priority ?? 0,
+          delivery: job.delivery ?? null,
+          spread_key: spreadKey(job),
+        },
   }
 }
 

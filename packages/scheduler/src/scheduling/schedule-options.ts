@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
+import type { WindowOptions } from '../job/delivery.ts'
 import type { JobOptions, WhenOptions } from '../job/job-options.ts'
 
 export type { WhenOptions } from '../job/job-options.ts'
@@ -9,6 +10,9 @@ export type ScheduleOptions = JobOptions & {
   /** Your own open transaction: the job exists if and only if it commits. A `pg` client, a PGlite transaction, or `fromDrizzle`, `fromKysely`, `fromKnex`, `fromPrisma`, `fromPostgresJs`. */
   transaction?: Queryable | PgLikeClient
 }
+
+/** Your own open transaction, for calls that change or read what is there already. */
+export type TransactionOption = Pick<ScheduleOptions, 'transaction'>
 
 /** A `pg` client inside a transaction, as it is. */
 export interface PgLikeClient {
@@ -31,10 +35,11 @@ export type BulkJob = ScheduleOptions & {
 }
 
 /** What may be changed of a pending job. */
-export type JobChanges = WhenOptions & {
-  /** Checked against the job's definition, if this process knows it. */
-  payload?: unknown
-  /** As in a scheduling call. */
-  priority?: number
-  maxRetries?: number
-}
+export type JobChanges = WhenOptions &
+  WindowOptions & {
+    /** Checked against the job's definition, if this process knows it. */
+    payload?: unknown
+    /** As in a scheduling call. */
+    priority?: number
+    maxRetries?: number
+  }

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import type { Delivery } from '../job/delivery.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
@@ -23,6 +24,8 @@ export interface JobChange {
   readonly hint: boolean
   readonly priority?: number | null
   readonly maxRetries?: number | null
+  /** What it keeps of its window; null: nothing; left out: as it is. */
+  readonly delivery?: Delivery | null | undefined
 }
 
 /** Changes a pending job. False when it is not pending (any more). */
@@ -33,6 +36,8 @@ export async function changeJob(database: Queryable, tables: Tables, change: Job
          payload_version = coalesce($3::int, payload_version),
          scheduled_time = ${DUE}, ready_at = case when ready_at = 'infinity' then ready_at
            else ${readyAt(DUE, 'coalesce($10::int, priority)')} end,
+         options = case when $12::text is null then options
+           else nullif((coalesce(options, '{}') - 'delivery'::text) || $12::text::jsonb, '{}') end,
          priority = coalesce($10::int, priority), max_retries = coalesce($11::int, max_retries)
        where job_id = $1::text and lease_token is null returning job_id
      ), hint as materialized (select pg_notify($7::text, 'due') from changed where $6::boolean)
@@ -49,6 +54,7 @@ export async function changeJob(database: Queryable, tables: Tables, change: Job
       change.now,
       change.priority ?? null,
       change.maxRetries ?? null,
+      change.delivery === undefined ? null : JSON.stringify({ delivery: change.delivery ?? undefined }),
     ],
   )
   return changed.rows.length > 0

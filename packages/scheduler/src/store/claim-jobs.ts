@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import type { Delivery } from '../job/delivery.ts'
 import { oneMore } from './one-more.ts'
 import { isNotPaused } from './pauses.ts'
 import { SECONDS_PER_POINT } from './ready-at.ts'
@@ -25,6 +26,9 @@ export interface UncommonFields {
   /** What its start counts against a rate. */
   readonly weight: number
   readonly priority: number
+  readonly delivery: Delivery | null
+  /** What its place after an opening of its window depends on; null: its id. */
+  readonly spread_key: string | null
 }
 
 /** A job this runner now holds under a lease. */
@@ -56,6 +60,8 @@ export const ORDINARY: UncommonFields = Object.freeze({
   admitted: false,
   weight: 1,
   priority: 0,
+  delivery: null,
+  spread_key: null,
 })
 
 /** How many jobs of one type are wanted. */
@@ -147,4 +153,5 @@ const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 
          'timeout_ms', timeout_ms, 'schedule_id', schedule_id,
          'occurrence_ms', date_part('epoch', occurrence) * 1000,
          'expires_in_ms', date_part('epoch', expires_at - started_at) * 1000, 'metadata', metadata, 'lane', lane,
-         'admitted', admitted, 'weight', coalesce((options->>'weight')::int, 1), 'priority', priority) end`
+         'admitted', admitted, 'weight', coalesce((options->>'weight')::int, 1), 'priority', priority,
+         'delivery', options->'delivery', 'spread_key', coalesce(unique_key, subjects[1])) end`

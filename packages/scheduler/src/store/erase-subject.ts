@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import { dependencyTable } from './dependency-table.ts'
 import { durableTables } from './durable-tables.ts'
+import { periodsTable } from './unique-periods.ts'
 import type { Tables } from './tables.ts'
 
 export interface ErasedSubject {
@@ -35,6 +36,8 @@ export async function eraseSubject(transaction: Queryable, tables: Tables, subje
        delete from ${durableTables(tables).steps} where job_id in (select job_id from live)
      ), dependencies as (
        delete from ${dependencyTable(tables)} where child_id in (select job_id from live)
+     ), periods as (
+       delete from ${periodsTable(tables)} where ${ABOUT}
      ), hint as materialized (
        select pg_notify($2::text, 'cancel:' || job_id) from live where lease_token is not null
      )

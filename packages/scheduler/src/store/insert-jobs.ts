@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import type { Delivery } from '../job/delivery.ts'
 import type { ParentLink } from './store-dependencies.ts'
 import { isNotPaused } from './pauses.ts'
 import { readyAt } from './ready-at.ts'
@@ -17,6 +18,8 @@ export interface NewJob {
   readonly maxRetries: number
   readonly timeoutMs?: number | null
   readonly uniqueKey?: string | null
+  /** Milliseconds for which the key is taken from now on; kept in a table of its own. */
+  readonly uniqueForMs?: number | null
   readonly scheduleId?: string | null
   readonly occurrence?: string | null
   readonly priority?: number
@@ -37,6 +40,8 @@ export interface NewJob {
   readonly waits?: boolean
   /** Its name in its workflow. */
   readonly name?: string
+  /** What it keeps of its delivery window. */
+  readonly delivery?: Delivery | null
   /** Store it as claimed by the runner of the request. */
   readonly claim?: boolean
 }
@@ -189,7 +194,8 @@ export function isPlain(job: NewJob): boolean {
     job.weight == null &&
     !job.awaited &&
     !job.waits &&
-    job.name === undefined
+    job.name === undefined &&
+    job.delivery == null
   )
 }
 
@@ -233,11 +239,20 @@ function rowOf(job: NewJob): string {
   return `${row},${more}]`
 }
 
-/** What few of the few have: they share a column. A job that waits has a deadline when it is known when it is due. */
-function optionsOf({ weight, name, waits, expiresAt, expireAfterMs }: NewJob): object | undefined {
+/**
+ * What has no column of its own: few of the few have it. The deadline of a job that waits is set when it is known when
+ * it is due.
+ */
+function optionsOf(job: NewJob): Readonly<Record<string, unknown>> | undefined {
+  const { weight, name, waits, expiresAt, expireAfterMs, delivery } = job
   const later = waits && expiresAt == null ? expireAfterMs : null
-  if (weight == null && name === undefined && later == null) return undefined
-  return { weight: weight ?? undefined, name, expire_after_ms: later ?? undefined }
+  if (weight == null && name === undefined && later == null && delivery == null) return undefined
+  return {
+    weight: weight ?? undefined,
+    name,
+    expire_after_ms: later ?? undefined,
+    delivery: delivery ?? undefined,
+  }
 }
 
 async function holdersOf(

@@ -1,5 +1,7 @@
 import type { Queryable } from '../database/database.ts'
+import type { Delivery } from '../job/delivery.ts'
 import type { AttemptOutcome, JobStatus } from '../job/job.ts'
+import { PUT_OFF } from './find-delivery.ts'
 import type { Tables } from './tables.ts'
 
 /** A process that runs jobs, as the facts name it. */
@@ -33,6 +35,9 @@ export interface JobFactsRow {
   readonly host: string | null
   readonly process_id: number | null
   readonly lease_ms: number | null
+  readonly delivery: Delivery | null
+  readonly put_off: boolean
+  readonly spread_key: string
   readonly runners: RunnerFact[]
 }
 
@@ -51,6 +56,8 @@ export async function readJobFacts(
        ${ms('job.started_at')} as started_ms, ${ms('job.completed_at')} as completed_ms,
        ${ms('job.expires_at')} as expires_ms, job.timeout_ms::float8, job.retry_count, job.max_retries,
        job.last_outcome, left(job.error_message, 300) as error_message, job.cancel_requested, job.lane,
+       job.options->'delivery' as delivery, ${PUT_OFF} as put_off,
+       coalesce(job.unique_key, job.subjects[1], job.job_id) as spread_key,
        job.runner_id::text, holder.host, holder.process_id, ${ms('holder.lease_until')} as lease_ms,
        coalesce((select jsonb_agg(jsonb_build_object('runner_id', runner_id, 'host', host, 'process_id', process_id,
            'handles', job.job_type = any (job_types)) order by started_at)

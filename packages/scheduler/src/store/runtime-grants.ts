@@ -1,6 +1,7 @@
 import { quoteIdentifier } from '../database/identifier.ts'
 import { dependencyTable } from './dependency-table.ts'
 import { durableTables } from './durable-tables.ts'
+import { periodsTable } from './unique-periods.ts'
 import type { Tables } from './tables.ts'
 
 /**
@@ -12,7 +13,7 @@ export function runtimeGrants(tables: Tables, role: string): string[] {
   const to = `to ${quoteIdentifier(role, 'role')}`
   const { schema, jobs, live, finished, history, attempts, executions, runners, schedules, lanes, pauses } = tables
   const { steps, events, topics } = durableTables(tables)
-  const kept = [steps, events, topics, dependencyTable(tables), `${schema}.belfry_audit`]
+  const kept = [steps, events, topics, dependencyTable(tables), periodsTable(tables), `${schema}.belfry_audit`]
   const changed = [live, finished, runners, schedules, lanes, pauses, ...kept]
   return [
     `grant usage on schema ${schema} ${to}`,

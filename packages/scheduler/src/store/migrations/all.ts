@@ -7,6 +7,7 @@ import { audit } from './0006-audit.ts'
 import { flowControl } from './0007-flow-control.ts'
 import { durable } from './0008-durable.ts'
 import { afterJobs } from './0009-after-jobs.ts'
+import { uniquePeriods } from './0010-unique-periods.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   flowControl,
   durable,
   afterJobs,
+  uniquePeriods,
 ]

@@ -42,6 +42,20 @@ export function zoneOf(timeZone: unknown): Zone {
   }
 }
 
+/** No zone is further from UTC than this. */
+const FARTHEST_OFFSET_MS = 86_400_000
+
+/** The first instant at which a zone's clock shows a wall time, or has gone past it where a gap leaves it out. */
+export function firstReaching(zone: Zone, wall: number): number {
+  for (let at = wall - FARTHEST_OFFSET_MS; at <= wall + FARTHEST_OFFSET_MS; ) {
+    const segment = zone.segmentAt(at)
+    const instant = Math.max(segment.from, wall - segment.offset)
+    if (instant < segment.to) return instant
+    at = segment.to
+  }
+  return wall
+}
+
 const UNCHANGING: Segment = { from: -Infinity, to: Infinity, offset: 0, before: 0 }
 
 function segmentsOf(clock: Intl.DateTimeFormat, year: number): Segment[] {
