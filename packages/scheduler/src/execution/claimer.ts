@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { databaseNow, type Core } from '../core.ts'
-import type { Governor } from '../flow/governor.ts'
+import type { GovernedClaim, Governor } from '../flow/governor.ts'
 import { claimJobs, type ClaimedJob, type ClaimRequest, type WantedJobs } from '../store/claim-jobs.ts'
 import { slotsFor, type PlannedJobs } from './claim-plan.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
-import type { Revalidator } from './revalidator.ts'
+import type { Checks, Revalidator } from './revalidator.ts'
 
 /** Jobs that came under one lease. */
 export interface Claimed {
@@ -114,45 +114,40 @@ export class Claimer {
     wish: { jobType: string; limit: number; lookAheadMs: number },
     accept: (claimed: Claimed) => void,
   ): Promise<Found> {
-    const { jobType } = wish
+    const { jobType, lookAheadMs } = wish
     const isChecked = this.#revalidator.checkOf(jobType) !== undefined
     const limit = isChecked ? Math.min(wish.limit, MOST_CHECKED) : wish.limit
-    let seen = 0
-    let againInMs: number | null = null
+    let found: GovernedClaim = { jobs: [], seen: 0, againInMs: null }
+    let dropped = false
     const jobs = await this.#underLease(accept, async lease => {
+      const checks = isChecked ? this.#revalidator.begin(lease.leaseToken) : undefined
       const request = { ...lease, limit, now: databaseNow(this.#core) }
       if (this.#governor.limitsOf(jobType)) {
-        const sift = isChecked ? this.#revalidator.begin(lease.leaseToken) : undefined
-        const found = await this.#governor.claim(jobType, { ...request, sift: sift?.sift })
-        seen = found.seen
-        againInMs = found.againInMs
-        await sift?.committed()
-        return found.jobs
+        found = await this.#governor.claim(jobType, { ...request, sift: checks?.sift })
+      } else {
+        // A job whose facts may change until it is due is not taken before.
+        const claim = { ...request, wanted: [{ jobType, most: limit }], lookAheadMs: checks ? 0 : lookAheadMs }
+        found = await this.#claimUngoverned(claim, checks)
       }
-      const wanted = [{ jobType, most: limit }]
-      const found = isChecked
-        ? await this.#claimChecked({ ...request, wanted, lookAheadMs: 0 })
-        : await claimJobs(this.#core.database, this.#core.tables, {
-            ...request,
-            wanted,
-            lookAheadMs: wish.lookAheadMs,
-          }).then(all => ({ seen: all.length, jobs: all }))
-      seen = found.seen
+      await checks?.committed()
+      dropped = checks?.dropped ?? false
       return found.jobs
     })
-    return { claimed: jobs.length, seen, filled: seen >= limit, againInMs }
+    // Where some fell out there may be room for others, whatever the limits said before.
+    const { seen, againInMs } = found
+    return { claimed: jobs.length, seen, filled: dropped || seen >= limit, againInMs: dropped ? null : againInMs }
   }
 
-  /** A job that might change its mind until it is due is not taken before. */
-  async #claimChecked(request: ClaimRequest): Promise<{ seen: number; jobs: readonly ClaimedJob[] }> {
+  async #claimUngoverned(request: ClaimRequest, checks: Checks | undefined): Promise<GovernedClaim> {
     const { database, tables } = this.#core
-    const check = this.#revalidator.begin(request.leaseToken)
-    const found = await database.transaction(async transaction => {
+    if (!checks) {
+      const jobs = await claimJobs(database, tables, request)
+      return { jobs, seen: jobs.length, againInMs: null }
+    }
+    return database.transaction(async transaction => {
       const claimed = await claimJobs(transaction, tables, request)
-      return { seen: claimed.length, jobs: await check.sift(transaction, claimed) }
+      return { jobs: await checks.sift(transaction, claimed), seen: claimed.length, againInMs: null }
     })
-    await check.committed()
-    return found
   }
 
   /** A statement that fails may have been carried out: its lease is then in doubt, and no other's. */

@@ -47,6 +47,11 @@ export class Executor {
     return this.#transactions.free
   }
 
+  /** A transactional handler holds the connection that everything else needs too. */
+  get blocksDatabase(): boolean {
+    return this.#transactions.blocksDatabase
+  }
+
   /**
    * Runs one attempt; `onFree` is called when its slot is free again: when the handler has ended, even if its outcome
    * was settled earlier because it ran into its timeout, or a grace after that timeout. Never throws.

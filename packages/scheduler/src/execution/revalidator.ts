@@ -51,7 +51,7 @@ export class Revalidator {
 }
 
 /** The checks of one claim. */
-class Checks {
+export class Checks {
   readonly #core: Core
   readonly #leaseToken: string
   readonly #settler: Settler
@@ -65,6 +65,12 @@ class Checks {
     this.#core = core
     this.#leaseToken = parts.leaseToken
     this.#settler = parts.settler
+  }
+
+  /** Something that was claimed does not run: there may be room for others. */
+  get dropped(): boolean {
+    const dropped = [this.#over, this.#again, this.#postponed, this.#clashed, this.#unasked]
+    return dropped.some(each => each.length > 0)
   }
 
   /** Answers those that shall run; what becomes of the others is written in the same transaction. */

@@ -102,7 +102,10 @@ export class Runner {
   async stop(gracePeriodMs: number): Promise<void> {
     this.#strandedTimer?.cancel()
     // A database that does not answer at all must not keep the process: its claim, if it comes true, runs out.
-    const answers = await this.#patiently(this.#poller.stop())
+    const stopped = this.#poller.stop()
+    // A transaction that holds the only connection has to end before anything can be said to the database.
+    if (this.#executor.blocksDatabase) await this.#finishOrGiveUp(gracePeriodMs)
+    const answers = await this.#patiently(stopped)
     if (!answers) this.#poller.abandon()
     const stored = await this.#patiently(this.#reservationsEnded())
     const released = answers && stored && (await this.#releaseWaiting())

@@ -37,8 +37,16 @@ export class Transactions {
    * renewed meanwhile.
    */
   get longestMs(): number {
-    const { database, options } = this.#core
-    return database.maxConnections < KEPT_CONNECTIONS ? options.leaseMs / 2 : Number.POSITIVE_INFINITY
+    return this.#isAlone ? this.#core.options.leaseMs / 2 : Number.POSITIVE_INFINITY
+  }
+
+  /** A transaction is open that everything else has to wait for. */
+  get blocksDatabase(): boolean {
+    return this.#isAlone && this.#open.size > 0
+  }
+
+  get #isAlone(): boolean {
+    return this.#core.database.maxConnections < KEPT_CONNECTIONS
   }
 
   /** Its handler is about to start. */

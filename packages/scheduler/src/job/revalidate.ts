@@ -20,10 +20,7 @@ export interface RevalidateContext {
 export type RevalidateAnswer = 'run' | { readonly skip: string } | { readonly postpone: Date | Duration }
 
 /** Says in the transaction of the claim whether a due job is still relevant. What it throws is a failed attempt. */
-export type Revalidate<Payload> = (
-  payload: Payload,
-  context: RevalidateContext,
-) => RevalidateAnswer | Promise<RevalidateAnswer>
+export type Revalidate<Payload> = (payload: Payload, context: RevalidateContext) => Promise<RevalidateAnswer>
 
 /** An answer, checked. */
 export type Relevance = { readonly skip: string } | { readonly postpone: Wake } | 'run'
