@@ -325,6 +325,6 @@ describeOnBothEngines('batch handlers', engine => {
     )
     await scheduler.runDueJobs()
     expect(calls).toContainEqual([1])
-    expect(calls.flat().toSorted()).toEqual([0, 1, 2])
+    expect(calls.flat().toSorted((a, b) => a - b)).toEqual([0, 1, 2])
   })
 })
