@@ -56,7 +56,8 @@ it('still relevant: whoever came back gets no follow-up, whoever sleeps gets it 
     `create table people (name text primary key, last_seen timestamptz not null default now(), asleep_until timestamptz)`,
   )
   await database.pool.query(
-    "insert into people values ('ada'), ('bo'), ('cy', now(), now() + interval '5 hours'), ('di')",
+    `insert into people (name, asleep_until)
+     values ('ada', null), ('bo', null), ('cy', now() + interval '5 hours'), ('di', null)`,
   )
   const sent: string[] = []
   const followUp = followUps(person => Promise.resolve(void sent.push(person)))

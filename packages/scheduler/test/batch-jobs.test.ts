@@ -327,4 +327,58 @@ describeOnBothEngines('batch handlers', engine => {
     expect(calls).toContainEqual([1])
     expect(calls.flat().toSorted((a, b) => a - b)).toEqual([0, 1, 2])
   })
+
+  it('each job has its own fence: one that was taken away is refused, the others complete', async () => {
+    const schema = `fenced_${engine.database.kind}`
+    const job = defineBatchJob<N>({
+      type: 'fenced',
+      handler: async jobs => {
+        await engine.database.query(
+          `update ${schema}.scheduled_jobs_live set lease_token = gen_random_uuid() where job_id = $1::text`,
+          [jobs[1]?.jobId],
+        )
+      },
+    })
+    const { scheduler } = await make({ jobs: [job], schema })
+    const lost: string[] = []
+    scheduler.on('job:lease-lost', event => lost.push(event.jobId))
+    const ids = await many(scheduler, job, 3)
+    await scheduler.runDueJobs()
+    expect(lost).toEqual([ids[1]?.jobId])
+    const statuses = await Promise.all(ids.map(async id => (await scheduler.getJob(id))?.status))
+    expect(statuses).toEqual(['completed', 'running', 'completed'])
+  })
+
+  it('a call that is deaf to its timeout: each job has failed by it, and the slot goes to the next call', async () => {
+    const free = gate()
+    const running = gate()
+    const calls: number[] = []
+    const job = defineBatchJob<N>({
+      type: 'deaf',
+      timeout: '1m',
+      maxRetries: 0,
+      handler: async jobs => {
+        calls.push(jobs.length)
+        running.open()
+        if (calls.length === 1) await free.promise
+      },
+    })
+    const { scheduler, clock } = await make({ jobs: [job] })
+    await scheduler.start()
+    const overrun: string[] = []
+    scheduler.on('job:overrun', event => overrun.push(event.jobId))
+    const ids = await many(scheduler, job, 2)
+    await running.promise
+    const failed = Promise.all(ids.map(({ jobId }) => nextSettled(scheduler, event => event.jobId === jobId)))
+    clock.advance('1m')
+    expect(await failed).toMatchObject(ids.map(() => ({ outcome: 'failed', error: { code: 'BELFRY_JOB_TIMEOUT' } })))
+    expect(overrun.toSorted()).toEqual(ids.map(each => each.jobId).toSorted())
+    const next = nextSettled(scheduler)
+    await scheduler.scheduleJob(job, { n: 9 })
+    clock.advance('5s')
+    expect(await next).toMatchObject({ outcome: 'completed' })
+    free.open()
+    await scheduler.stop()
+    expect(calls).toEqual([2, 1])
+  })
 })

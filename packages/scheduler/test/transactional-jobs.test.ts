@@ -165,6 +165,32 @@ describeOnBothEngines('transactional handlers', engine => {
     expect(await notes()).toEqual([])
   })
 
+  it('a stopping process rolls back what does not end in time, and gives back what waits', async () => {
+    const { write, notes, schema } = await make()
+    const running = gate()
+    const job = defineJob<Note>({
+      type: 'halted',
+      transactional: true,
+      handler: async ({ text }, { tx, signal }) => {
+        await write(tx, text)
+        running.open()
+        await new Promise(resolve => signal.addEventListener('abort', resolve))
+      },
+    })
+    const scheduler = new Scheduler({ database: engine.database, schema, jobs: [job], gracePeriod: 0 })
+    await scheduler.migrate()
+    const ids = await scheduler.scheduleJobs(
+      Array.from({ length: 12 }, (_, n) => ({ job, payload: { text: `note ${n}` } })),
+    )
+    await scheduler.start()
+    await running.promise
+    await scheduler.stop()
+    expect(await notes()).toEqual([])
+    for (const id of ids) {
+      expect(await scheduler.getJob(id)).toMatchObject({ status: 'pending', retryCount: 0, lostCount: 0 })
+    }
+  })
+
   it('progress and heartbeats work inside; what would outlive a rollback is refused', async () => {
     const { schema } = await make()
     const refused: unknown[] = []
@@ -321,4 +347,63 @@ it('on one connection a transaction ends before the lease does, and the attempt 
   expect(await settled).toMatchObject({ outcome: 'failed', error: { code: 'BELFRY_JOB_TIMEOUT' } })
   await scheduler.stop()
   await pglite.close()
+})
+
+it('through postgres.js: transactions and checks at the claim', async () => {
+  const { default: postgres } = await import('postgres')
+  const { fromPostgresJs } = await import('belfry/database')
+  const test = await createTestDatabase()
+  const sql = postgres(test.url, { max: 5, onnotice: () => {} })
+  await sql`create table notes (text text)`
+  const job = defineJob<Note>({
+    type: 'note',
+    transactional: true,
+    maxRetries: 0,
+    revalidate: async ({ text }, { tx }) => {
+      await tx.query('select 1 from notes for share')
+      return text === 'skipped' ? { skip: 'not this one' } : 'run'
+    },
+    handler: async ({ text }, { tx }) => {
+      await tx.query('insert into notes values ($1::text)', [text])
+      if (text === 'failing') throw new Error('after the write')
+    },
+  })
+  const scheduler = new Scheduler({ database: fromPostgresJs(sql), jobs: [job] })
+  await scheduler.migrate()
+  const texts = ['kept', 'failing', 'skipped']
+  const ids = await scheduler.scheduleJobs(texts.map(text => ({ job, payload: { text } })))
+  await scheduler.runDueJobs()
+  expect([...(await sql`select text from notes`)]).toEqual([{ text: 'kept' }])
+  const statuses = await Promise.all(ids.map(async id => (await scheduler.getJob(id))?.status))
+  expect(statuses).toEqual(['completed', 'failed', 'cancelled'])
+  await sql.end()
+  await test.drop()
+})
+
+it('statements end with the attempt, and a stricter bound of the program’s own stays', async () => {
+  const test = await createTestDatabase()
+  const { Pool } = await import('pg')
+  const strict = new Pool({ connectionString: test.url, max: 5, statement_timeout: 2_000 })
+  const seen: unknown[] = []
+  const job = defineJob({
+    type: 'bounded',
+    transactional: true,
+    timeout: '1m',
+    handler: async (_payload, { tx }) => {
+      const bounds = `select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock`
+      seen.push((await tx.query(bounds)).rows[0])
+    },
+  })
+  for (const pool of [test.pool, strict]) {
+    const scheduler = new Scheduler({ database: fromPool(pool), jobs: [job], clock: new TestClock() })
+    await scheduler.migrate()
+    await scheduler.scheduleJob(job, {})
+    await scheduler.runDueJobs()
+  }
+  expect(seen).toEqual([
+    { statement: '1min', lock: '1min' },
+    { statement: '2s', lock: '1min' },
+  ])
+  await strict.end()
+  await test.drop()
 })

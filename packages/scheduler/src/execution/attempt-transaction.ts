@@ -30,15 +30,23 @@ export class AttemptTransaction implements Queryable {
 
 /**
  * Bounds what the statements of a transaction may take, where the server counts it: a statement that is under way keeps a
- * rollback waiting.
+ * rollback waiting. A stricter bound of the program's own stays.
  */
 export async function boundStatements(
   transaction: Queryable,
   bounds: { statementMs: number; lockMs: number },
 ): Promise<void> {
-  const ms = (value: number) => String(Math.max(1, Math.ceil(value)))
+  const ms = (value: number) => Math.max(1, Math.ceil(value))
   await transaction.query(
-    `select set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $2::text, true)`,
+    `select set_config('statement_timeout', ${stricter('statement_timeout', '$1::int')}, true),
+       set_config('lock_timeout', ${stricter('lock_timeout', '$2::int')}, true)`,
     [ms(bounds.statementMs), ms(bounds.lockMs)],
   )
+}
+
+/** A setting of 0 is none. */
+function stricter(setting: string, ms: string): string {
+  const present = `current_setting('${setting}')`
+  return `case when date_part('epoch', ${present}::interval) * 1000 between 1 and ${ms} then ${present}
+         else (${ms})::text end`
 }

@@ -78,7 +78,7 @@ export class Checks {
     if (jobs.length === 0) return jobs
     const { clock, options, database } = this.#core
     if (database.kind === 'server') {
-      await boundStatements(transaction, { statementMs: LONGEST_CHECK_MS, lockMs: LONGEST_LOCK_WAIT_MS })
+      await boundStatements(transaction, { statementMs: this.#longestMs, lockMs: LONGEST_LOCK_WAIT_MS })
     }
     const until = clock.monotonic() + options.leaseMs / CHECKS_PER_LEASE
     const kept: ClaimedJob[] = []
@@ -90,6 +90,11 @@ export class Checks {
     }
     await this.#write(transaction)
     return kept
+  }
+
+  /** Never so long that an embedded database, which does nothing else meanwhile, could not renew its lease. */
+  get #longestMs(): number {
+    return Math.min(LONGEST_CHECK_MS, Math.round(this.#core.options.leaseMs / CHECKS_PER_LEASE))
   }
 
   /** The transaction is committed: now it may be told. */
@@ -164,8 +169,9 @@ export class Checks {
         signal: timeUp.signal,
       }),
     )
-    const late = sleep(this.#core.clock, LONGEST_CHECK_MS, ended.signal).then(() => {
-      const error = new BelfryError('BELFRY_JOB_TIMEOUT', `revalidate ran longer than ${LONGEST_CHECK_MS} ms`)
+    const longestMs = this.#longestMs
+    const late = sleep(this.#core.clock, longestMs, ended.signal).then(() => {
+      const error = new BelfryError('BELFRY_JOB_TIMEOUT', `revalidate ran longer than ${longestMs} ms`)
       if (!ended.signal.aborted) timeUp.abort(error)
       throw error
     })
