@@ -10,7 +10,7 @@ import { admitJobs } from '../store/admit-jobs.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import { postponeClaimed, type PostponedJob } from '../store/postpone-claimed.ts'
 import { releaseJobs } from '../store/release-jobs.ts'
-import { settleFinished, type FinishedAttempt } from '../store/settle-finished.ts'
+import { settleFinished, type FinishedAttempt, type Settled } from '../store/settle-finished.ts'
 import { settlePending, type UnfinishedAttempt } from '../store/settle-pending.ts'
 import { AttemptTransaction, boundStatements } from './attempt-transaction.ts'
 import { HeldJob } from './held-job.ts'
@@ -60,6 +60,7 @@ export class Checks {
   readonly #postponed: { end: AttemptEnd; row: PostponedJob }[] = []
   readonly #clashed: ClaimedJob[] = []
   readonly #unasked: ClaimedJob[] = []
+  readonly #settled: { readonly ends: readonly AttemptEnd[]; readonly settled: Settled }[] = []
 
   constructor(core: Core, parts: { leaseToken: string; settler: Settler }) {
     this.#core = core
@@ -99,7 +100,7 @@ export class Checks {
 
   /** The transaction is committed: now it may be told. */
   async committed(): Promise<void> {
-    await this.#settler.settledElsewhere([...this.#over, ...this.#again].map(each => each.end))
+    for (const { ends, settled } of this.#settled) await this.#settler.settledElsewhere(ends, settled)
     await this.#settler.freed(this.#postponed.map(each => each.end))
   }
 
@@ -189,12 +190,16 @@ export class Checks {
     const over = this.#over.map(each => each.row)
     const again = this.#again.map(each => each.row)
     const postponed = this.#postponed.map(each => each.row)
-    if (over.length > 0) await settleFinished(transaction, tables, { attempts: over, now })
+    if (over.length > 0) {
+      const settled = await settleFinished(transaction, tables, { attempts: over, now })
+      this.#settled.push({ ends: this.#over.map(each => each.end), settled })
+    }
     if (again.length > 0) {
       // In strict order the followers of a key wait for a retry, as if it had been started.
       const strict = again.filter(each => each.keepsSlot).map(each => each.jobId)
       if (strict.length > 0) await admitJobs(transaction, tables, strict)
-      await settlePending(transaction, tables, { attempts: again, now })
+      const settled = await settlePending(transaction, tables, { attempts: again, now })
+      this.#settled.push({ ends: this.#again.map(each => each.end), settled })
     }
     if (postponed.length > 0) {
       await postponeClaimed(transaction, tables, { jobs: postponed, leaseToken: this.#leaseToken, now })

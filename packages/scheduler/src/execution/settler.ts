@@ -67,11 +67,11 @@ export class Settler {
   }
 
   /** These outcomes were written in a transaction of their own: news and slots follow as for those written here. */
-  async settledElsewhere(ends: readonly AttemptEnd[]): Promise<void> {
+  async settledElsewhere(ends: readonly AttemptEnd[], { refused }: Settled): Promise<void> {
     if (ends.length === 0) return
     const group = ends.map(end => ({ end }))
-    this.#tell(group, NOTHING_REFUSED)
-    await this.#freeSlots(group, NOTHING_REFUSED)
+    this.#tell(group, refused)
+    await this.#freeSlots(group, refused)
     // A transaction may have stored jobs along.
     this.#hooks.onAgain()
   }
@@ -250,7 +250,7 @@ function isDataError(error: unknown): boolean {
 }
 
 /** Trying again would be refused again. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   return isDataError(error) || (error instanceof BelfryError && error.code === 'BELFRY_DUPLICATE_JOB_ID')
 }
 

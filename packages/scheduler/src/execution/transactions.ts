@@ -3,12 +3,13 @@ import type { Queryable } from '../database/database.ts'
 import type { FollowingJobs } from '../durable/outbox.ts'
 import { BelfryError } from '../errors.ts'
 import { NonRetryableError } from '../job/control-errors.ts'
+import { recordError } from '../job/error-record.ts'
 import { lockAttempt } from '../store/lock-attempt.ts'
-import { settleFinished } from '../store/settle-finished.ts'
+import { settleFinished, type Settled } from '../store/settle-finished.ts'
 import { boundStatements } from './attempt-transaction.ts'
 import type { HeldJob } from './held-job.ts'
 import { recordOf, type AttemptEnd } from './settlement.ts'
-import type { Settler } from './settler.ts'
+import { isRefusal, type Settler } from './settler.ts'
 import type { TransactionalAttempt } from './transactional-attempt.ts'
 
 /** Connections that transactional handlers leave to the scheduler: one listens, one claims, one settles and renews. */
@@ -67,7 +68,7 @@ export class Transactions {
   async run(held: HeldJob, context: TransactionalAttempt, call: () => Promise<unknown>): Promise<unknown> {
     let work: Promise<unknown> | undefined
     let end: AttemptEnd | undefined
-    let committing = false
+    let settled: Settled | undefined
     held.handlerEnded = true
     try {
       await this.#core.database.transaction(async transaction => {
@@ -86,23 +87,23 @@ export class Transactions {
         } finally {
           context.transaction.close()
         }
-        await this.#complete(transaction, end, context)
+        const written = await this.#complete(transaction, end, context)
         if (isRefused(held)) throw held.abortReason
         // From here on only the commit decides: neither the clock nor a shutdown does.
         held.settled = true
-        committing = true
+        settled = written
       })
     } catch (error) {
-      if (committing) held.settled = false
+      if (settled) held.settled = false
       this.release(held)
       await work?.catch(() => {})
       throw error
     }
-    if (end) await this.#settler.settledElsewhere([end])
+    if (end && settled) await this.#settler.settledElsewhere([end], settled)
     return undefined
   }
 
-  async #complete(transaction: Queryable, end: AttemptEnd, context: TransactionalAttempt): Promise<void> {
+  async #complete(transaction: Queryable, end: AttemptEnd, context: TransactionalAttempt): Promise<Settled> {
     const { held } = end
     const { tables, options } = this.#core
     const following = (await context.outbox?.collect()) ?? []
@@ -111,15 +112,14 @@ export class Transactions {
     else if (row.cancel_requested) held.abort(new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
     if (isRefused(held)) throw held.abortReason
     const record = recordOf(end, options.maxPayloadBytes)
-    if ('over' in record) {
-      await settleFinished(transaction, tables, { attempts: [record.over], now: databaseNow(this.#core) })
+    const attempts = 'over' in record ? [record.over] : []
+    const settled = await settleFinished(transaction, tables, { attempts, now: databaseNow(this.#core) })
+    if (following.length > 0) {
+      await this.#following.store(transaction, following).catch((error: unknown) => {
+        throw isRefusal(error) ? hopeless(error) : error
+      })
     }
-    if (following.length === 0) return
-    try {
-      await this.#following.store(transaction, following)
-    } catch (error) {
-      throw hopeless(error)
-    }
+    return settled
   }
 
   /** A statement of the handler must not keep the rollback waiting past its time. */
@@ -140,9 +140,9 @@ function isRefused({ abortReason }: HeldJob): boolean {
 }
 
 /** A job whose followers cannot be stored, an id being taken, has failed: trying again would ask for the same. */
-function hopeless(error: unknown): unknown {
-  if (!(error instanceof BelfryError) || error.code !== 'BELFRY_DUPLICATE_JOB_ID') return error
-  return Object.assign(new NonRetryableError(error.message, { cause: error }), { code: error.code })
+function hopeless(error: unknown): Error {
+  const { code, message } = recordError(error)
+  return Object.assign(new NonRetryableError(message, { cause: error }), code !== null && { code })
 }
 
 /** Answers what the work does, unless the attempt is aborted before: its transaction is not kept open for the deaf. */
