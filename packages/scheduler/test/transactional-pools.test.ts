@@ -57,18 +57,32 @@ it('on one connection a transaction ends before the lease does, and the attempt 
   const { PGlite } = await import('@electric-sql/pglite')
   const { fromPglite } = await import('belfry/database')
   const pglite = await PGlite.create()
+  const clock = new TestClock()
+  const running = gate()
   const job = defineJob({
     type: 'endless',
     transactional: true,
     maxRetries: 0,
-    handler: () => new Promise(() => {}),
+    handler: () => {
+      running.open()
+      return new Promise(() => {})
+    },
   })
-  const scheduler = new Scheduler({ database: fromPglite(pglite), jobs: [job], lease: '1s', gracePeriod: 0 })
+  const scheduler = new Scheduler({ database: fromPglite(pglite), clock, jobs: [job], lease: '30s', gracePeriod: 0 })
   await scheduler.start()
+  const lost: unknown[] = []
+  scheduler.on('job:lease-lost', event => lost.push(event))
   const settled = nextSettled(scheduler)
   await scheduler.scheduleJob(job, {})
+  await running.promise
+  // The lease is to be renewed now; that waits for the transaction.
+  clock.advance('14s')
+  clock.advance('1s')
   expect(await settled).toMatchObject({ outcome: 'failed', error: { code: 'BELFRY_JOB_TIMEOUT' } })
+  expect(lost).toEqual([])
+  const ticking = setInterval(() => clock.advance('1s'), 5)
   await scheduler.stop()
+  clearInterval(ticking)
   await pglite.close()
 })
 
