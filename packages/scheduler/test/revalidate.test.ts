@@ -232,7 +232,10 @@ describeOnBothEngines('still relevant?', engine => {
 })
 
 /** What the pages promise: a person who comes back at the very moment at which a follow-up is due. */
-async function followUps(answered: () => Promise<void> = () => Promise.resolve()) {
+async function followUps(
+  answered: () => Promise<void> = () => Promise.resolve(),
+  sending: Promise<void> = Promise.resolve(),
+) {
   const test = await createTestDatabase(6)
   await test.pool.query('create table people (id int primary key, seen int not null)')
   await test.pool.query('insert into people values (42, 0)')
@@ -246,7 +249,10 @@ async function followUps(answered: () => Promise<void> = () => Promise.resolve()
       await answered()
       return rows[0]?.seen === seen ? 'run' : { skip: 'she came back' }
     },
-    handler: ({ seen }) => void sent.push(seen),
+    handler: async ({ seen }) => {
+      sent.push(seen)
+      await sending
+    },
   })
   const scheduler = new Scheduler({ database: fromPool(test.pool), jobs: [job] })
   await scheduler.migrate()
@@ -270,8 +276,8 @@ it('she came back first: the check waits for her transaction, and sees it', asyn
 })
 
 it('the claim was first: who would cancel the job waits for it, and learns that it runs', async () => {
-  let cancel: Promise<unknown> = Promise.resolve()
   const checked = gate()
+  const told = gate()
   const story = await followUps(async () => {
     checked.open()
     // Until her transaction waits for the row of the job.
@@ -279,18 +285,18 @@ it('the claim was first: who would cancel the job waits for it, and learns that 
       const { rows } = await story.test.pool.query("select 1 from pg_stat_activity where wait_event_type = 'Lock'")
       if (rows.length > 0) return
     }
-  })
+  }, told.promise)
   const { test, scheduler, jobId, sent } = story
   const ran = scheduler.runDueJobs()
   await checked.promise
   const client = await test.pool.connect()
   await client.query('begin')
-  cancel = scheduler.cancelJob(jobId, { transaction: client })
-  await ran.catch(() => {})
-  expect(await cancel).toBe('requested')
+  expect(await scheduler.cancelJob(jobId, { transaction: client })).toBe('requested')
   await client.query('update people set seen = seen + 1 where id = 42')
   await client.query('commit')
   client.release()
+  told.open()
+  await ran
   expect(sent).toEqual([0])
   await test.drop()
 })

@@ -17,6 +17,8 @@ export interface ClaimResult {
   readonly claimed: number
   /** There is probably more. */
   readonly filled: boolean
+  /** Jobs were claimed that do not run after all: there may be room for others, whatever limits said before. */
+  readonly dropped: boolean
   /** Types of which as many came as were asked for: there is probably more. */
   readonly busy: ReadonlySet<string>
   /** Governed types that may start nothing (more) now. */
@@ -44,6 +46,7 @@ interface Found {
   readonly seen: number
   /** As many as were asked for: there is probably more. */
   readonly filled: boolean
+  readonly dropped: boolean
   readonly againInMs: number | null
 }
 
@@ -72,6 +75,7 @@ export class Claimer {
     let claimed = 0
     let slots = 0
     let filled = false
+    let dropped = false
     const free = order.wanted.filter(each => !this.#isApart(each))
     if (free.length > 0) {
       const jobs = await this.#underLease(accept, lease => this.#claimFree({ ...order, wanted: free }, lease))
@@ -88,6 +92,7 @@ export class Claimer {
       const found = await this.#claimApart({ jobType, limit, lookAheadMs: order.lookAheadMs }, accept)
       claimed += found.claimed
       slots += slotsFor(found.claimed, size)
+      dropped ||= found.dropped
       if (found.filled) {
         busy.add(jobType)
         filled = true
@@ -96,7 +101,7 @@ export class Claimer {
       if (this.#governor.limitsOf(jobType) && (found.againInMs !== null || found.seen === 0)) blocked.add(jobType)
       againInMs = Math.min(againInMs, found.againInMs ?? Number.POSITIVE_INFINITY)
     }
-    return { claimed, filled, busy, blocked, againInMs }
+    return { claimed, filled, dropped, busy, blocked, againInMs }
   }
 
   #isApart({ jobType, size }: PlannedJobs): boolean {
@@ -133,9 +138,8 @@ export class Claimer {
       dropped = checks?.dropped ?? false
       return found.jobs
     })
-    // Where some fell out there may be room for others, whatever the limits said before.
     const { seen, againInMs } = found
-    return { claimed: jobs.length, seen, filled: dropped || seen >= limit, againInMs: dropped ? null : againInMs }
+    return { claimed: jobs.length, seen, filled: seen >= limit, dropped, againInMs }
   }
 
   async #claimUngoverned(request: ClaimRequest, checks: Checks | undefined): Promise<GovernedClaim> {

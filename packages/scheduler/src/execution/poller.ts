@@ -140,7 +140,8 @@ export class Poller {
         this.#moreWaiting = true
         return Number.POSITIVE_INFINITY
       }
-      const { claimed, filled, blocked, againInMs } = await this.#claim(plan)
+      const { claimed, filled, dropped, blocked, againInMs } = await this.#claim(plan)
+      if (dropped) continue
       if (filled) {
         if (this.#isRoomy()) continue
         return Number.POSITIVE_INFINITY

@@ -183,8 +183,8 @@ export class Runner {
         })
         const claims: Claimed[] = []
         const order = { wanted, limit: CLAIM_WHEN_DRAINING, lookAheadMs: 0 }
-        const { claimed, filled } = await this.#claimer.claim(order, each => claims.push(each))
-        if (claimed === 0 && !filled) return attempts
+        const { claimed, filled, dropped } = await this.#claimer.claim(order, each => claims.push(each))
+        if (claimed === 0 && !filled && !dropped) return attempts
         const held = claims.flatMap(({ jobs, lease }) =>
           jobs.map(job => new HeldJob(job, registry.findOrDefault(job.job_type), lease)),
         )
