@@ -35,9 +35,9 @@ function logEvents(events: EventHub, logger: Logger): void {
   events.on('job:lease-lost', ({ jobId, jobType, attempt }) =>
     logger.warn({ event: 'job_lease_lost', job_id: jobId, job_type: jobType, attempt }, 'lease lost, outcome refused'),
   )
-  events.on('job:overrun', ({ jobId, jobType, attempt, timeoutMs }) =>
+  events.on('job:overrun', ({ jobId, jobType, attempt, timeoutMs, running }) =>
     logger.warn(
-      { event: 'handler_overrun', job_id: jobId, job_type: jobType, attempt, timeout_ms: timeoutMs },
+      { event: 'handler_overrun', job_id: jobId, job_type: jobType, attempt, timeout_ms: timeoutMs, running },
       'handler still runs after its timeout; make it obey its signal',
     ),
   )

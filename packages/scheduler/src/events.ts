@@ -22,8 +22,11 @@ export interface SchedulerEvents {
   }
   /** An attempt's result was refused, because its lease was lost; another runner has the job. */
   'job:lease-lost': JobEvent
-  /** A handler still runs after its timeout. */
-  'job:overrun': JobEvent & { readonly timeoutMs: number }
+  /**
+   * A handler still runs after its timeout; 5 s later its slot goes to other jobs. `running`: jobs here whose
+   * handler does so, this one among them.
+   */
+  'job:overrun': JobEvent & { readonly timeoutMs: number; readonly running: number }
   /** A job of a runner that stopped renewing its lease was taken back. `gaveUp`: it was lost too often and failed. */
   'job:rescued': { readonly jobId: string; readonly jobType: string; readonly gaveUp: boolean }
   /** A schedule's occurrence became a job, or was skipped (the last one still runs, or it was missed). */

@@ -31,6 +31,7 @@ export {
   type IsolatedOptions,
 } from './isolation/isolated.ts'
 export type { Backoff } from './job/backoff.ts'
+export type { BatchAnswer, BatchCall, BatchHandler, BatchJob, BatchOptions } from './job/batch.ts'
 export type {
   ConfirmedEffect,
   DependencyCounts,
@@ -46,11 +47,17 @@ export type { FlowJob, FlowJobs, FlowLink } from './scheduling/flow-graph.ts'
 export type { ScheduledBatch } from './scheduling/workflows.ts'
 export { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from './job/control-errors.ts'
 export {
+  defineBatchJob,
   defineJob,
   type AnyJobDefinition,
+  type BatchJobDefinitionOptions,
+  type CommonJobOptions,
+  type HandlerOptions,
   type JobDefinition,
   type JobDefinitionOptions,
   type JobHandler,
+  type TransactionalContext,
+  type TransactionalHandler,
 } from './job/definition.ts'
 export type { WindowOptions } from './job/delivery.ts'
 export type { DeliveryWindow, OpeningHours, Weekday } from './job/delivery-window.ts'
@@ -68,6 +75,7 @@ export type {
   StoredJob,
 } from './job/middleware.ts'
 export { payloadCipher, type PayloadCipher, type PayloadCipherOptions } from './job/payload-cipher.ts'
+export type { Revalidate, RevalidateAnswer, RevalidateContext } from './job/revalidate.ts'
 export type { HandlerObject } from './job/registry.ts'
 export type { Schema } from './job/standard-schema.ts'
 export type { PruneCounts } from './maintenance/prune.ts'

@@ -14,6 +14,8 @@ export interface RunnerInfo {
   readonly jobTypes: readonly string[]
   /** Jobs it was running at its last heartbeat. */
   readonly running: number
+  /** Those of them whose time is up and whose handler runs on: it does not obey its signal. */
+  readonly overrun: number
   /** Its lease has not run out. */
   readonly alive: boolean
   readonly heartbeatAt: Date
@@ -106,6 +108,7 @@ export async function readStats(core: Core): Promise<SchedulerStats> {
     version: row.version,
     jobTypes: row.job_types,
     running: row.running,
+    overrun: row.overrun,
     alive: row.alive,
     heartbeatAt: new Date(row.heartbeat_ms),
     startedAt: new Date(row.started_ms),

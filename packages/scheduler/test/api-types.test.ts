@@ -1,5 +1,5 @@
-import { defineJob, Scheduler, type Job, type ScheduledJob } from 'belfry'
-import type { Database } from 'belfry/database'
+import { defineBatchJob, defineJob, Scheduler, type BatchJob, type Job, type ScheduledJob } from 'belfry'
+import type { Database, Queryable } from 'belfry/database'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 
@@ -88,7 +88,61 @@ export function calls(scheduler: Scheduler, database: Database): unknown[] {
   ]
 }
 
+/** Never called, as above. */
+export function definitions(scheduler: Scheduler): unknown[] {
+  const type = 'any'
+  const batch = defineBatchJob<{ n: number }>({ type, size: 10, wait: '50ms' })
+  return [
+    scheduler.scheduleJob(batch, { n: 1 }),
+    // @ts-expect-error a payload that does not fit
+    scheduler.scheduleJob(batch, { n: '1' }),
+    defineJob<{ n: number }>({ type, revalidate: async ({ n }) => (n > 0 ? 'run' : { skip: 'none' }) }),
+    defineJob({ type, revalidate: async () => 'run', transactional: true, handler: (_payload, { tx }) => tx }),
+    // @ts-expect-error an answer that says nothing
+    defineJob({ type, revalidate: async () => true }),
+    // @ts-expect-error no transaction was asked for
+    defineJob({ type, handler: (_payload, { tx }) => tx }),
+    // @ts-expect-error no transaction was asked for
+    defineJob({ type, transactional: false, handler: (_payload, { tx }) => tx }),
+    // @ts-expect-error steps outlive a rollback
+    defineJob({ type, transactional: true, handler: (_payload, { step }) => step }),
+    // @ts-expect-error a batch is no transaction
+    defineBatchJob({ type, transactional: true, handler: () => {} }),
+    // @ts-expect-error an answer that fits no job
+    defineBatchJob({ type, handler: () => 5 }),
+    // @ts-expect-error options of a batch
+    defineJob({ type, size: 10, handler: () => {} }),
+  ]
+}
+
 describe('types flow from the definition', () => {
+  it('to batches and transactions', () => {
+    const payload = z.object({ when: z.coerce.date() })
+    defineBatchJob({
+      type: 'batch',
+      payload,
+      handler: (jobs, { signal }) => {
+        expectTypeOf(jobs).toEqualTypeOf<readonly BatchJob<{ when: Date }>[]>()
+        expectTypeOf(signal).toEqualTypeOf<AbortSignal>()
+        return jobs.map(each => each.payload.when)
+      },
+    })
+    defineJob({
+      type: 'transaction',
+      payload,
+      transactional: true,
+      revalidate: async (checked, { tx }) => {
+        expectTypeOf(checked).toEqualTypeOf<{ when: Date }>()
+        expectTypeOf(tx).toEqualTypeOf<Queryable>()
+        return 'run'
+      },
+      handler: (parsed, { tx }) => {
+        expectTypeOf(parsed).toEqualTypeOf<{ when: Date }>()
+        expectTypeOf(tx).toEqualTypeOf<Queryable>()
+      },
+    })
+  })
+
   it('to handlers and answers', () => {
     const job = defineJob({
       type: 'typed',

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { databaseNow, type Core } from '../core.ts'
-import type { Governor } from '../flow/governor.ts'
-import { claimJobs, type ClaimedJob, type WantedJobs } from '../store/claim-jobs.ts'
+import type { GovernedClaim, Governor } from '../flow/governor.ts'
+import { claimJobs, type ClaimedJob, type ClaimRequest, type WantedJobs } from '../store/claim-jobs.ts'
+import { slotsFor, type PlannedJobs } from './claim-plan.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
+import type { Checks, Revalidator } from './revalidator.ts'
 
 /** Jobs that came under one lease. */
 export interface Claimed {
@@ -15,6 +17,8 @@ export interface ClaimResult {
   readonly claimed: number
   /** There is probably more. */
   readonly filled: boolean
+  /** Jobs were claimed that do not run after all: there may be room for others, whatever limits said before. */
+  readonly dropped: boolean
   /** Types of which as many came as were asked for: there is probably more. */
   readonly busy: ReadonlySet<string>
   /** Governed types that may start nothing (more) now. */
@@ -23,22 +27,44 @@ export interface ClaimResult {
   readonly againInMs: number
 }
 
+/** A claim's transaction stays open while its jobs are asked about: no more than this many at a time. */
+const MOST_CHECKED = 20
+
+type Lease = Pick<ClaimRequest, 'runnerId' | 'leaseToken'>
+
 interface ClaimOrder {
-  readonly wanted: readonly WantedJobs[]
+  readonly wanted: readonly PlannedJobs[]
+  /** Most slots. */
   readonly limit: number
   readonly lookAheadMs: number
 }
 
-/** Claims by plan: types without limits in one statement, each governed type under the lock of its limits. */
+/** What a claim of one type found. */
+interface Found {
+  readonly claimed: number
+  /** Rows that were looked at. */
+  readonly seen: number
+  /** As many as were asked for: there is probably more. */
+  readonly filled: boolean
+  readonly dropped: boolean
+  readonly againInMs: number | null
+}
+
+/**
+ * Claims by plan: ordinary types in one statement, each governed type under the lock of its limits, each type that is
+ * asked again at the claim in a transaction of its own, each type with batches by itself, for its rows are no slots.
+ */
 export class Claimer {
   readonly #core: Core
   readonly #governor: Governor
   readonly #leaseKeeper: LeaseKeeper
+  readonly #revalidator: Revalidator
 
-  constructor(core: Core, parts: { governor: Governor; leaseKeeper: LeaseKeeper }) {
+  constructor(core: Core, parts: { governor: Governor; leaseKeeper: LeaseKeeper; revalidator: Revalidator }) {
     this.#core = core
     this.#governor = parts.governor
     this.#leaseKeeper = parts.leaseKeeper
+    this.#revalidator = parts.revalidator
   }
 
   /** Claims and hands over what comes, statement by statement, so that a later failure cannot take it back. */
@@ -47,59 +73,91 @@ export class Claimer {
     const blocked = new Set<string>()
     let againInMs = Number.POSITIVE_INFINITY
     let claimed = 0
+    let slots = 0
     let filled = false
-    const free = order.wanted.filter(each => !this.#governor.limitsOf(each.jobType))
+    let dropped = false
+    const free = order.wanted.filter(each => !this.#isApart(each))
     if (free.length > 0) {
-      const jobs = await this.#underLease(accept, ({ runnerId, leaseToken }) =>
-        this.#claimFree({ ...order, wanted: free }, { runnerId, leaseToken }),
-      )
+      const jobs = await this.#underLease(accept, lease => this.#claimFree({ ...order, wanted: free }, lease))
       for (const jobType of filledTypes(jobs, free)) busy.add(jobType)
       filled = busy.size > 0 || jobs.length >= order.limit
       claimed += jobs.length
+      slots += jobs.length
     }
-    for (const { jobType, most } of order.wanted) {
-      const limit = Math.min(most, order.limit - claimed)
-      if (limit <= 0 || !this.#governor.limitsOf(jobType)) continue
-      const found = await this.#claimGoverned({ jobType, limit }, accept)
-      claimed += found.jobs
-      if (found.seen >= limit) {
+    for (const wish of order.wanted) {
+      const { jobType, size } = wish
+      if (!this.#isApart(wish)) continue
+      const limit = Math.min(wish.most, (order.limit - slots) * size)
+      if (limit <= 0) continue
+      const found = await this.#claimApart({ jobType, limit, lookAheadMs: order.lookAheadMs }, accept)
+      claimed += found.claimed
+      slots += slotsFor(found.claimed, size)
+      dropped ||= found.dropped
+      if (found.filled) {
         busy.add(jobType)
         filled = true
       }
-      if (found.againInMs !== null || found.seen === 0) blocked.add(jobType)
+      // Only what its limits hold back is not waited for by time.
+      if (this.#governor.limitsOf(jobType) && (found.againInMs !== null || found.seen === 0)) blocked.add(jobType)
       againInMs = Math.min(againInMs, found.againInMs ?? Number.POSITIVE_INFINITY)
     }
-    return { claimed, filled, busy, blocked, againInMs }
+    return { claimed, filled, dropped, busy, blocked, againInMs }
   }
 
-  #claimFree(order: ClaimOrder, lease: { runnerId: string; leaseToken: string }): Promise<ClaimedJob[]> {
+  #isApart({ jobType, size }: PlannedJobs): boolean {
+    return (
+      size > 1 || this.#governor.limitsOf(jobType) !== undefined || this.#revalidator.checkOf(jobType) !== undefined
+    )
+  }
+
+  #claimFree(order: ClaimOrder, lease: Lease): Promise<ClaimedJob[]> {
     const { database, tables } = this.#core
     return claimJobs(database, tables, { ...order, ...lease, now: databaseNow(this.#core) })
   }
 
-  async #claimGoverned(
-    wish: { jobType: string; limit: number },
+  async #claimApart(
+    wish: { jobType: string; limit: number; lookAheadMs: number },
     accept: (claimed: Claimed) => void,
-  ): Promise<{ jobs: number; seen: number; againInMs: number | null }> {
-    let seen = 0
-    let againInMs: number | null = null
+  ): Promise<Found> {
+    const { jobType, lookAheadMs } = wish
+    const isChecked = this.#revalidator.checkOf(jobType) !== undefined
+    const limit = isChecked ? Math.min(wish.limit, MOST_CHECKED) : wish.limit
+    let found: GovernedClaim = { jobs: [], seen: 0, againInMs: null }
+    let dropped = false
     const jobs = await this.#underLease(accept, async lease => {
-      const found = await this.#governor.claim(wish.jobType, {
-        ...lease,
-        limit: wish.limit,
-        now: databaseNow(this.#core),
-      })
-      seen = found.seen
-      againInMs = found.againInMs
+      const checks = isChecked ? this.#revalidator.begin(lease.leaseToken) : undefined
+      const request = { ...lease, limit, now: databaseNow(this.#core) }
+      if (this.#governor.limitsOf(jobType)) {
+        found = await this.#governor.claim(jobType, { ...request, sift: checks?.sift })
+      } else {
+        // A job whose facts may change until it is due is not taken before.
+        const claim = { ...request, wanted: [{ jobType, most: limit }], lookAheadMs: checks ? 0 : lookAheadMs }
+        found = await this.#claimUngoverned(claim, checks)
+      }
+      await checks?.committed()
+      dropped = checks?.dropped ?? false
       return found.jobs
     })
-    return { jobs: jobs.length, seen, againInMs }
+    const { seen, againInMs } = found
+    return { claimed: jobs.length, seen, filled: seen >= limit, dropped, againInMs }
+  }
+
+  async #claimUngoverned(request: ClaimRequest, checks: Checks | undefined): Promise<GovernedClaim> {
+    const { database, tables } = this.#core
+    if (!checks) {
+      const jobs = await claimJobs(database, tables, request)
+      return { jobs, seen: jobs.length, againInMs: null }
+    }
+    return database.transaction(async transaction => {
+      const claimed = await claimJobs(transaction, tables, request)
+      return { jobs: await checks.sift(transaction, claimed), seen: claimed.length, againInMs: null }
+    })
   }
 
   /** A statement that fails may have been carried out: its lease is then in doubt, and no other's. */
   async #underLease(
     accept: (claimed: Claimed) => void,
-    claim: (lease: { runnerId: string; leaseToken: string }) => Promise<readonly ClaimedJob[]>,
+    claim: (lease: Lease) => Promise<readonly ClaimedJob[]>,
   ): Promise<readonly ClaimedJob[]> {
     const leaseToken = randomUUID()
     try {

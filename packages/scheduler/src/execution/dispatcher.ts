@@ -1,10 +1,12 @@
 import { databaseNow, type Core } from '../core.ts'
+import type { AnyJobDefinition } from '../job/definition.ts'
 import type { Timer } from '../runtime/clock.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import { releaseJobs } from '../store/release-jobs.ts'
 import { planClaim, type ClaimPlan } from './claim-plan.ts'
 import type { Executor } from './executor.ts'
-import { HeldJob } from './held-job.ts'
+import { BatchQueue } from './batch-queue.ts'
+import { HeldJob, isLastChance } from './held-job.ts'
 import type { HeldJobs } from './held-jobs.ts'
 
 /** A claimed job that could not start within this time is given back: its slot is taken by something slow. */
@@ -37,10 +39,12 @@ export class Dispatcher {
   #reviewTimer: Timer | undefined
   #freedAt = 0
   readonly #onEnded = () => this.#slotFreed()
+  readonly #batches: BatchQueue
 
   constructor(core: Core, parts: DispatcherParts) {
     this.#core = core
     this.#parts = parts
+    this.#batches = new BatchQueue(core.clock, () => this.#startDue())
   }
 
   /** What to claim now, for the types that have a handler here; `busy` names those whose last claim was filled. */
@@ -51,14 +55,15 @@ export class Dispatcher {
       const load = held.loadOf(definition.type)
       return {
         jobType: definition.type,
-        concurrency: Math.min(definition.concurrency ?? options.concurrency, options.concurrency),
-        running: load.running,
+        concurrency: this.#mostOf(definition),
+        running: load.slots,
         waiting: load.waiting,
+        size: definition.batch?.size ?? 1,
         meanMs: load.meanMs,
         busy: busy.has(definition.type),
       }
     })
-    const full = held.runningCount >= options.concurrency
+    const full = held.slots >= options.concurrency
     const stalled = full && clock.monotonic() - this.#freedAt > STALLED_AFTER_MS
     return planClaim(types, { concurrency: options.concurrency, stalled })
   }
@@ -68,11 +73,13 @@ export class Dispatcher {
     const { options, registry } = this.#core
     const { held } = this.#parts
     const definition = registry.find(jobType)
+    // Batches gather in the claim, and what is asked again at the claim must not get past it.
+    if (!definition?.handler || definition.revalidate) return false
     // A governed type's jobs are admitted one claim after another, never in passing.
-    if (!definition?.handler || this.#parts.isGoverned(jobType)) return false
-    if (held.runningCount + held.waitingCount + reserved >= options.concurrency) return false
+    if (this.#parts.isGoverned(jobType)) return false
+    if (held.slots + held.waitingSlots + reserved >= options.concurrency) return false
     const load = held.loadOf(jobType)
-    return load.running + load.waiting + reserved < (definition.concurrency ?? options.concurrency)
+    return load.slots + load.waiting + reserved < this.#mostOf(definition)
   }
 
   /** Takes in jobs that were claimed under a lease. */
@@ -98,6 +105,7 @@ export class Dispatcher {
   /** Gives back everything that was not started; resolves when the database knows. */
   async releaseWaiting(): Promise<void> {
     this.#aheadTimer?.cancel()
+    this.#batches.stop()
     this.#reviewTimer?.cancel()
     this.#reviewTimer = undefined
     const waiting = [...this.#parts.held.waiting()]
@@ -117,15 +125,30 @@ export class Dispatcher {
     for (let progress = true; progress; ) {
       progress = false
       for (const [jobType, queue] of this.#due) {
-        if (held.runningCount >= options.concurrency) return
-        const most = registry.find(jobType)?.concurrency ?? options.concurrency
-        if (held.loadOf(jobType).running >= most) continue
-        const next = queue.shift()
-        if (next) executor.start(next, this.#onEnded)
+        if (held.slots >= options.concurrency) return
+        const definition = registry.find(jobType)
+        if (definition && held.loadOf(jobType).slots >= this.#mostOf(definition)) continue
+        if (definition?.batch) {
+          const batch = this.#batches.take(queue, definition.batch)
+          if (batch.length === 0) continue
+          executor.startBatch(batch, this.#onEnded)
+        } else {
+          const next = queue.shift()
+          if (next) executor.start(next, this.#onEnded)
+        }
         if (queue.length === 0) this.#due.delete(jobType)
         progress = true
       }
     }
+  }
+
+  /** Calls of a type's handler that may run at the same time, as things are. */
+  #mostOf(definition: AnyJobDefinition): number {
+    const { concurrency } = this.#core.options
+    const most = Math.min(definition.concurrency ?? concurrency, concurrency)
+    if (!definition.transactional) return most
+    const { held, executor } = this.#parts
+    return Math.min(most, held.loadOf(definition.type).slots + Math.max(0, executor.freeTransactions))
   }
 
   #slotFreed(): void {
@@ -156,7 +179,9 @@ export class Dispatcher {
     this.#reviewTimer = clock.setTimer(LONGEST_WAIT_MS, () => {
       this.#reviewTimer = undefined
       const now = clock.monotonic()
-      const late = [...this.#parts.held.waiting()].filter(held => now - held.dueAt >= LONGEST_WAIT_MS)
+      const late = [...this.#parts.held.waiting()].filter(
+        ({ dueAt, definition }) => now - dueAt >= LONGEST_WAIT_MS + (definition.batch?.waitMs ?? 0),
+      )
       if (late.length > 0) this.#release(late, 0)
       this.#review()
     })
@@ -192,9 +217,4 @@ export class Dispatcher {
   #anotherLastChance(held: HeldJob): boolean {
     return this.#parts.held.all().some(other => other !== held && isLastChance(other))
   }
-}
-
-/** One more crash and the job is given up: what runs beside it must not be taken for the culprit, nor the reverse. */
-function isLastChance({ details, definition }: HeldJob): boolean {
-  return details.lost_count > 0 && details.lost_count + 1 >= definition.maxLost
 }

@@ -10,13 +10,17 @@ import type { ResolvedOptions } from '../options.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import type { UncommonFields } from '../store/claim-jobs.ts'
 import { AttemptContext } from './attempt-context.ts'
+import { runBatch, type RunningAttempt } from './batch-run.ts'
 import { Deadlines } from './deadlines.ts'
 import { DeliveryGate } from './delivery-gate.ts'
 import { eventOf, type HeldJob } from './held-job.ts'
 import type { HeldJobs } from './held-jobs.ts'
+import { Overruns } from './overruns.ts'
 import type { Settler } from './settler.ts'
+import { TransactionalAttempt } from './transactional-attempt.ts'
+import { Transactions } from './transactions.ts'
 
-/** Takes a claimed job to its settled row: resolve, parse, run, decide, settle. */
+/** Takes claimed jobs to their settled rows: resolve, parse, run, decide, settle. */
 export class Executor {
   readonly #core: Core
   readonly #held: HeldJobs
@@ -24,6 +28,8 @@ export class Executor {
   readonly #following: FollowingJobs
   readonly #deadlines: Deadlines
   readonly #gate: DeliveryGate
+  readonly #transactions: Transactions
+  readonly #overruns: Overruns
 
   constructor(core: Core, parts: { held: HeldJobs; settler: Settler; following: FollowingJobs }) {
     this.#core = core
@@ -31,35 +37,47 @@ export class Executor {
     this.#settler = parts.settler
     this.#following = parts.following
     this.#gate = new DeliveryGate(core)
+    this.#transactions = new Transactions(core, parts)
+    this.#overruns = new Overruns(core.clock, core.options.concurrency)
     this.#deadlines = new Deadlines(core.clock, {
       running: () => this.#held.running(),
       onExpired: held => this.#timeUp(held),
     })
   }
 
+  /** Transactional handlers that may start beside those that run. */
+  get freeTransactions(): number {
+    return this.#transactions.free
+  }
+
+  /** A transactional handler holds the connection that everything else needs too. */
+  get blocksDatabase(): boolean {
+    return this.#transactions.blocksDatabase
+  }
+
   /**
    * Runs one attempt; `onFree` is called when its slot is free again: when the handler has ended, even if its outcome
-   * was settled earlier because it ran into its timeout. Never throws.
+   * was settled earlier because it ran into its timeout, or a grace after that timeout. Never throws.
    */
   start(held: HeldJob, onFree: () => void): void {
-    const { clock, events } = this.#core
-    held.startedAt = clock.monotonic()
-    held.deadline = held.startedAt + (held.details.timeout_ms ?? held.definition.timeoutMs)
-    this.#held.started(held)
-    this.#deadlines.watch(held)
-    if (!held.abortReason && events.has('job:started')) events.emit('job:started', eventOf(held))
+    const { transactional } = held.definition
+    this.#held.takeSlot(held.job.job_type)
+    if (transactional) this.#transactions.reserve(held)
+    const context = this.#begin(held, onFree)
     const ended = (end: HandlerEnd) => {
-      this.#held.ended(held, clock.monotonic() - held.startedAt)
+      if (transactional) this.#transactions.release(held)
+      this.#held.ended(held, this.#core.clock.monotonic() - held.startedAt)
+      // Settled before it has ended: its time was up, and its slot may be given away.
+      const given = held.settled && this.#overruns.ended(held)
+      if (!given) this.#held.freeSlot(held.job.job_type)
       this.#settle(held, end)
-      onFree()
+      if (!given) onFree()
     }
-    const context = new AttemptContext(this.#core, held, this.#following)
-    held.context = context
     let work: unknown
     try {
       this.#refuseLate(held)
       const window = this.#gate.windowOf(held)
-      const call = () => callHandler(held, context, this.#core.options)
+      const call = () => this.#callHandler(held, context)
       work = window ? this.#gate.pass(held, window).then(call) : call()
     } catch (threw) {
       // Not in this turn: a slot that is freed while it is being filled would be filled twice.
@@ -68,7 +86,7 @@ export class Executor {
     Promise.resolve(work).then(
       returned => {
         const { outbox } = context
-        if (!outbox) return ended({ returned })
+        if (!outbox || held.settled) return ended({ returned })
         return outbox.collect().then(following => {
           held.following = following
           ended({ returned })
@@ -78,13 +96,34 @@ export class Executor {
     )
   }
 
-  /** Throws what becomes of a job that could not start in time. */
-  #refuseLate(held: HeldJob): void {
-    const { details, definition } = held
-    if (details.expires_in_ms === null || held.startedAt - held.claimedAt <= details.expires_in_ms) return
-    if (definition.onExpired === 'run') return
-    if (definition.onExpired === 'drop') throw new ExpiredError(undefined)
-    throw new ExpiredError({ delayMs: parseDuration(definition.onExpired.reschedule) })
+  /** Runs jobs of one type in one call of its handler; `onFree` as for one. Never throws. */
+  startBatch(jobs: readonly HeldJob[], onFree: () => void): void {
+    const [first] = jobs
+    if (!first) return
+    const { type } = first.definition
+    this.#held.takeSlot(type)
+    for (const held of jobs) held.batch = jobs
+    runBatch(jobs, {
+      begin: held => this.#begin(held, onFree),
+      prepare: async held => {
+        this.#refuseLate(held)
+        const window = this.#gate.windowOf(held)
+        if (window) await this.#gate.pass(held, window)
+        refuseAborted(held)
+        return payloadOf(held, this.#core.options)
+      },
+      around: (attempt, innermost) => this.#around(attempt, innermost),
+      ended: async ({ held, context }, end) => {
+        if ('returned' in end && context.outbox) held.following = await context.outbox.collect()
+        this.#held.ended(held, this.#core.clock.monotonic() - held.startedAt)
+        this.#settle(held, end)
+      },
+      free: () => {
+        if (this.#overruns.ended(jobs)) return
+        this.#held.freeSlot(type)
+        onFree()
+      },
+    })
   }
 
   /** Gives an attempt back unspent whose handler does not end although it was aborted: the process is stopping. */
@@ -97,6 +136,60 @@ export class Executor {
   /** Nothing runs any more. */
   stop(): void {
     this.#deadlines.stop()
+    this.#overruns.stop()
+  }
+
+  #begin(held: HeldJob, onFree: () => void): AttemptContext {
+    const { clock, events } = this.#core
+    const { details, definition } = held
+    held.startedAt = clock.monotonic()
+    held.deadline = held.startedAt + (details.timeout_ms ?? definition.timeoutMs)
+    if (definition.transactional) {
+      held.deadline = Math.min(held.deadline, held.startedAt + this.#transactions.longestMs)
+    }
+    held.onFree = onFree
+    this.#held.started(held)
+    this.#deadlines.watch(held)
+    if (!held.abortReason && events.has('job:started')) events.emit('job:started', eventOf(held))
+    const context = definition.transactional
+      ? new TransactionalAttempt(this.#core, held, this.#following)
+      : new AttemptContext(this.#core, held, this.#following)
+    held.context = context
+    return context
+  }
+
+  /** Throws what becomes of a job that could not start in time. */
+  #refuseLate(held: HeldJob): undefined {
+    const { details, definition } = held
+    if (details.expires_in_ms === null || held.startedAt - held.claimedAt <= details.expires_in_ms) return
+    if (definition.onExpired === 'run') return
+    if (definition.onExpired === 'drop') throw new ExpiredError(undefined)
+    throw new ExpiredError({ delayMs: parseDuration(definition.onExpired.reschedule) })
+  }
+
+  /** Runs the handler on the parsed payload, inside the middleware. */
+  #callHandler(held: HeldJob, context: AttemptContext): unknown {
+    refuseAborted(held)
+    const { handler } = held.definition
+    if (!handler) throw new BelfryError('BELFRY_INVALID_JOB_TYPE', `no handler for ${held.definition.type}`)
+    // The definition's own schema vouches for the payload's type, which the registry no longer knows.
+    const call = (payload: unknown): unknown => {
+      if (!this.#core.options.aroundExecution) return handler(payload as never, context)
+      return this.#around({ held, context, payload }, async () => handler(payload as never, context))
+    }
+    const run = (payload: unknown): unknown =>
+      context instanceof TransactionalAttempt
+        ? this.#transactions.run(held, context, async () => call(payload))
+        : call(payload)
+    const payload = payloadOf(held, this.#core.options)
+    return payload instanceof Promise ? payload.then(run) : run(payload)
+  }
+
+  #around(attempt: RunningAttempt, innermost: () => Promise<unknown>): Promise<unknown> {
+    const { aroundExecution } = this.#core.options
+    if (!aroundExecution) return innermost()
+    const { held, context, payload } = attempt
+    return aroundExecution({ job: factsOf(context, held.details), payload, context }, innermost)
   }
 
   /** Aborts the handler, and stops waiting for one that does not obey. */
@@ -109,7 +202,19 @@ export class Executor {
     setImmediate(() => {
       if (held.settled) return
       this.#settle(held, { threw: undefined })
-      this.#core.events.emit('job:overrun', { ...eventOf(held), timeoutMs })
+      this.#watchOverrun(held)
+      if (held.handlerEnded) return
+      this.#core.events.emit('job:overrun', { ...eventOf(held), timeoutMs, running: this.#held.overrunCount })
+    })
+  }
+
+  /** A batch is overrun when none of its jobs has time left. */
+  #watchOverrun(held: HeldJob): void {
+    const { batch, onFree, definition } = held
+    if (batch?.some(each => !each.settled)) return
+    this.#overruns.began(batch ?? held, () => {
+      this.#held.freeSlot(definition.type)
+      onFree()
     })
   }
 
@@ -129,26 +234,19 @@ export class Executor {
   }
 }
 
-/** Runs the handler on the parsed payload, inside the middleware. */
-function callHandler(held: HeldJob, context: AttemptContext, options: ResolvedOptions): unknown {
-  const { job, details, definition } = held
-  if (details.cancel_requested) {
+/** Cancelled or taken away while it waited for its instant or its slot: it never starts. */
+function refuseAborted(held: HeldJob): void {
+  if (held.details.cancel_requested) {
     held.abort(new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while an earlier attempt ran'))
   }
-  // Cancelled or taken away while it waited for its instant or its slot: it never starts.
   if (held.abortReason) throw held.abortReason
-  const { handler } = definition
-  if (!handler) throw new BelfryError('BELFRY_INVALID_JOB_TYPE', `no handler for ${definition.type}`)
-  // The definition's own schema vouches for the payload's type, which the registry no longer knows.
-  const run = (payload: unknown): unknown => {
-    const { aroundExecution } = options
-    if (!aroundExecution) return handler(payload as never, context)
-    const call = { job: factsOf(context, details), payload, context }
-    return aroundExecution(call, async () => handler(payload as never, context))
-  }
+}
+
+/** The payload as the handler gets it: at once when there is nothing to check. */
+function payloadOf({ job, details, definition }: HeldJob, options: ResolvedOptions): unknown {
   const payload = openPayload(options.payloadCipher, job.payload, job.job_type)
-  if (!definition.payload && details.payload_version === definition.payloadVersion) return run(payload)
-  return parsePayload(definition, payload, details.payload_version).then(run)
+  if (!definition.payload && details.payload_version === definition.payloadVersion) return payload
+  return parsePayload(definition, payload, details.payload_version)
 }
 
 function factsOf(context: AttemptContext, details: UncommonFields): ExecutionCall['job'] {

@@ -24,6 +24,14 @@ export class HeldJob {
   deadline = Number.POSITIVE_INFINITY
   /** Its outcome was handed to the settler; nothing it does counts any more. */
   settled = false
+  /** Its handler has ended, although its outcome may not be known yet: a transaction takes its time to roll back. */
+  handlerEnded = false
+  /** The jobs of the call it is part of, itself among them; undefined: it has a call of its own. */
+  batch: readonly HeldJob[] | undefined
+  /** Gives its slot to others. */
+  onFree: () => void = nothing
+  /** Told when it is aborted; for those who speak for several jobs. */
+  onAbort: (() => void) | undefined
   #controller: AbortController | undefined
   #reason: BelfryError | undefined
 
@@ -57,10 +65,18 @@ export class HeldJob {
     if (this.#reason) return
     this.#reason = reason
     this.#controller?.abort(reason)
+    this.onAbort?.()
   }
 }
+
+function nothing(): void {}
 
 /** A job as events name it. */
 export function eventOf({ job, details }: HeldJob): JobEvent {
   return { jobId: job.job_id, jobType: job.job_type, attempt: details.attempt }
+}
+
+/** One more crash and the job is given up: what runs beside it must not be taken for the culprit, nor the reverse. */
+export function isLastChance({ details, definition }: HeldJob): boolean {
+  return details.lost_count > 0 && details.lost_count + 1 >= definition.maxLost
 }

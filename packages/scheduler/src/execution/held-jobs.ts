@@ -6,6 +6,8 @@ export class TypeLoad {
   running = 0
   /** Claimed and not started yet. */
   waiting = 0
+  /** Calls of its handler that take a slot: one for each running job, or for each running batch. */
+  slots = 0
   /** Moving average of how long a handler takes, in ms; undefined before the first one ended. */
   meanMs: number | undefined
 }
@@ -19,6 +21,18 @@ export class HeldJobs {
   readonly #running = new Set<HeldJob>()
   readonly #loads = new Map<string, TypeLoad>()
   #onIdle: (() => void)[] = []
+  #slots = 0
+  #waitingSlots = 0
+
+  /** Slots that are taken. A handler that is deaf to its timeout may run without one. */
+  get slots(): number {
+    return this.#slots
+  }
+
+  /** Slots that the waiting jobs will take. */
+  get waitingSlots(): number {
+    return this.#waitingSlots
+  }
 
   get waitingCount(): number {
     return this.#waiting.size
@@ -26,6 +40,13 @@ export class HeldJobs {
 
   get runningCount(): number {
     return this.#running.size
+  }
+
+  /** Jobs whose handler runs on although their outcome is settled: their time was up. */
+  get overrunCount(): number {
+    let count = 0
+    for (const held of this.#running) if (held.settled) count += 1
+    return count
   }
 
   loadOf(jobType: string): TypeLoad {
@@ -38,12 +59,27 @@ export class HeldJobs {
 
   claimed(held: HeldJob): void {
     this.#waiting.add(held)
-    this.loadOf(held.job.job_type).waiting += 1
+    const load = this.loadOf(held.job.job_type)
+    if (load.waiting % sizeOf(held) === 0) this.#waitingSlots += 1
+    load.waiting += 1
   }
 
   /** Not ours any more, before it was started. */
   released(held: HeldJob): void {
-    if (this.#waiting.delete(held)) this.loadOf(held.job.job_type).waiting -= 1
+    if (!this.#waiting.delete(held)) return
+    const load = this.loadOf(held.job.job_type)
+    load.waiting -= 1
+    if (load.waiting % sizeOf(held) === 0) this.#waitingSlots -= 1
+  }
+
+  takeSlot(jobType: string): void {
+    this.#slots += 1
+    this.loadOf(jobType).slots += 1
+  }
+
+  freeSlot(jobType: string): void {
+    this.#slots -= 1
+    this.loadOf(jobType).slots -= 1
   }
 
   started(held: HeldJob): void {
@@ -90,4 +126,9 @@ export class HeldJobs {
     if (this.#running.size === 0) return Promise.resolve()
     return new Promise(resolve => this.#onIdle.push(resolve))
   }
+}
+
+/** Jobs that share a slot. */
+function sizeOf({ definition }: HeldJob): number {
+  return definition.batch?.size ?? 1
 }

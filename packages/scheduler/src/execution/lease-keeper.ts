@@ -178,6 +178,7 @@ export class LeaseKeeper {
       runnerId: this.#runnerId,
       leaseMs: options.leaseMs,
       running: this.#held.runningCount,
+      overrun: this.#held.overrunCount,
       jobTypes: registry.handledTypes(),
       now: databaseNow(this.#core),
     })

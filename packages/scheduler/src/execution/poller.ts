@@ -112,7 +112,7 @@ export class Poller {
 
   #isRoomy(): boolean {
     const { held } = this.#parts
-    return isRoomy(this.#capacity, held.waitingCount + held.runningCount)
+    return isRoomy(this.#capacity, held.waitingSlots + held.slots)
   }
 
   async #run(): Promise<void> {
@@ -140,7 +140,8 @@ export class Poller {
         this.#moreWaiting = true
         return Number.POSITIVE_INFINITY
       }
-      const { claimed, filled, blocked, againInMs } = await this.#claim(plan)
+      const { claimed, filled, dropped, blocked, againInMs } = await this.#claim(plan)
+      if (dropped) continue
       if (filled) {
         if (this.#isRoomy()) continue
         return Number.POSITIVE_INFINITY
@@ -152,7 +153,7 @@ export class Poller {
       const nextMs = await nextDueInMs(database, tables, request)
       this.#fruitless = nextMs !== null && nextMs <= 0 && claimed === 0 ? this.#fruitless + 1 : 0
       if (this.#fruitless > 0) return this.#pauseInVain()
-      const dueInMs = nextMs === null ? Number.POSITIVE_INFINITY : nextMs - LOOK_AHEAD_MS
+      const dueInMs = wakeInMs(nextMs)
       return Math.max(Math.min(dueInMs, againInMs), SHORTEST_PAUSE_MS)
     }
     return 0
@@ -189,4 +190,13 @@ export class Poller {
       }
     })
   }
+}
+
+/**
+ * When to look for the next due job. One that is due within the look-ahead and was not claimed is of a type whose jobs are
+ * claimed when they are due: it is looked for then.
+ */
+function wakeInMs(nextMs: number | null): number {
+  if (nextMs === null) return Number.POSITIVE_INFINITY
+  return nextMs > LOOK_AHEAD_MS ? nextMs - LOOK_AHEAD_MS : Math.ceil(nextMs)
 }

@@ -7,6 +7,7 @@ import { endedWithin, type Timer } from '../runtime/clock.ts'
 import { Governor } from '../flow/governor.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import type { InsertingRunner } from '../store/insert-jobs.ts'
+import { takeBatch } from './batch-queue.ts'
 import { Claimer, type Claimed } from './claimer.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Executor } from './executor.ts'
@@ -14,6 +15,7 @@ import { HeldJob } from './held-job.ts'
 import { HeldJobs } from './held-jobs.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { Poller } from './poller.ts'
+import { Revalidator } from './revalidator.ts'
 import { Settler } from './settler.ts'
 import { WakeListener } from './wake-listener.ts'
 
@@ -63,7 +65,11 @@ export class Runner {
       onRescued: () => this.wake(),
       onGivenUp: () => this.lookAfter(),
     })
-    this.#claimer = new Claimer(core, { governor: this.#governor, leaseKeeper: this.#leaseKeeper })
+    this.#claimer = new Claimer(core, {
+      governor: this.#governor,
+      leaseKeeper: this.#leaseKeeper,
+      revalidator: new Revalidator(core, { settler: this.#settler }),
+    })
     this.#dispatcher = new Dispatcher(core, {
       held,
       isGoverned: jobType => this.#governor.limitsOf(jobType) !== undefined,
@@ -112,7 +118,10 @@ export class Runner {
   async stop(gracePeriodMs: number): Promise<void> {
     this.#strandedTimer?.cancel()
     // A database that does not answer at all must not keep the process: its claim, if it comes true, runs out.
-    const answers = await this.#patiently(this.#poller.stop())
+    const stopped = this.#poller.stop()
+    // A transaction that holds the only connection has to end before anything can be said to the database.
+    if (this.#executor.blocksDatabase) await this.#finishOrGiveUp(gracePeriodMs)
+    const answers = await this.#patiently(stopped)
     if (!answers) this.#poller.abandon()
     const stored = await this.#patiently(this.#reservationsEnded())
     const released = answers && stored && (await this.#releaseWaiting())
@@ -194,15 +203,18 @@ export class Runner {
     try {
       for (;;) {
         await this.#aftermath.drain()
-        const wanted = registry.handledTypes().map(jobType => ({ jobType, most: CLAIM_WHEN_DRAINING }))
+        const wanted = registry.handled().map(({ type, batch }) => {
+          const size = batch?.size ?? 1
+          return { jobType: type, size, most: Math.max(size, CLAIM_WHEN_DRAINING) }
+        })
         const claims: Claimed[] = []
         const order = { wanted, limit: CLAIM_WHEN_DRAINING, lookAheadMs: 0 }
-        const { claimed, filled } = await this.#claimer.claim(order, each => claims.push(each))
-        if (claimed === 0 && !filled) return attempts
+        const { claimed, filled, dropped } = await this.#claimer.claim(order, each => claims.push(each))
+        if (claimed === 0 && !filled && !dropped) return attempts
         const held = claims.flatMap(({ jobs, lease }) =>
           jobs.map(job => new HeldJob(job, registry.findOrDefault(job.job_type), lease)),
         )
-        await Promise.all(held.map(each => this.#runOne(each)))
+        await this.#runAll(held)
         attempts += held.length
         // Unsettled jobs stay with this runner until its lease runs out, and are rescued then.
         if (!(await this.#settler.drain(SETTLE_PATIENCE_MS))) {
@@ -213,6 +225,26 @@ export class Runner {
       this.#executor.stop()
       if (this.#settler.backlog === 0) await this.#leave()
     }
+  }
+
+  /** All at the same time, but for transactions, of which there may be fewer than jobs. */
+  async #runAll(held: readonly HeldJob[]): Promise<void> {
+    const apart = held.filter(each => each.definition.transactional)
+    const runs = held
+      .filter(each => !each.definition.transactional && !each.definition.batch)
+      .map(each => this.#runOne(each))
+    for (const { type, batch } of this.#core.registry.handled()) {
+      if (!batch) continue
+      const queue = held.filter(each => each.definition.type === type)
+      while (queue.length > 0) {
+        const jobs = takeBatch(queue, batch.size)
+        runs.push(new Promise(resolve => this.#executor.startBatch(jobs, resolve)))
+      }
+    }
+    const inTurn = async () => {
+      for (let next = apart.shift(); next; next = apart.shift()) await this.#runOne(next)
+    }
+    await Promise.all([...runs, ...Array.from({ length: this.#executor.freeTransactions }, inTurn)])
   }
 
   #runOne(held: HeldJob): Promise<void> {

@@ -68,6 +68,26 @@ export class Settler {
     this.#flushing ??= this.#flush().finally(() => (this.#flushing = undefined))
   }
 
+  /** These outcomes were written in a transaction of their own: news and slots follow as for those written here. */
+  async settledElsewhere(ends: readonly AttemptEnd[], settled: Settled): Promise<void> {
+    if (ends.length === 0) return
+    const { refused } = settled
+    const group = ends.map(end => ({ end }))
+    this.#tell(group, refused)
+    this.#pass(settled, group)
+    await this.#freeSlots(group, refused)
+    // A transaction may have stored jobs along.
+    this.#hooks.onAgain()
+  }
+
+  /** These were claimed and put off: nothing ended, but what they held is free. */
+  async freed(ends: readonly AttemptEnd[]): Promise<void> {
+    await this.#freeSlots(
+      ends.map(end => ({ end })),
+      NOTHING_REFUSED,
+    )
+  }
+
   /** True when everything handed in so far is settled; false after `timeoutMs`: the database may be gone for good. */
   async drain(timeoutMs: number): Promise<boolean> {
     const drained = (async () => {
@@ -226,6 +246,7 @@ function followingOf({ held, outcome }: AttemptEnd): readonly FollowingJob[] {
   return (outcome.kind === 'completed' && held.following) || NOTHING_FOLLOWS
 }
 
+const NOTHING_REFUSED: ReadonlySet<string> = new Set()
 const NOTHING_FOLLOWS: readonly FollowingJob[] = []
 
 interface Written<Row> {
@@ -246,7 +267,7 @@ function isDataError(error: unknown): boolean {
 }
 
 /** Trying again would be refused again. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   return isDataError(error) || (error instanceof BelfryError && !error.code.startsWith('BELFRY_DATABASE_'))
 }
 

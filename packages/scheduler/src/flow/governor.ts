@@ -26,6 +26,12 @@ export interface GovernedClaim {
   readonly againInMs: number | null
 }
 
+/** What a governed claim asks for. */
+export type GovernedRequest = Omit<ClaimRequest, 'wanted' | 'lookAheadMs'> & {
+  /** Takes out, in the claim's transaction, what is not to run after all, before limits are counted. */
+  readonly sift?: ((transaction: Queryable, jobs: readonly ClaimedJob[]) => Promise<readonly ClaimedJob[]>) | undefined
+}
+
 /** Keeps the limits of types over all processes. Types without limits never come here. */
 export class Governor {
   readonly #core: Core
@@ -50,7 +56,7 @@ export class Governor {
    * Claims due jobs of a governed type, as many as its limits allow. The type's row is locked meanwhile, so that no two
    * processes admit by the same count.
    */
-  claim(jobType: string, request: Omit<ClaimRequest, 'wanted' | 'lookAheadMs'>): Promise<GovernedClaim> {
+  claim(jobType: string, request: GovernedRequest): Promise<GovernedClaim> {
     return this.#core.database.transaction(async transaction => {
       const lane = await lockType(transaction, this.#core.tables, { jobType, now: request.now })
       const limits = lane.limits ?? this.#core.registry.find(jobType)?.limits ?? {}
@@ -58,15 +64,17 @@ export class Governor {
       const againInMs = grant.againAtMs === null ? null : grant.againAtMs - lane.now_ms
       if (grant.most === 0) return { jobs: [], seen: 0, againInMs }
       const wanted = [{ jobType, most: grant.most }]
-      const claimed = await claimJobs(transaction, this.#core.tables, {
-        ...request,
+      const { sift, ...claim } = request
+      const due = await claimJobs(transaction, this.#core.tables, {
+        ...claim,
         limit: grant.most,
         wanted,
         // A job that may start in a moment may not start now: the window counts starts.
         lookAheadMs: 0,
       })
+      const claimed = sift ? await sift(transaction, due) : due
       const jobs = await this.#admit(transaction, { jobType, limits, lane, claimed })
-      return { jobs, seen: claimed.length, againInMs }
+      return { jobs, seen: due.length, againInMs }
     })
   }
 

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { BelfryError, show } from '../errors.ts'
 import type { JobContext } from '../job/context.ts'
 import type { JobHandler } from '../job/definition.ts'
+import { ISOLATED } from '../job/isolated-mark.ts'
 import { requireWhole } from '../job/whole.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
@@ -73,5 +74,5 @@ export function isolated<Payload = unknown>(module: URL, options: IsolatedOption
   })
   const handler = (payload: Payload, context: JobContext) =>
     pool.run({ module: module.href, exportName, payload, context })
-  return Object.assign(handler, { close: () => pool.close() })
+  return Object.assign(handler, { close: () => pool.close(), [ISOLATED]: true })
 }

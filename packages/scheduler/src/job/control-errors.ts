@@ -71,6 +71,7 @@ export class Suspension extends BelfryError {
 /** When to run next: after a span counted by the database's clock, or at an instant. */
 export type Wake = { readonly delayMs: number } | { readonly at: Date }
 
-function wakeOf(value: Duration | Date, what: string): Wake {
+/** @throws BelfryError `BELFRY_INVALID_DURATION` */
+export function wakeOf(value: Duration | Date, what: string): Wake {
   return value instanceof Date ? { at: value } : { delayMs: parseDuration(value, what) }
 }

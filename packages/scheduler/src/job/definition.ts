@@ -1,18 +1,65 @@
 import { BelfryError, show } from '../errors.ts'
 import { resolveWindow, type DeliveryWindow, type ResolvedWindow } from './delivery-window.ts'
 import { resolveLimits, type Limits, type ResolvedLimits } from './limits.ts'
+import type { Queryable } from '../database/database.ts'
 import { requirePriority, requireWhole } from './whole.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import { requireBackoff, type Backoff } from './backoff.ts'
+import type { BatchHandler, BatchOptions, ResolvedBatch } from './batch.ts'
 import type { JobContext } from './context.ts'
+import { refuseIsolated } from './isolated-mark.ts'
 import { requireJobType } from './job-type.ts'
+import type { Revalidate } from './revalidate.ts'
 import type { Schema } from './standard-schema.ts'
 
 /** Does the work of one job. What it returns is stored as the job's result (JSON, at most 64 KiB). */
 export type JobHandler<Payload> = (payload: Payload, context: JobContext) => unknown
 
+/** What durable work would store outlives a rollback, or ends the attempt: it has no place inside a transaction. */
+export type DurableFunctions = 'step' | 'sleep' | 'waitForEvent' | 'once' | 'confirmEffect' | 'confirmedEffect'
+
+/** The context of a handler that runs inside the transaction which completes its job. */
+export type TransactionalContext = Omit<JobContext, DurableFunctions> & {
+  /**
+   * The open transaction (READ COMMITTED). What is written through it is there if, and only if, the attempt completed; it
+   * may be handed on as the `transaction` of scheduling calls. It answers no more once the attempt is over.
+   */
+  readonly tx: Queryable
+}
+
+/** A handler that runs inside the transaction which completes its job. */
+export type TransactionalHandler<Payload> = (payload: Payload, context: TransactionalContext) => unknown
+
+/** How a handler is called: by itself, or inside the transaction that completes its job. */
+export type HandlerOptions<Payload> =
+  | {
+      transactional?: false
+      /** Does the work. Leave it out in a process that only schedules. */
+      handler?: JobHandler<Payload>
+    }
+  | {
+      /**
+       * The handler gets `context.tx`, an open transaction, and its attempt is settled as completed in that transaction: a
+       * throw, a timeout, a cancel or a lost lease rolls everything back. Default false.
+       */
+      transactional: true
+      /** Does the work through `context.tx`. Not `isolated`: a transaction cannot go to another thread. */
+      handler?: TransactionalHandler<Payload> & { readonly close?: never }
+    }
+
 /** What a job type is. Every option has the default named beside it. */
-export interface JobDefinitionOptions<Payload, Input = Payload> {
+export type JobDefinitionOptions<Payload, Input = Payload> = CommonJobOptions<Payload, Input> & HandlerOptions<Payload>
+
+/** What a job type is whose handler takes many jobs at once. */
+export type BatchJobDefinitionOptions<Payload, Input = Payload> = CommonJobOptions<Payload, Input> &
+  BatchOptions & {
+    transactional?: never
+    /** Does the work of a whole batch. Leave it out in a process that only schedules. Not `isolated`. */
+    handler?: BatchHandler<Payload>
+  }
+
+/** What every job type may say of itself. */
+export interface CommonJobOptions<Payload, Input = Payload> {
   /** Stored with each job; never rename it in place. */
   type: string
   /** Any Standard Schema (zod, valibot, …). Checked when a job is scheduled and again when it runs. Default: anything. */
@@ -21,15 +68,16 @@ export interface JobDefinitionOptions<Payload, Input = Payload> {
   payloadVersion?: number
   /** By version: turns a payload of that version into the next one's shape. */
   upcast?: Readonly<Record<number, (payload: unknown) => unknown>>
-  /** Does the work. Leave it out in a process that only schedules. */
-  handler?: JobHandler<Payload>
   /** Retries after the first failed attempt. Default 3. */
   maxRetries?: number
   /** Longest run of one attempt. Default 15 minutes. */
   timeout?: Duration
   /** Pause before each retry. Default: 5 min, 10 min, 20 min … up to an hour, ±10 %. */
   backoff?: Backoff
-  /** Jobs of this type that run at the same time in one process. Default: the scheduler's concurrency. */
+  /**
+   * Calls of the handler that run at the same time in one process. Default: the scheduler's concurrency; for batches 1, so
+   * that what becomes due meanwhile gathers.
+   */
   concurrency?: number
   /** Limits over all processes: concurrency, rates, per key, a breaker. Default: none. */
   limits?: Limits
@@ -43,6 +91,11 @@ export interface JobDefinitionOptions<Payload, Input = Payload> {
   window?: DeliveryWindow
   /** Crashes of a process in mid-job before the job is given up as `lost`. Default 3. */
   maxLost?: number
+  /**
+   * Asked in the claim's own transaction, the job's row being locked: `'run'`, `{ skip: reason }` or `{ postpone }`. At
+   * most 5 s per job. Such jobs are claimed apart from others, when they are due and not ahead. Default: not asked.
+   */
+  revalidate?: Revalidate<Payload>
 }
 
 /** What becomes of a job that could not start in time. A job put off gets a new deadline as far from its new due time. */
@@ -65,20 +118,36 @@ export interface JobDefinition<Payload, Input = Payload> {
   readonly expireAfterMs: number | undefined
   readonly onExpired: OnExpired
   readonly window: ResolvedWindow | undefined
+  /** The handler runs inside the transaction that completes its job. */
+  readonly transactional: boolean
+  /** Set for a type whose handler takes many jobs; `handler` is undefined then. */
+  readonly batch: ResolvedBatch<Payload> | undefined
+  readonly revalidate: Revalidate<Payload> | undefined
 }
 
 /**
  * A definition whose payload type is not known here, as a registry of many types holds it. The handler's parameter is
  * `never`: the type system then admits every definition and lets nobody call it without parsing the payload first.
  */
-export interface AnyJobDefinition extends Omit<JobDefinition<unknown>, 'handler' | 'payload'> {
+export interface AnyJobDefinition extends Omit<JobDefinition<unknown>, 'handler' | 'payload' | 'batch' | 'revalidate'> {
   readonly payload: Schema | undefined
   readonly handler: JobHandler<never> | undefined
+  readonly batch: ResolvedBatch<never> | undefined
+  readonly revalidate: Revalidate<never> | undefined
+}
+
+/** Whether this process runs jobs of the type. */
+export function isHandled({ handler, batch }: Pick<AnyJobDefinition, 'handler' | 'batch'>): boolean {
+  return handler !== undefined || batch?.handler !== undefined
 }
 
 /** 15 minutes: longer than honest work inside a service, short enough to notice a hang the same hour. */
 const DEFAULT_TIMEOUT_MS = 15 * 60_000
 const DEFAULT_MAX_LOST = 3
+const DEFAULT_BATCH_SIZE = 100
+/** Rows of one claim. */
+const LARGEST_BATCH = 1_000
+const LONGEST_BATCH_WAIT_MS = 10_000
 
 /**
  * Defines a job type once: its name, its payload's shape, how it fails, and (in processes that run it) its handler.
@@ -88,15 +157,82 @@ const DEFAULT_MAX_LOST = 3
 export function defineJob<Payload = unknown, Input = Payload>(
   options: JobDefinitionOptions<Payload, Input>,
 ): JobDefinition<Payload, Input> {
+  refuseMixture(options)
+  if (options.transactional) refuseIsolated(options.handler, `${options.type} is transactional`)
+  return Object.freeze({
+    ...define(options),
+    handler: options.handler as JobHandler<Payload> | undefined,
+    transactional: options.transactional ?? false,
+    batch: undefined,
+  })
+}
+
+/**
+ * Defines a job type whose handler takes many jobs in one call, each with an outcome, retries and history of its own.
+ * What `defineJob` says of options holds here too.
+ * @throws BelfryError as `defineJob` does
+ */
+export function defineBatchJob<Payload = unknown, Input = Payload>(
+  options: BatchJobDefinitionOptions<Payload, Input>,
+): JobDefinition<Payload, Input> {
+  const { type } = options
+  if (options.transactional !== undefined) {
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `transactional of ${show(type)}: expected none for a batch, got ${show(options.transactional)}. ` +
+        'One failed job would roll back the others: use defineJob, or a transaction of your own in the handler.',
+    )
+  }
+  refuseIsolated(options.handler, `${type} is a batch`)
+  const size = requireWhole(options.size, { name: `size of ${type}`, least: 1 }) ?? DEFAULT_BATCH_SIZE
+  if (size > LARGEST_BATCH) {
+    throw new BelfryError('BELFRY_INVALID_OPTION', `size of ${type}: expected 1 to ${LARGEST_BATCH}, got ${size}`)
+  }
+  const waitMs = options.wait === undefined ? 0 : parseDuration(options.wait, `wait of ${type}`)
+  if (waitMs > LONGEST_BATCH_WAIT_MS) {
+    throw new BelfryError('BELFRY_INVALID_OPTION', `wait of ${type}: expected at most 10 s, got ${show(options.wait)}`)
+  }
+  const common = define(options)
+  return Object.freeze({
+    ...common,
+    concurrency: common.concurrency ?? 1,
+    handler: undefined,
+    transactional: false,
+    batch: Object.freeze({ size, waitMs, handler: options.handler }),
+  })
+}
+
+/** Options of a batch that found their way into `defineJob`. */
+function refuseMixture(options: object): void {
+  for (const name of ['size', 'wait', 'batch']) {
+    if (!(name in options)) continue
+    throw new BelfryError('BELFRY_INVALID_OPTION', `${name}: expected in defineBatchJob, got it in defineJob`)
+  }
+  if ('transactional' in options && typeof (options.transactional ?? false) !== 'boolean') {
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `transactional: expected true or false, got ${show(options.transactional)}`,
+    )
+  }
+}
+
+function define<Payload, Input>(
+  options: CommonJobOptions<Payload, Input>,
+): Omit<JobDefinition<Payload, Input>, 'handler' | 'transactional' | 'batch'> {
   const type = requireJobType(options.type)
+  if (options.revalidate !== undefined && typeof options.revalidate !== 'function') {
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `revalidate of ${type}: expected a function (payload, context) => …, got ${show(options.revalidate)}`,
+    )
+  }
   const whole = (name: 'maxRetries' | 'concurrency' | 'maxLost' | 'payloadVersion', least: number) =>
     requireWhole(options[name], { name: `${name} of ${type}`, least })
-  return Object.freeze({
+  return {
     type,
     payload: options.payload,
     payloadVersion: whole('payloadVersion', 1) ?? 1,
     upcast: options.upcast ?? {},
-    handler: options.handler,
     maxRetries: whole('maxRetries', 0),
     timeoutMs:
       options.timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDuration(options.timeout, `timeout of ${type}`),
@@ -109,7 +245,8 @@ export function defineJob<Payload = unknown, Input = Payload>(
       options.expireAfter === undefined ? undefined : parseDuration(options.expireAfter, `expireAfter of ${type}`),
     window: options.window === undefined ? undefined : resolveWindow(options.window, `window of ${type}`),
     onExpired: requireOnExpired(options.onExpired ?? 'drop', `onExpired of ${type}`),
-  })
+    revalidate: options.revalidate,
+  }
 }
 
 function requireOnExpired(value: OnExpired, name: string): OnExpired {

@@ -1,6 +1,6 @@
 import { BelfryError, show } from '../errors.ts'
 import { requireJobType } from './job-type.ts'
-import { defineJob, type AnyJobDefinition, type JobHandler } from './definition.ts'
+import { defineJob, isHandled, type AnyJobDefinition, type JobHandler } from './definition.ts'
 
 /** The guide's shape of a handler: an object with `execute`. */
 export interface HandlerObject<Payload> {
@@ -19,7 +19,7 @@ export class JobRegistry {
 
   /** Every type with a handler: what this process claims. */
   handled(): readonly AnyJobDefinition[] {
-    this.#handled ??= [...this.#definitions.values()].filter(each => each.handler)
+    this.#handled ??= [...this.#definitions.values()].filter(isHandled)
     return this.#handled
   }
 
@@ -43,10 +43,18 @@ export class JobRegistry {
 
   /**
    * Gives a type its handler, keeping what its definition says otherwise.
-   * @throws BelfryError `BELFRY_DUPLICATE_HANDLER` when it has one already
+   * @throws BelfryError `BELFRY_DUPLICATE_HANDLER` when it has one already, `BELFRY_INVALID_OPTION` for a batch or a
+   *   transactional type, whose handlers are not called this way
    */
   register(type: string, handler: JobHandler<never>): void {
     const known = this.findOrDefault(type)
+    if (known.batch || known.transactional) {
+      const kind = known.batch ? 'a batch' : 'transactional'
+      throw new BelfryError(
+        'BELFRY_INVALID_OPTION',
+        `job type ${show(type)} is ${kind}: give it its handler where it is defined`,
+      )
+    }
     if (known.handler) {
       throw new BelfryError(
         'BELFRY_DUPLICATE_HANDLER',

@@ -8,6 +8,7 @@ export interface RunnerRow {
   readonly version: string
   readonly job_types: string[]
   readonly running: number
+  readonly overrun: number
   readonly alive: boolean
   readonly heartbeat_ms: number
   readonly started_ms: number
@@ -16,7 +17,7 @@ export interface RunnerRow {
 /** Every registered runner, longest running first. */
 export async function listRunners(database: Queryable, tables: Tables, now: string | null): Promise<RunnerRow[]> {
   const found = await database.query<RunnerRow>(
-    `select runner_id::text, host, process_id, version, job_types, running,
+    `select runner_id::text, host, process_id, version, job_types, running, overrun,
        lease_until >= coalesce($1::text::timestamptz, clock_timestamp()) as alive,
        (extract(epoch from heartbeat_at) * 1000)::float8 as heartbeat_ms,
        (extract(epoch from started_at) * 1000)::float8 as started_ms

@@ -8,6 +8,7 @@ import { flowControl } from './0007-flow-control.ts'
 import { durable } from './0008-durable.ts'
 import { afterJobs } from './0009-after-jobs.ts'
 import { uniquePeriods } from './0010-unique-periods.ts'
+import { overruns } from './0011-overruns.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   durable,
   afterJobs,
   uniquePeriods,
+  overruns,
 ]
