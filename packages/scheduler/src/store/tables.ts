@@ -26,6 +26,8 @@ export interface Tables {
   readonly lanes: string
   readonly pauses: string
   readonly runners: string
+  /** Who watches events; empty most of the time. */
+  readonly watchers: string
   readonly migrations: string
   /** NOTIFY channel, as it is. */
   readonly channel: string
@@ -48,6 +50,7 @@ export function tablesIn(schemaName: string): Tables {
     lanes: `${schema}.belfry_lanes`,
     pauses: `${schema}.belfry_pauses`,
     runners: `${schema}.belfry_runners`,
+    watchers: `${schema}.belfry_watchers`,
     migrations: `${schema}.belfry_migrations`,
     channel: channelOf(schemaName),
   })
