@@ -6,7 +6,7 @@ export interface ProcessLoad {
   readonly cpuShare: number | null
   /** Resident memory, in bytes. */
   readonly memoryBytes: number | null
-  /** How late the event loop ran what was due since the last reading, in ms: the 99th percentile. */
+  /** How late the event loop ran what was due in the last two pauses between readings, in ms: the 99th percentile. */
   readonly eventLoopDelayMs: number | null
   /** The longest time the event loop stood still within the last five minutes, in ms. */
   readonly eventLoopBlockedMs: number | null
@@ -35,45 +35,56 @@ const RESOLUTION_MS = 20
 /** Readings come every few seconds and people look every minute or so: a blockade must stay to be seen. */
 const REMEMBERED_MS = 5 * 60_000
 
-/** Measures the process it runs in. */
+/**
+ * Measures the process it runs in. A histogram of delays misses what happens between its start and its second look, so
+ * there are always two, each living for two readings: whatever falls into the first moments of one is in the other.
+ */
 export class NodeProcessMeter implements ProcessMeter {
-  #delays: IntervalHistogram | undefined
-  #cpu: NodeJS.CpuUsage | undefined
+  #delays: IntervalHistogram[] = []
+  #cpu = process.cpuUsage()
   #readAt = 0
   #blockades: { at: number; ms: number }[] = []
 
   start(): void {
-    if (this.#delays) return
-    this.#delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-    this.#delays.enable()
+    if (this.#delays.length > 0) return
+    this.#delays = [newHistogram()]
     this.#cpu = process.cpuUsage()
     this.#readAt = performance.now()
+    this.#blockades = []
   }
 
   read(): ProcessLoad {
-    if (!this.#delays || !this.#cpu) return UNMEASURED
+    const [oldest, newest] = this.#delays
+    if (!oldest) return UNMEASURED
     const now = performance.now()
     const used = process.cpuUsage(this.#cpu)
     const passedMs = now - this.#readAt
-    const measured = this.#delays.count > 0
-    const delayMs = measured ? lateness(this.#delays.percentile(99)) : 0
-    if (measured) this.#blockades.push({ at: now, ms: lateness(this.#delays.max) })
+    const measured = oldest.count > 0
+    if (measured) this.#blockades.push({ at: now, ms: lateness(oldest.max) })
     this.#blockades = this.#blockades.filter(({ at }) => now - at <= REMEMBERED_MS)
-    this.#delays.reset()
-    this.#cpu = process.cpuUsage()
-    this.#readAt = now
-    return {
+    const load = {
       cpuShare: passedMs > 0 ? (used.user + used.system) / 1_000 / passedMs : null,
       memoryBytes: process.memoryUsage.rss(),
-      eventLoopDelayMs: delayMs,
+      eventLoopDelayMs: measured ? lateness(oldest.percentile(99)) : 0,
       eventLoopBlockedMs: Math.max(0, ...this.#blockades.map(({ ms }) => ms)),
     }
+    if (newest) oldest.disable()
+    this.#delays = [newest ?? oldest, newHistogram()]
+    this.#cpu = process.cpuUsage()
+    this.#readAt = now
+    return load
   }
 
   stop(): void {
-    this.#delays?.disable()
-    this.#delays = undefined
+    for (const each of this.#delays) each.disable()
+    this.#delays = []
   }
+}
+
+function newHistogram(): IntervalHistogram {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  histogram.enable()
+  return histogram
 }
 
 /** The histogram holds the nanoseconds from one look to the next, the pause between them among these. */
