@@ -61,6 +61,15 @@ export function logEvents(events: EventHub, logger: Logger): void {
   )
 }
 
+/** Tells a logger of listeners that threw. */
+export function listenerFaults(logger: Logger): (error: unknown) => void {
+  return error =>
+    logger.error(
+      { event: 'listener_fault', error: error instanceof Error ? error.message : String(error) },
+      'a listener threw',
+    )
+}
+
 function errorFields(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: String(error) }
   return { error: error.message, ...('code' in error && { error_code: error.code }) }

@@ -18,6 +18,7 @@ export type { Hindrance, HindranceKind, RunnerName } from './administration/hind
 export type { JobFilter, TimeRange } from './administration/job-filter.ts'
 export type { JobPage, JobSummary } from './administration/job-list.ts'
 export type { PageOptions } from './administration/page.ts'
+export type { SchemaCheck, SchemaDifference } from './administration/schema.ts'
 export type { EraseSubjectResult } from './administration/subjects.ts'
 export type { SendEventOptions } from './durable/send-event.ts'
 export { BelfryError, type BelfryErrorCode } from './errors.ts'

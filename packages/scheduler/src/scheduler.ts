@@ -1,11 +1,12 @@
 import { Administration } from './administration/administration.ts'
+import { checkSchema, migrateSchema, type SchemaCheck } from './administration/schema.ts'
 import { databaseNow, type Core } from './core.ts'
 import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
-import { migrate, migrationSql, type MigrationResult } from './database/migrator.ts'
+import { migrationSql, type MigrationResult } from './database/migrator.ts'
 import { sendEvent, type SendEventOptions } from './durable/send-event.ts'
 import { BelfryError } from './errors.ts'
-import { logEvents } from './event-log.ts'
+import { listenerFaults, logEvents } from './event-log.ts'
 import { EventHub, type SchedulerEventName, type SchedulerEvents } from './events.ts'
 import { Runner } from './execution/runner.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
@@ -70,12 +71,7 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     const resolved = resolveOptions(options)
     const { logger } = resolved
-    const events = new EventHub(error =>
-      logger.error(
-        { event: 'listener_fault', error: error instanceof Error ? error.message : String(error) },
-        'a listener threw',
-      ),
-    )
+    const events = new EventHub(listenerFaults(logger))
     // Nobody reads what a silent logger is told: then no event needs to be made for it.
     if (logger !== silentLogger) logEvents(events, logger)
     this.#core = {
@@ -109,12 +105,13 @@ export class Scheduler {
    * call it alone.
    * @throws BelfryError `BELFRY_SCHEMA_NEWER`, `BELFRY_MIGRATION_CHANGED`, `BELFRY_FOREIGN_TABLE`, `BELFRY_DATABASE_…`
    */
-  async migrate(): Promise<MigrationResult> {
-    try {
-      return await migrate(this.#core.database, migrationPlan(this.#core.tables))
-    } catch (error) {
-      throw describeDatabaseError(error)
-    }
+  migrate(): Promise<MigrationResult> {
+    return migrateSchema(this.#core)
+  }
+
+  /** Compares the schema with what its migrations make. Changes nothing; needs the right to create a schema. */
+  checkSchema(): Promise<SchemaCheck> {
+    return checkSchema(this.#core)
   }
 
   /** The schema as plain SQL, for a database that is changed by hand. */
