@@ -47,11 +47,12 @@ export async function buildOnlineIndexes(
     )
     const mine = rows[0]?.mine === true && !(await underConstruction(lock, schema, indexes))
     if (!mine) return { built: [], left: wanted.map(({ name }) => name) }
-    // The lock lasts as long as its transaction, which is idle meanwhile: it keeps no snapshot and no dead row.
-    await lock.query(`select set_config('idle_in_transaction_session_timeout', '0', true)`)
+    const missing = await withoutValid(lock, schema, indexes)
+    // The lock lasts as long as its transaction, which is idle meanwhile. Its last statement must be one without a
+    // snapshot: that of a select lives on with its portal, and the building would wait for it for ever.
+    await lock.query('set local idle_in_transaction_session_timeout = 0')
     const concurrently = database.kind === 'server' && database.maxConnections > 1
     const connection = concurrently ? database : lock
-    const missing = await withoutValid(lock, schema, indexes)
     for (const index of missing) {
       const leftover = `${quoteIdentifier(schema, 'schema')}.${quoteIdentifier(index.name, 'index')}`
       await connection.query(`drop index ${concurrently ? 'concurrently ' : ''}if exists ${leftover}`)
@@ -85,7 +86,7 @@ async function underConstruction(
   const { rows } = await connection.query(
     `select 1 from pg_stat_progress_create_index p
        join pg_class i on i.oid = p.index_relid join pg_namespace s on s.oid = i.relnamespace
-     where s.nspname = $1::text and i.relname = any($2::text[])`,
+     where p.datname = current_database() and s.nspname = $1::text and i.relname = any($2::text[])`,
     [schema, indexes.map(({ name }) => name)],
   )
   return rows.length > 0
