@@ -7,7 +7,7 @@ const schedulerRooms = [
   ['scheduler'],
   ['administration'],
   ['event-log', 'stats', 'job-reader', 'scheduling', 'execution', 'recurring', 'maintenance'],
-  ['flow'],
+  ['flow', 'watching'],
   ['core'],
   ['durable'],
   ['store'],

@@ -73,6 +73,8 @@ export { collectMetrics, recordStats, type MetricSink } from './telemetry/collec
 export { METRICS, type Metric } from './telemetry/metric-names.ts'
 export { openTelemetry, type OpenTelemetryMiddleware } from './telemetry/open-telemetry.ts'
 export type { OpenTelemetryApi } from './telemetry/open-telemetry-api.ts'
+export type { EventStream, WatchOptions } from './watching/event-stream.ts'
+export type { WatchedEvent, WatchedEventName } from './watching/watched-event.ts'
 export type { FailureReport, WebhookEvent } from './webhooks/delivery.ts'
 export { failureWebhooks, type FailureWebhookOptions, type FailureWebhooks } from './webhooks/failure-webhooks.ts'
 export { signWebhook, verifyWebhookSignature, type ReceivedWebhook } from './webhooks/signature.ts'

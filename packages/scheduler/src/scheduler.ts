@@ -1,6 +1,7 @@
 import { Administration } from './administration/administration.ts'
+import { cancelOne, redriveOne } from './administration/single-acts.ts'
 import { checkSchema, migrateSchema, type SchemaCheck } from './administration/schema.ts'
-import { databaseNow, type Core } from './core.ts'
+import type { Core } from './core.ts'
 import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
 import { migrationSql, type MigrationResult } from './database/migrator.ts'
@@ -29,10 +30,10 @@ import { followingJobs, namedRequest, requestOf, type UncheckedJob } from './sch
 import { JobIntake } from './scheduling/job-intake.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
-import { cancelJob, type CancelResult } from './store/cancel-job.ts'
+import type { CancelResult } from './store/cancel-job.ts'
 import { migrationPlan } from './store/migrations/plan.ts'
-import { redriveJob } from './store/redrive-job.ts'
 import { tablesIn } from './store/tables.ts'
+import { Watching, type EventStream, type WatchOptions } from './watching/event-stream.ts'
 
 /** Options of a scheduler. Only `database` is needed. */
 export interface SchedulerOptions extends EngineOptions {
@@ -40,6 +41,7 @@ export interface SchedulerOptions extends EngineOptions {
   schedules?: readonly ScheduleDefinition[]
 }
 
+const RUNS_BY_ITSELF = 'runDueJobs is for a scheduler that is not started; a started one runs them by itself'
 /** How long a stop waits for a statement of the background loops that may never be answered. */
 const BACKGROUND_PATIENCE_MS = 3_000
 
@@ -60,6 +62,7 @@ export class Scheduler {
   readonly #reader: JobReader
   readonly #runner: Runner
   readonly #maintainer: Maintainer
+  readonly #watching: Watching
   readonly #enqueuer: RecurringEnqueuer
   readonly #schedules: Schedules
   readonly #declared: readonly ScheduleDefinition[]
@@ -92,6 +95,7 @@ export class Scheduler {
     this.#reader = new JobReader(this.#core)
     this.#intake = new JobIntake(this.#core, this.#runner)
     this.#maintainer = new Maintainer(this.#core)
+    this.#watching = new Watching(this.#core)
     this.admin = new Administration(this.#core, this.#runner)
   }
 
@@ -233,16 +237,11 @@ export class Scheduler {
    * Cancels a job. A pending one never starts; a running one is asked to stop through its signal, in whatever process it
    * runs, and ends as `cancelled` if its handler obeys.
    */
-  async cancelJob(
+  cancelJob(
     job: JobReference,
     options: { reason?: string; transaction?: ScheduleOptions['transaction'] } = {},
   ): Promise<CancelResult> {
-    const jobId = idOf(job)
-    const queryable = options.transaction ?? this.#core.database
-    const request = { jobId, reason: options.reason ?? 'cancelled', now: databaseNow(this.#core) }
-    const result = await cancelJob(queryable as Queryable, this.#core.tables, request)
-    if (result === 'requested') this.#runner.abort(jobId)
-    return result
+    return cancelOne(this.#core, this.#runner, { ...options, jobId: idOf(job) })
   }
 
   /** Changes a pending job's time or payload. False when it is not pending (any more). */
@@ -254,11 +253,8 @@ export class Scheduler {
    * Gives a failed or cancelled job a new life, due now, with all its retries. False when it is neither, or when its
    * unique key belongs to another unfinished job by now.
    */
-  async redriveJob(job: JobReference): Promise<boolean> {
-    const request = { jobId: idOf(job), now: databaseNow(this.#core) }
-    const redriven = await redriveJob(this.#core.database, this.#core.tables, request)
-    if (redriven) this.#runner.wake()
-    return redriven
+  redriveJob(job: JobReference): Promise<boolean> {
+    return redriveOne(this.#core, this.#runner, idOf(job))
   }
 
   /**
@@ -341,16 +337,20 @@ export class Scheduler {
   }
 
   /**
+   * Events of the jobs of all processes, as they happen; resolves once this process hears them. At most once: what must
+   * not be missed is read from the tables. Ends with `close()`, by leaving its loop, or with `stop()`.
+   * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_JOB_TYPE`, `BELFRY_DATABASE_UNAVAILABLE` without LISTEN
+   */
+  watch(options: WatchOptions = {}): Promise<EventStream> {
+    return this.#watching.watch(options)
+  }
+
+  /**
    * Runs every job that is due, and those that become due through them, then resolves with the number of attempts.
    * For tests, scripts and simulations, on a scheduler that is not started.
    */
   async runDueJobs(): Promise<number> {
-    if (this.#state === 'started') {
-      throw new BelfryError(
-        'BELFRY_INVALID_OPTION',
-        'runDueJobs is for a scheduler that is not started; a started one runs them by itself',
-      )
-    }
+    if (this.#state === 'started') throw new BelfryError('BELFRY_INVALID_OPTION', RUNS_BY_ITSELF)
     let attempts = 0
     for (;;) {
       const fired = await this.#enqueuer.fireDue()
@@ -377,6 +377,7 @@ export class Scheduler {
     const wasStarted = this.#state === 'started'
     this.#state = 'stopped'
     this.#intake.stop()
+    await endedWithin(this.#core.clock, this.#watching.stop(), BACKGROUND_PATIENCE_MS)
     if (!wasStarted) return
     const background = Promise.all([this.#enqueuer.stop(), this.#maintainer.stop()])
     await endedWithin(this.#core.clock, background, BACKGROUND_PATIENCE_MS)

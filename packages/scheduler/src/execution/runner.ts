@@ -8,6 +8,7 @@ import type { ClaimedJob } from '../store/claim-jobs.ts'
 import type { InsertingRunner } from '../store/insert-jobs.ts'
 import { Claimer, type Claimed } from './claimer.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { EventPublisher } from '../watching/event-publisher.ts'
 import { Executor } from './executor.ts'
 import { HeldJob } from './held-job.ts'
 import { HeldJobs } from './held-jobs.ts'
@@ -34,6 +35,7 @@ export class Runner {
   readonly #dispatcher: Dispatcher
   readonly #poller: Poller
   readonly #listener: WakeListener
+  readonly #publisher: EventPublisher
   /** Slots promised to jobs that are being stored. */
   #reserved = 0
   #strandedTimer: Timer | undefined
@@ -67,9 +69,11 @@ export class Runner {
       settler: this.#settler,
       leaseKeeper: this.#leaseKeeper,
     })
+    this.#publisher = new EventPublisher(core)
     this.#listener = new WakeListener(core, {
       held,
       onDue: () => this.wake(),
+      onWatched: () => this.#publisher.watched(),
       onSchedules: hooks.onSchedules,
       onLimits: () => this.#refreshLimits(),
       onReconnect: () => this.#catchUpOnHints(),
@@ -104,8 +108,14 @@ export class Runner {
     const settled = await this.#settler.drain(SETTLE_PATIENCE_MS)
     this.#executor.stop()
     this.#settler.close()
-    const left = await this.#patiently(Promise.all([this.#listener.stop(), this.#leaseKeeper.stop()]))
+    const left = await this.#patiently(Promise.all([this.#leaveWatchers(), this.#leaseKeeper.stop()]))
     if (released && settled && left) await this.#patiently(this.#leave())
+  }
+
+  /** Nobody may ask for events any more before the last ones are sent. */
+  async #leaveWatchers(): Promise<void> {
+    await this.#listener.stop()
+    await this.#publisher.stop()
   }
 
   /** Look for due jobs now. */

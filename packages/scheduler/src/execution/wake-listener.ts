@@ -9,6 +9,8 @@ interface WakeTargets {
   onDue(): void
   /** Limits were set. */
   onLimits(): void
+  /** Somebody watches events. */
+  onWatched(): void
   /** Schedules changed. */
   onSchedules(): void
   /** Hints may have been missed. */
@@ -65,6 +67,8 @@ export class WakeListener {
       this.#targets.onSchedules()
     } else if (payload === 'limits') {
       this.#targets.onLimits()
+    } else if (payload === 'watch') {
+      this.#targets.onWatched()
     } else {
       this.#targets.onDue()
     }

@@ -9,10 +9,9 @@ import type { Tables } from './tables.ts'
  */
 export function runtimeGrants(tables: Tables, role: string): string[] {
   const to = `to ${quoteIdentifier(role, 'role')}`
-  const { schema, jobs, live, finished, history, attempts, executions, runners, watchers, schedules, lanes, pauses } =
-    tables
+  const { schema, jobs, live, finished, history, attempts, executions, runners, schedules, lanes, pauses } = tables
   const { steps, events, topics } = durableTables(tables)
-  const changed = [live, runners, watchers, schedules, lanes, pauses, steps, events, topics, `${schema}.belfry_audit`]
+  const changed = [live, runners, schedules, lanes, pauses, steps, events, topics, `${schema}.belfry_audit`]
   return [
     `grant usage on schema ${schema} ${to}`,
     `grant select on ${[tables.migrations, jobs, history].join(', ')} ${to}`,

@@ -26,11 +26,11 @@ export interface Tables {
   readonly lanes: string
   readonly pauses: string
   readonly runners: string
-  /** Who watches events; empty most of the time. */
-  readonly watchers: string
   readonly migrations: string
   /** NOTIFY channel, as it is. */
   readonly channel: string
+  /** NOTIFY channel of events for watchers. */
+  readonly eventChannel: string
 }
 
 /** @throws BelfryError `BELFRY_INVALID_OPTION` when the schema's name cannot be one */
@@ -50,9 +50,9 @@ export function tablesIn(schemaName: string): Tables {
     lanes: `${schema}.belfry_lanes`,
     pauses: `${schema}.belfry_pauses`,
     runners: `${schema}.belfry_runners`,
-    watchers: `${schema}.belfry_watchers`,
     migrations: `${schema}.belfry_migrations`,
     channel: channelOf(schemaName),
+    eventChannel: `${channelOf(schemaName)}_events`,
   })
 }
 

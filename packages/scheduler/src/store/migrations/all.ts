@@ -6,7 +6,7 @@ import { scheduleMemory } from './0005-schedules.ts'
 import { audit } from './0006-audit.ts'
 import { flowControl } from './0007-flow-control.ts'
 import { durable } from './0008-durable.ts'
-import { runnerLoadAndWatchers } from './0013-runner-load-and-watchers.ts'
+import { runnerLoad } from './0013-runner-load.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -19,5 +19,5 @@ export const migrations: readonly Migration[] = [
   audit,
   flowControl,
   durable,
-  runnerLoadAndWatchers,
+  runnerLoad,
 ]
