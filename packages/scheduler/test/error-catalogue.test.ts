@@ -101,7 +101,7 @@ const startOver = (code: string) => codeOf(() => new Scheduler({ database: refus
 /** How to come to each code by what anybody can call. A code without a story does not compile. */
 const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
   BELFRY_INVALID_OPTION: () => codeOf(() => new Scheduler({ database, concurrency: 0 })),
-  BELFRY_INVALID_DURATION: () => codeOf(() => new Scheduler({ database, lease: 'soon' as '1s' })),
+  BELFRY_INVALID_DURATION: () => codeOf(() => new Scheduler({ database, lease: 'soon' })),
   BELFRY_INVALID_TIME: async () => {
     const { scheduler } = await make()
     return codeOf(() => scheduler.scheduleJob('work', { payload: {}, scheduledTime: new Date(Number.NaN) }))

@@ -86,7 +86,7 @@ describeOnBothEngines('the registry of runners', engine => {
 
     const processMeter = fakeMeter(CALM)
     const missing = make({ processMeter, migrate: false })
-    await expect(missing.scheduler.start()).rejects.toThrow()
+    await expect(missing.scheduler.start()).rejects.toThrow(/does not exist/)
     expect(processMeter.started).toBe(false)
   })
 })

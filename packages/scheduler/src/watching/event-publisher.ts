@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import type { Core } from '../core.ts'
+import { recordError } from '../job/error-record.ts'
 import type { Timer } from '../runtime/clock.ts'
 import { notifyAll } from '../store/notify-all.ts'
 import { LONGEST_ERROR, packEvents, type WatchedEvent } from './watched-event.ts'
@@ -65,7 +66,7 @@ export class EventPublisher {
       return
     }
     const about = { at: this.#core.clock.now(), host: hostname(), processId: process.pid }
-    this.#waiting.push({ ...told, ...about } as WatchedEvent)
+    this.#waiting.push({ ...told, ...about })
     if (this.#waiting.length === 1) this.#flush = this.#core.clock.setTimer(GATHER_MS, () => this.#send())
   }
 
@@ -89,5 +90,5 @@ export class EventPublisher {
 
 function messageOf(error: unknown): string | null {
   if (error === undefined || error === null) return null
-  return (error instanceof Error ? error.message : String(error)).slice(0, LONGEST_ERROR)
+  return recordError(error).message.slice(0, LONGEST_ERROR)
 }
