@@ -196,9 +196,13 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
     const fetch = () => Promise.reject(new Error('nobody there'))
     const webhooks = failureWebhooks({ url: 'https://hooks.example.com', secret: 'a secret of some length', fetch })
     const { scheduler } = await make({ jobs: [webhooks.job] })
-    const event = { event: 'job.failed', occurredAt: '2027-01-01T12:00:00Z', error: { message: 'broken' } } as const
+    const event = {
+      event: 'job.failed',
+      occurredAt: '2027-01-01T12:00:00Z',
+      error: { code: null, message: 'broken' },
+    } as const
     const job = { id: 'import-1', type: 'import_contacts', attempt: 1 }
-    const { jobId } = await scheduler.scheduleJob(webhooks.job, { ...event, job } as never)
+    const { jobId } = await scheduler.scheduleJob(webhooks.job, { ...event, job })
     await scheduler.runDueJobs()
     return (await scheduler.getAttempts(jobId))[0]?.errorCode
   },
@@ -223,7 +227,7 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
       clock.advance('1s')
       if (signal.aborted) throw signal.reason
     })
-    const { jobId } = await scheduler.scheduleJob('work', { payload: {}, timeout: '1s', maxRetries: 0 } as never)
+    const { jobId } = await scheduler.scheduleJob('work', { payload: {}, timeout: '1s', maxRetries: 0 })
     await scheduler.runDueJobs()
     return (await scheduler.getAttempts(jobId))[0]?.errorCode
   },

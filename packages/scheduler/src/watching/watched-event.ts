@@ -27,6 +27,7 @@ export type WatchedEvent = AboutJob &
     | { readonly event: 'job:rescued'; readonly gaveUp: boolean }
   )
 
+/** The name of an event that `watch` tells of. */
 export type WatchedEventName = WatchedEvent['event']
 
 export const WATCHED_EVENTS: readonly WatchedEventName[] = [
