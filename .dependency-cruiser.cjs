@@ -7,7 +7,7 @@ const schedulerRooms = [
   ['scheduler'],
   ['administration'],
   ['event-log', 'stats', 'job-reader', 'scheduling', 'execution', 'recurring', 'maintenance'],
-  ['flow', 'aftermath'],
+  ['flow', 'aftermath', 'watching'],
   ['core'],
   ['durable'],
   ['store'],

@@ -1,7 +1,7 @@
 import { PGlite } from '@electric-sql/pglite'
 import { defineJob, Scheduler } from 'belfry'
 import { fromPglite } from 'belfry/database'
-import { formatFailure, simulate, TestClock } from 'belfry/testing'
+import { formatFailure, runInline, simulate, TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 
 it('reminds after two days, and again if the first try fails', async () => {
@@ -27,6 +27,20 @@ it('reminds after two days, and again if the first try fails', async () => {
   expect(await scheduler.getJob(job)).toMatchObject({ status: 'pending', retryCount: 1 })
   clock.advance('5m')
   expect(await scheduler.runDueJobs()).toBe(1)
+  expect(sent).toEqual(['Ada Example'])
+  await pglite.close()
+})
+
+it('greets whoever signs up', async () => {
+  const pglite = await PGlite.create()
+  const sent: string[] = []
+  const scheduler = new Scheduler({ database: fromPglite(pglite) })
+  scheduler.registerHandler('greet', payload => void sent.push((payload as { name: string }).name))
+  await scheduler.migrate()
+  const inline = runInline(scheduler)
+
+  await scheduler.scheduleJob('greet', { payload: { name: 'Ada Example' } })
+  await inline.settled()
   expect(sent).toEqual(['Ada Example'])
   await pglite.close()
 })

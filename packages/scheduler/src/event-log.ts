@@ -3,12 +3,7 @@ import { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
 
 /** A scheduler's events. Nobody reads what a silent logger is told: then no event needs to be made for it. */
 export function eventsOf(logger: Logger): EventHub {
-  const events = new EventHub(error =>
-    logger.error(
-      { event: 'listener_fault', error: error instanceof Error ? error.message : String(error) },
-      'a listener threw',
-    ),
-  )
+  const events = new EventHub(listenerFaults(logger))
   if (logger !== silentLogger) logEvents(events, logger)
   return events
 }
@@ -71,6 +66,15 @@ function logEvents(events: EventHub, logger: Logger): void {
   events.on('runner:revived', ({ runnerId }) =>
     logger.warn({ event: 'runner_revived', runner_id: runnerId }, 'this runner was declared dead and entered anew'),
   )
+}
+
+/** Tells a logger of listeners that threw. */
+function listenerFaults(logger: Logger): (error: unknown) => void {
+  return error =>
+    logger.error(
+      { event: 'listener_fault', error: error instanceof Error ? error.message : String(error) },
+      'a listener threw',
+    )
 }
 
 function errorFields(error: unknown): LogFields {

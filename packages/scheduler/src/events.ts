@@ -1,4 +1,5 @@
 import type { AttemptOutcome } from './job/job.ts'
+import type { ProcessLoad } from './runtime/process-meter.ts'
 
 /** One job, as events name it. */
 export interface JobEvent {
@@ -37,6 +38,8 @@ export interface SchedulerEvents {
   'breaker:closed': { readonly jobType: string }
   /** A statement of a background loop failed; the loop goes on. */
   'database:error': { readonly during: string; readonly error: unknown }
+  /** This runner renewed its lease, with what its process cost since the last time. */
+  'runner:heartbeat': { readonly runnerId: string; readonly running: number; readonly load: ProcessLoad }
   /** The runner lost its place in the registry (frozen or cut off for longer than a lease) and entered anew. */
   'runner:revived': { readonly runnerId: string }
 }

@@ -19,6 +19,7 @@ export type { Hindrance, HindranceKind, RunnerName } from './administration/hind
 export type { JobFilter, TimeRange } from './administration/job-filter.ts'
 export type { JobPage, JobSummary } from './administration/job-list.ts'
 export type { PageOptions } from './administration/page.ts'
+export type { SchemaCheck, SchemaDifference } from './administration/schema.ts'
 export type { SetTimeZoneResult } from './administration/time-zones.ts'
 export type { EraseSubjectResult } from './administration/subjects.ts'
 export type { SendEventOptions } from './durable/send-event.ts'
@@ -88,6 +89,7 @@ export type { ApplySchedulesOptions, BackfillRange } from './recurring/schedules
 export { sleep, systemClock, type Clock, type Timer } from './runtime/clock.ts'
 export { parseDuration, type Duration } from './runtime/duration.ts'
 export { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
+export type { ProcessLoad, ProcessMeter } from './runtime/process-meter.ts'
 export { Scheduler, type SchedulerOptions } from './scheduler.ts'
 export type {
   BulkJob,
@@ -102,6 +104,8 @@ export { collectMetrics, recordStats, type MetricSink } from './telemetry/collec
 export { METRICS, type Metric } from './telemetry/metric-names.ts'
 export { openTelemetry, type OpenTelemetryMiddleware } from './telemetry/open-telemetry.ts'
 export type { OpenTelemetryApi } from './telemetry/open-telemetry-api.ts'
+export type { EventStream, WatchOptions } from './watching/event-stream.ts'
+export type { WatchedEvent, WatchedEventName } from './watching/watched-event.ts'
 export type { FailureReport, WebhookEvent } from './webhooks/delivery.ts'
 export { failureWebhooks, type FailureWebhookOptions, type FailureWebhooks } from './webhooks/failure-webhooks.ts'
 export { signWebhook, verifyWebhookSignature, type ReceivedWebhook } from './webhooks/signature.ts'

@@ -17,6 +17,7 @@ import { DEFAULT_MAX_PAYLOAD_BYTES } from './job/payload.ts'
 import { systemClock, type Clock } from './runtime/clock.ts'
 import { parseDuration, type Duration } from './runtime/duration.ts'
 import { silentLogger, type Logger } from './runtime/logger.ts'
+import { NodeProcessMeter, noMeter, type ProcessMeter } from './runtime/process-meter.ts'
 
 /** Options of a scheduler's engine. Only `database` is needed. */
 export interface EngineOptions {
@@ -60,6 +61,8 @@ export interface EngineOptions {
   logger?: Logger
   /** Default: real time. Tests pass `belfry/testing`'s TestClock. */
   clock?: Clock
+  /** Reads what this process costs, for the registry of runners. Default: Node's figures; under a virtual clock, none. */
+  processMeter?: ProcessMeter
   /** Source of jitter, a number from 0 up to 1. Default `Math.random`. */
   random?: () => number
 }
@@ -81,6 +84,7 @@ export interface ResolvedOptions {
   readonly maxPayloadBytes: number
   readonly logger: Logger
   readonly clock: Clock
+  readonly processMeter: ProcessMeter
   readonly random: () => number
 }
 
@@ -101,6 +105,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     )
   }
   const kept = options.retention ?? {}
+  const clock = options.clock ?? systemClock
   const leaseMs = parseDuration(options.lease ?? '30s', 'lease')
   if (leaseMs < SHORTEST_LEASE_MS) {
     throw new BelfryError('BELFRY_INVALID_OPTION', `lease: expected 1 s or more, got ${show(options.lease)}`)
@@ -132,7 +137,8 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     maxPayloadBytes:
       requireWhole(options.maxPayloadBytes, { name: 'maxPayloadBytes', least: 2 }) ?? DEFAULT_MAX_PAYLOAD_BYTES,
     logger: options.logger ?? silentLogger,
-    clock: options.clock ?? systemClock,
+    clock,
+    processMeter: options.processMeter ?? (clock.databaseNow() === null ? new NodeProcessMeter() : noMeter),
     random: options.random ?? Math.random,
   })
 }

@@ -1,9 +1,10 @@
 import { Waiters, type WaitForOptions } from './aftermath/waiters.ts'
 import { Administration } from './administration/administration.ts'
+import { checkSchema, migrateSchema, type SchemaCheck } from './administration/schema.ts'
 import type { Core } from './core.ts'
 import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
-import { migrate, migrationSql, type MigrationResult } from './database/migrator.ts'
+import { migrationSql, type MigrationResult } from './database/migrator.ts'
 import { sendEvent, type SendEventOptions } from './durable/send-event.ts'
 import { BelfryError } from './errors.ts'
 import { eventsOf } from './event-log.ts'
@@ -40,6 +41,7 @@ import { readStats, type SchedulerStats } from './stats.ts'
 import type { CancelResult } from './store/cancel-job.ts'
 import { migrationPlan } from './store/migrations/plan.ts'
 import { tablesIn } from './store/tables.ts'
+import { Watching, type EventStream, type WatchOptions } from './watching/event-stream.ts'
 
 /** Options of a scheduler. Only `database` is needed. */
 export interface SchedulerOptions extends EngineOptions {
@@ -47,6 +49,7 @@ export interface SchedulerOptions extends EngineOptions {
   schedules?: readonly ScheduleDefinition[]
 }
 
+const RUNS_BY_ITSELF = 'runDueJobs is for a scheduler that is not started; a started one runs them by itself'
 /** How long a stop waits for a statement of the background loops that may never be answered. */
 const BACKGROUND_PATIENCE_MS = 3_000
 
@@ -65,6 +68,7 @@ export class Scheduler {
   readonly #runner: Runner
   readonly #waiters: Waiters
   readonly #maintainer: Maintainer
+  readonly #watching: Watching
   readonly #enqueuer: RecurringEnqueuer
   readonly #schedules: Schedules
   readonly #declared: readonly ScheduleDefinition[]
@@ -97,6 +101,7 @@ export class Scheduler {
     this.#workflows = new Workflows(this.#core, this.#intake)
     this.#waiters = new Waiters(this.#core, () => this.#runner.active)
     this.#maintainer = new Maintainer(this.#core)
+    this.#watching = new Watching(this.#core)
     this.admin = new Administration(this.#core, this.#runner)
   }
 
@@ -110,12 +115,13 @@ export class Scheduler {
    * call it alone.
    * @throws BelfryError `BELFRY_SCHEMA_NEWER`, `BELFRY_MIGRATION_CHANGED`, `BELFRY_FOREIGN_TABLE`, `BELFRY_DATABASE_…`
    */
-  async migrate(): Promise<MigrationResult> {
-    try {
-      return await migrate(this.#core.database, migrationPlan(this.#core.tables))
-    } catch (error) {
-      throw describeDatabaseError(error)
-    }
+  migrate(): Promise<MigrationResult> {
+    return migrateSchema(this.#core)
+  }
+
+  /** Compares the schema with what its migrations make. Changes nothing; needs the right to create a schema. */
+  checkSchema(): Promise<SchemaCheck> {
+    return checkSchema(this.#core)
   }
 
   /** The schema as plain SQL, for a database that is changed by hand. */
@@ -363,16 +369,20 @@ export class Scheduler {
   }
 
   /**
+   * Events of the jobs of all processes, as they happen; resolves once this process hears them. At most once: what must
+   * not be missed is read from the tables. Ends with `close()`, by leaving its loop, or with `stop()`.
+   * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_JOB_TYPE`, `BELFRY_DATABASE_UNAVAILABLE` without LISTEN
+   */
+  watch(options: WatchOptions = {}): Promise<EventStream> {
+    return this.#watching.watch(options)
+  }
+
+  /**
    * Runs every job that is due, and those that become due through them, then resolves with the number of attempts.
    * For tests, scripts and simulations, on a scheduler that is not started.
    */
   async runDueJobs(): Promise<number> {
-    if (this.#state === 'started') {
-      throw new BelfryError(
-        'BELFRY_INVALID_OPTION',
-        'runDueJobs is for a scheduler that is not started; a started one runs them by itself',
-      )
-    }
+    if (this.#state === 'started') throw new BelfryError('BELFRY_INVALID_OPTION', RUNS_BY_ITSELF)
     let attempts = 0
     for (;;) {
       const fired = await this.#enqueuer.fireDue()
@@ -399,7 +409,8 @@ export class Scheduler {
     const wasStarted = this.#state === 'started'
     this.#state = 'stopped'
     this.#intake.stop()
-    await endedWithin(this.#core.clock, this.#waiters.stop(), BACKGROUND_PATIENCE_MS)
+    const rest = Promise.all([this.#waiters.stop(), this.#watching.stop()])
+    await endedWithin(this.#core.clock, rest, BACKGROUND_PATIENCE_MS)
     if (!wasStarted) return
     const background = Promise.all([this.#enqueuer.stop(), this.#maintainer.stop()])
     await endedWithin(this.#core.clock, background, BACKGROUND_PATIENCE_MS)

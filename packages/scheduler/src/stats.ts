@@ -1,6 +1,7 @@
 import { databaseNow, type Core } from './core.ts'
 import type { JobStatus } from './job/job.ts'
-import { listRunners } from './store/list-runners.ts'
+import type { ProcessLoad } from './runtime/process-meter.ts'
+import { listRunners, type RunnerRow } from './store/list-runners.ts'
 import { measureFinished, type FinishedMeasure } from './store/measure-finished.ts'
 import { measureLive, type LiveMeasure } from './store/measure-live.ts'
 import { readDatabaseHealth, type DatabaseHealth } from './store/table-health.ts'
@@ -19,6 +20,8 @@ export interface RunnerInfo {
   /** Its lease has not run out. */
   readonly alive: boolean
   readonly heartbeatAt: Date
+  /** What its process cost at its last heartbeat. */
+  readonly load: ProcessLoad
   readonly startedAt: Date
 }
 
@@ -71,8 +74,18 @@ export interface SchedulerStats {
   readonly warnings: readonly string[]
 }
 
+/** A process that nearly lost its jobs, or did, because it did not get round to its heartbeat. */
+export interface BlockedRunner {
+  readonly host: string
+  readonly processId: number
+  readonly blockedMs: number
+  readonly leaseMs: number
+}
+
 /** What warnings are made of. */
 export type HealthFacts = Pick<SchedulerStats, 'tables' | 'oldestTransactionMs' | 'types'> & {
+  /** Living processes whose event loop stood still for longer than the pause between two heartbeats. */
+  readonly blocked: readonly BlockedRunner[]
   /** The database vacuums by itself once a minute (a server), or the scheduler does hourly (embedded). */
   readonly autovacuum: boolean
 }
@@ -101,18 +114,8 @@ export async function readStats(core: Core): Promise<SchedulerStats> {
   const now = databaseNow(core)
   const live = await measureLive(database, tables, now)
   const finished = await measureFinished(database, tables, now)
-  const runners = (await listRunners(database, tables, now)).map(row => ({
-    runnerId: row.runner_id,
-    host: row.host,
-    processId: row.process_id,
-    version: row.version,
-    jobTypes: row.job_types,
-    running: row.running,
-    overrun: row.overrun,
-    alive: row.alive,
-    heartbeatAt: new Date(row.heartbeat_ms),
-    startedAt: new Date(row.started_ms),
-  }))
+  const registered = await listRunners(database, tables, now)
+  const runners = registered.map(runnerOf)
   const health = healthOf(await readDatabaseHealth(database, tables))
   const types = typesOf(live, finished, new Set(runners.filter(each => each.alive).flatMap(each => each.jobTypes)))
   const { executions, completed } = finished.recent
@@ -133,12 +136,17 @@ export async function readStats(core: Core): Promise<SchedulerStats> {
     successRate24h: executions === 0 ? null : completed / executions,
     runners,
     ...health,
-    warnings: warningsOf({ ...health, types, autovacuum: database.kind === 'server' }),
+    warnings: warningsOf({
+      ...health,
+      types,
+      blocked: blockedRunners(registered),
+      autovacuum: database.kind === 'server',
+    }),
   }
 }
 
 /** What somebody should look at, in plain words. Pure. */
-export function warningsOf({ tables, oldestTransactionMs, types, autovacuum }: HealthFacts): string[] {
+export function warningsOf({ tables, oldestTransactionMs, types, blocked, autovacuum }: HealthFacts): string[] {
   const late = autovacuum ? AUTOVACUUM_LATE_MS : EMBEDDED_VACUUM_LATE_MS
   const dirty = tables.filter(
     ({ deadRows, liveRows, vacuumedMsAgo }) =>
@@ -158,6 +166,12 @@ export function warningsOf({ tables, oldestTransactionMs, types, autovacuum }: H
             'can be removed, and the tables grow. Find it in pg_stat_activity (or pg_prepared_xacts) and end it.',
         ]
       : []),
+    ...blocked.map(
+      ({ host, processId, blockedMs, leaseMs }) =>
+        `The event loop of process ${processId} on ${host} stood still for ${(blockedMs / 1_000).toFixed(1)} s within the ` +
+        `last five minutes, with a lease of ${leaseMs / 1_000} s: if that gets longer, other processes take its jobs and ` +
+        'run them again. Find the handler that computes without a pause and make it `isolated(…)`, or set a longer lease.',
+    ),
     ...waiting
       .slice(0, NAMED_TYPES)
       .map(
@@ -167,6 +181,39 @@ export function warningsOf({ tables, oldestTransactionMs, types, autovacuum }: H
       ),
     ...(waiting.length > NAMED_TYPES ? [`So are jobs of ${waiting.length - NAMED_TYPES} further types.`] : []),
   ]
+}
+
+function runnerOf(row: RunnerRow): RunnerInfo {
+  return {
+    runnerId: row.runner_id,
+    host: row.host,
+    processId: row.process_id,
+    version: row.version,
+    jobTypes: row.job_types,
+    running: row.running,
+    overrun: row.overrun,
+    alive: row.alive,
+    heartbeatAt: new Date(row.heartbeat_ms),
+    load: {
+      cpuShare: row.cpu_share,
+      memoryBytes: row.memory_bytes,
+      eventLoopDelayMs: row.loop_delay_ms,
+      eventLoopBlockedMs: row.loop_blocked_ms,
+    },
+    startedAt: new Date(row.started_ms),
+  }
+}
+
+/** A heartbeat is due at each third of the lease. */
+function blockedRunners(rows: readonly RunnerRow[]): readonly BlockedRunner[] {
+  return rows
+    .filter(({ alive, loop_blocked_ms: ms, lease_ms: lease }) => alive && (ms ?? 0) > (lease ?? Infinity) / 3)
+    .map(row => ({
+      host: row.host,
+      processId: row.process_id,
+      blockedMs: row.loop_blocked_ms ?? 0,
+      leaseMs: row.lease_ms ?? 0,
+    }))
 }
 
 function healthOf(health: DatabaseHealth): Pick<SchedulerStats, 'tables' | 'oldestTransactionMs'> {

@@ -253,10 +253,19 @@ describeOnBothEngines('limits over all processes', engine => {
     const { admitJobs } = await import('../src/store/admit-jobs.ts')
     const { registerRunner } = await import('../src/store/register-runner.ts')
     const { tablesIn } = await import('../src/store/tables.ts')
+    const { noMeter } = await import('../src/runtime/process-meter.ts')
     const tables = tablesIn(schema)
     const runnerId = '00000000-0000-4000-8000-000000000001'
     const now = clock.now().toISOString()
-    const card = { host: 'gone', processId: 1, version: '0', jobTypes: ['keyed'], leaseMs: 30_000, now }
+    const card = {
+      host: 'gone',
+      processId: 1,
+      version: '0',
+      jobTypes: ['keyed'],
+      leaseMs: 30_000,
+      now,
+      load: noMeter.read(),
+    }
     await registerRunner(engine.database, tables, { runnerId, ...card })
     const [first] = await claimJobs(engine.database, tables, {
       runnerId,

@@ -91,6 +91,12 @@ describe('metrics', () => {
     expect(sink.seen.get('belfry_job_wait_seconds{type=mail}')).toEqual([0.25])
     events.emit('job:rescued', { jobId: '2', jobType: 'mail', gaveUp: false })
     events.emit('database:error', { during: 'claim', error: new Error('gone') })
+    const load = { cpuShare: 0.5, memoryBytes: 1e8, eventLoopDelayMs: 20, eventLoopBlockedMs: null }
+    events.emit('runner:heartbeat', { runnerId: '3', running: 0, load })
+    expect(sink.get('belfry_process_cpu_share{}')).toBe(0.5)
+    expect(sink.get('belfry_process_memory_bytes{}')).toBe(1e8)
+    expect(sink.get('belfry_event_loop_delay_seconds{}')).toBe(0.02)
+    expect(sink.get('belfry_event_loop_blocked_seconds{}')).toBeUndefined()
     expect(sink.get('belfry_leases_expired_total{}')).toBe(1)
     expect(sink.get('belfry_job_attempts_total{type=mail,outcome=lost}')).toBe(1)
     expect(sink.get('belfry_db_errors_total{}')).toBe(1)

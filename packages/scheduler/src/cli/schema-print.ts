@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { schemaCheckSql } from '../administration/schema.ts'
 import { migrationSql } from '../database/migrator.ts'
 import { BelfryError } from '../errors.ts'
 import { migrationPlan } from '../store/migrations/plan.ts'
@@ -7,15 +8,19 @@ import { tablesIn } from '../store/tables.ts'
 import type { CommandResult } from './schedules-preview.ts'
 
 export const SCHEMA_HELP = `Usage: belfry schema sql [--schema NAME]
+       belfry schema check [--schema NAME]
        belfry schema grants ROLE [--schema NAME]
 
 For databases that are changed by hand. Needs no database; prints SQL.
 
   sql            every migration, as one transaction
+  check          a comparison of the schema with its migrations, for psql; it changes nothing, and no rows mean no
+                 difference. belfry-cli runs it itself where DATABASE_URL is set and the package pg is installed, and
+                 then exits with 1 when something is missing or changed
   grants ROLE    what a role needs that runs jobs after another one has migrated
   --schema NAME  default belfry
 
-Exit codes: 0 done, 2 wrong usage.
+Exit codes: 0 done, 1 the schema differs, 2 wrong usage.
 `
 
 /**
@@ -32,6 +37,7 @@ export function schemaCommand(args: readonly string[]): CommandResult {
     if (verb === 'sql' && role === undefined) {
       return { exitCode: 0, stdout: migrationSql(migrationPlan(tables)), stderr: '' }
     }
+    if (verb === 'check' && role === undefined) return { exitCode: 0, stdout: schemaCheckSql(tables), stderr: '' }
     if (verb === 'grants' && role !== undefined && others.length === 0) {
       return { exitCode: 0, stdout: `${runtimeGrants(tables, role).join(';\n')};\n`, stderr: '' }
     }

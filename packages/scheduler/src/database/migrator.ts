@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { BelfryError } from '../errors.ts'
 import type { Database, Queryable } from './database.ts'
-import { quoteIdentifier } from './identifier.ts'
+import { quoteIdentifier, quoteLiteral } from './identifier.ts'
+import { buildOnlineIndexes, onlineIndexSql, type OnlineIndex } from './online-indexes.ts'
 
 /** One step of a schema: statements run in order, in one transaction with the note that they ran. */
 export interface MigrationStep {
@@ -12,6 +13,11 @@ export interface MigrationStep {
   check?(transaction: Queryable): Promise<void>
   /** One statement each. Append only: a step that has shipped never changes. */
   readonly statements: readonly string[]
+  /**
+   * Indexes on tables that may be big and in use by now: built after the statements, outside a transaction, while others
+   * go on writing.
+   */
+  readonly onlineIndexes?: readonly OnlineIndex[]
 }
 
 /** What to bring up to date, and where the notes are kept. */
@@ -28,6 +34,10 @@ export interface MigrationResult {
   /** Versions that ran now; empty when the database was up to date. */
   readonly applied: readonly number[]
   readonly version: number
+  /** Online indexes that were built now. */
+  readonly indexesBuilt: readonly string[]
+  /** Online indexes that another process is building at this moment: slower until then, not wrong. */
+  readonly indexesLeft: readonly string[]
 }
 
 /**
@@ -40,13 +50,22 @@ export async function migrate(database: Database, plan: MigrationPlan): Promise<
   const applied: number[] = []
   const latest = plan.steps.length
   // An up-to-date database is only read: a runtime role needs no right to create anything.
-  let version = await checkedVersion(database, plan)
+  let version = await appliedVersion(database, plan)
   while (version < latest) {
     const step = await database.transaction(transaction => runNextStep(transaction, plan))
     if (step !== undefined) applied.push(step)
     version = step ?? latest
   }
-  return { applied, version }
+  const online = plan.steps.flatMap(step => step.onlineIndexes ?? [])
+  const { built, left } = await buildOnlineIndexes(database, plan.schema, online)
+  return { applied, version, indexesBuilt: built, indexesLeft: left }
+}
+
+/** Runs the steps that have not run inside a transaction of the caller's; online indexes as well, as ordinary ones. */
+export async function migrateWithin(transaction: Queryable, plan: MigrationPlan): Promise<void> {
+  while ((await runNextStep(transaction, plan)) !== undefined);
+  const online = plan.steps.flatMap(step => step.onlineIndexes ?? [])
+  for (const index of online) await transaction.query(onlineIndexSql(plan.schema, index, { concurrently: false }))
 }
 
 /** Runs the first step that has not run; answers its version, or undefined when another process was quicker. */
@@ -56,15 +75,13 @@ async function runNextStep(transaction: Queryable, plan: MigrationPlan): Promise
   await transaction.query('select pg_advisory_xact_lock(hashtextextended($1::text, 0))', [
     `${plan.schema}.${plan.table}`,
   ])
-  const done = await checkedVersion(transaction, plan)
+  const done = await appliedVersion(transaction, plan)
   const step = plan.steps[done]
   if (!step) return undefined
   await step.check?.(transaction)
   if (done === 0) {
     await ensureSchema(transaction, plan.schema)
-    await transaction.query(`create table if not exists ${table} (
-      version integer primary key, name text not null, checksum text not null,
-      applied_at timestamptz not null default now())`)
+    await transaction.query(notesTable(table))
   }
   for (const statement of step.statements) await transaction.query(statement)
   await transaction.query(`insert into ${table} (version, name, checksum) values ($1::int, $2::text, $3::text)`, [
@@ -81,8 +98,18 @@ async function ensureSchema(transaction: Queryable, schema: string): Promise<voi
   if (found.rows.length === 0) await transaction.query(`create schema ${quoteIdentifier(schema, 'schema')}`)
 }
 
-/** How many steps have run, after checking that they are ours. */
-async function checkedVersion(database: Queryable, plan: MigrationPlan): Promise<number> {
+function notesTable(table: string): string {
+  return (
+    `create table if not exists ${table} (version integer primary key, name text not null, checksum text not null, ` +
+    'applied_at timestamptz not null default now())'
+  )
+}
+
+/**
+ * How many steps have run, after checking that they are ours.
+ * @throws BelfryError `BELFRY_SCHEMA_NEWER`, `BELFRY_MIGRATION_CHANGED`
+ */
+export async function appliedVersion(database: Queryable, plan: MigrationPlan): Promise<number> {
   const name = `${quoteIdentifier(plan.schema, 'schema')}.${quoteIdentifier(plan.table, 'migrations table')}`
   // Not to_regclass: it answers from the connection's catalog cache, which after waiting for the lock may still say that
   // the table another process has just made is not there.
@@ -115,19 +142,39 @@ async function checkedVersion(database: Queryable, plan: MigrationPlan): Promise
   return notes.rows.length
 }
 
-function checksumOf(step: MigrationStep): string {
-  return createHash('sha256').update(step.statements.join(';\n')).digest('hex').slice(0, 32)
+function checksumOf({ statements, onlineIndexes = [] }: MigrationStep): string {
+  const online = onlineIndexes.map(({ name, on, definition }) => `online index ${name} on ${on} ${definition}`)
+  return createHash('sha256')
+    .update([...statements, ...online].join(';\n'))
+    .digest('hex')
+    .slice(0, 32)
+}
+
+/** Every step of a plan, for a transaction: the indexes that may be built online come last, as ordinary ones. */
+export function migrationStatements(plan: MigrationPlan): string[] {
+  const online = plan.steps.flatMap(step => step.onlineIndexes ?? [])
+  return [...stepStatements(plan), ...online.map(each => onlineIndexSql(plan.schema, each, { concurrently: false }))]
+}
+
+function stepStatements(plan: MigrationPlan): string[] {
+  const schema = quoteIdentifier(plan.schema, 'schema')
+  const table = `${schema}.${quoteIdentifier(plan.table, 'migrations table')}`
+  const steps = plan.steps.flatMap(step => {
+    const note = `(${step.version}, ${quoteLiteral(step.name)}, ${quoteLiteral(checksumOf(step))})`
+    const [first = '', ...others] = step.statements
+    return [
+      `-- ${step.version}: ${step.name}\n${first}`,
+      ...others,
+      `insert into ${table} (version, name, checksum) values ${note}`,
+    ]
+  })
+  return [`create schema if not exists ${schema}`, notesTable(table), ...steps]
 }
 
 /** The plan as plain SQL, for a database whose schema is changed by hand. */
 export function migrationSql(plan: MigrationPlan): string {
-  const schema = quoteIdentifier(plan.schema, 'schema')
-  const table = `${schema}.${quoteIdentifier(plan.table, 'migrations table')}`
-  const notes = `create table if not exists ${table} (version integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now());`
-  const steps = plan.steps.map(
-    step =>
-      `-- ${step.version}: ${step.name}\n${step.statements.map(statement => `${statement};`).join('\n')}\n` +
-      `insert into ${table} (version, name, checksum) values (${step.version}, '${step.name.replaceAll("'", "''")}', '${checksumOf(step)}');`,
-  )
-  return ['begin;', `create schema if not exists ${schema};`, notes, ...steps, 'commit;', ''].join('\n')
+  const online = plan.steps.flatMap(step => step.onlineIndexes ?? [])
+  const afterwards = online.map(each => onlineIndexSql(plan.schema, each, { concurrently: true }))
+  const end = (statement: string) => `${statement};`
+  return ['begin;', ...stepStatements(plan).map(end), 'commit;', ...afterwards.map(end), ''].join('\n')
 }

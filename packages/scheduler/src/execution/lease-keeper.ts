@@ -56,9 +56,10 @@ export class LeaseKeeper {
 
   /** Enters the registry, takes back what dead runners left, and begins to renew. */
   async start(): Promise<void> {
-    const { database, tables } = this.#core
+    const { database, tables, options } = this.#core
     // An embedded database has this one process: every runner in its registry is a former self.
     if (database.kind === 'embedded') await expireAllRunners(database, tables)
+    options.processMeter.start()
     await this.register()
     await this.#rescue()
     this.#report(await rescueOrphans(database, tables, this.#rescueRequest()))
@@ -71,6 +72,7 @@ export class LeaseKeeper {
     this.#stop.abort()
     // A renewal that is never answered must leave no timer behind either.
     this.#guard?.cancel()
+    this.#core.options.processMeter.stop()
     await this.#loop
   }
 
@@ -120,6 +122,7 @@ export class LeaseKeeper {
       version: VERSION,
       jobTypes: registry.handledTypes(),
       leaseMs: options.leaseMs,
+      load: options.processMeter.read(),
       now: databaseNow(this.#core),
     })
     this.#renewedAt = clock.monotonic()
@@ -174,16 +177,20 @@ export class LeaseKeeper {
   async #renew(): Promise<number> {
     const { database, tables, options, registry, clock, events } = this.#core
     const asked = clock.monotonic()
+    const load = options.processMeter.read()
+    const running = this.#held.runningCount
     const renewal = await renewLease(database, tables, {
       runnerId: this.#runnerId,
       leaseMs: options.leaseMs,
-      running: this.#held.runningCount,
+      running,
       overrun: this.#held.overrunCount,
       jobTypes: registry.handledTypes(),
+      load,
       now: databaseNow(this.#core),
     })
     if (renewal.alive) {
       this.#renewedAt = asked
+      events.emit('runner:heartbeat', { runnerId: this.#runnerId, running, load })
       await this.giveBackForgotten()
       await this.checkRunning()
     } else {

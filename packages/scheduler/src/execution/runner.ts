@@ -10,6 +10,7 @@ import type { InsertingRunner } from '../store/insert-jobs.ts'
 import { takeBatch } from './batch-queue.ts'
 import { Claimer, type Claimed } from './claimer.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { EventPublisher } from '../watching/event-publisher.ts'
 import { Executor } from './executor.ts'
 import { HeldJob } from './held-job.ts'
 import { HeldJobs } from './held-jobs.ts'
@@ -38,6 +39,7 @@ export class Runner {
   readonly #poller: Poller
   readonly #listener: WakeListener
   readonly #aftermath: Aftermath
+  readonly #publisher: EventPublisher
   /** Slots promised to jobs that are being stored. */
   #reserved = 0
   #strandedTimer: Timer | undefined
@@ -84,9 +86,11 @@ export class Runner {
       settler: this.#settler,
       leaseKeeper: this.#leaseKeeper,
     })
+    this.#publisher = new EventPublisher(core)
     this.#listener = new WakeListener(core, {
       held,
       onDue: () => this.wake(),
+      onWatched: () => this.#publisher.watched(),
       onSchedules: hooks.onSchedules,
       onLimits: () => this.#refreshLimits(),
       onEnded: handled => {
@@ -130,8 +134,14 @@ export class Runner {
     await this.#patiently(this.#aftermath.drain())
     this.#executor.stop()
     this.#settler.close()
-    const left = await this.#patiently(Promise.all([this.#listener.stop(), this.#leaseKeeper.stop()]))
+    const left = await this.#patiently(Promise.all([this.#leaveWatchers(), this.#leaseKeeper.stop()]))
     if (released && settled && left) await this.#patiently(this.#leave())
+  }
+
+  /** Nobody may ask for events any more before the last ones are sent. */
+  async #leaveWatchers(): Promise<void> {
+    await this.#listener.stop()
+    await this.#publisher.stop()
   }
 
   /** Look for due jobs now. */

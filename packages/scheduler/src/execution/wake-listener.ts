@@ -11,6 +11,8 @@ interface WakeTargets {
   onLimits(): void
   /** Jobs have ended that somebody waits for. `handled`: what was to be done has been done. */
   onEnded(handled: boolean): void
+  /** Somebody watches events. */
+  onWatched(): void
   /** Schedules changed. */
   onSchedules(): void
   /** Hints may have been missed. */
@@ -69,6 +71,8 @@ export class WakeListener {
       this.#targets.onLimits()
     } else if (payload === 'ended' || payload === 'awaited') {
       this.#targets.onEnded(payload === 'ended')
+    } else if (payload === 'watch') {
+      this.#targets.onWatched()
     } else {
       this.#targets.onDue()
     }

@@ -1,4 +1,6 @@
 import type { Queryable } from '../database/database.ts'
+import type { ProcessLoad } from '../runtime/process-meter.ts'
+import { loadParameters } from './register-runner.ts'
 import type { Tables } from './tables.ts'
 
 export interface Renewal {
@@ -18,6 +20,7 @@ export async function renewLease(
     running: number
     overrun: number
     jobTypes: readonly string[]
+    load: ProcessLoad
     now: string | null
   },
 ): Promise<Renewal> {
@@ -25,14 +28,23 @@ export async function renewLease(
     `with moment as (select coalesce($5::text::timestamptz, clock_timestamp()) as now), me as (
        update ${tables.runners} runner
        set lease_until = moment.now + $2::float8 * interval '1 millisecond', heartbeat_at = moment.now,
-         running = $3::int, overrun = $6::int, job_types = $4::text[]
+         running = $3::int, job_types = $4::text[], cpu_share = $6::float8, memory_bytes = $7::float8::bigint,
+         loop_delay_ms = $8::float8, loop_blocked_ms = $9::float8, overrun = $10::int
        from moment where runner.runner_id = $1::uuid returning runner.runner_id
      )
      select exists (select from me) as alive,
        (select (extract(epoch from min(other.lease_until) - moment.now) * 1000)::float8
         from ${tables.runners} other where other.runner_id <> $1::uuid) as next_expiry_ms
      from moment`,
-    [request.runnerId, request.leaseMs, request.running, request.jobTypes, request.now, request.overrun],
+    [
+      request.runnerId,
+      request.leaseMs,
+      request.running,
+      request.jobTypes,
+      request.now,
+      ...loadParameters(request.load),
+      request.overrun,
+    ],
   )
   return answer.rows[0] ?? { alive: false, next_expiry_ms: null }
 }

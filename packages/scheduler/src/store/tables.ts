@@ -29,6 +29,8 @@ export interface Tables {
   readonly migrations: string
   /** NOTIFY channel, as it is. */
   readonly channel: string
+  /** NOTIFY channel of events for watchers. */
+  readonly eventChannel: string
 }
 
 /** @throws BelfryError `BELFRY_INVALID_OPTION` when the schema's name cannot be one */
@@ -50,6 +52,7 @@ export function tablesIn(schemaName: string): Tables {
     runners: `${schema}.belfry_runners`,
     migrations: `${schema}.belfry_migrations`,
     channel: channelOf(schemaName),
+    eventChannel: `${channelOf(schemaName)}_events`,
   })
 }
 

@@ -1,5 +1,6 @@
 import type { SchedulerEventName, SchedulerEvents } from '../events.ts'
 import type { JobStatus } from '../job/job.ts'
+import type { ProcessLoad } from '../runtime/process-meter.ts'
 import { METRICS, type Metric } from './metric-names.ts'
 
 /** Values of a metric's labels, by name. */
@@ -59,9 +60,21 @@ export function collectMetrics(source: EventSource, sink: MetricSink, options: {
       sink.add(METRICS.leasesExpired, 1, {})
       sink.add(METRICS.jobAttempts, 1, { type: labelOf(jobType), outcome: 'lost' })
     }),
+    source.on('runner:heartbeat', ({ load }) => recordLoad(load, sink)),
     source.on('database:error', () => sink.add(METRICS.dbErrors, 1, {})),
   ]
   return () => stops.forEach(stop => stop())
+}
+
+function recordLoad(load: ProcessLoad, sink: MetricSink): void {
+  const set = (metric: Metric, value: number | null) => {
+    if (value !== null) sink.set(metric, value, {})
+  }
+  const seconds = (ms: number | null) => (ms === null ? null : ms / 1_000)
+  set(METRICS.processCpuShare, load.cpuShare)
+  set(METRICS.processMemoryBytes, load.memoryBytes)
+  set(METRICS.eventLoopDelaySeconds, seconds(load.eventLoopDelayMs))
+  set(METRICS.eventLoopBlockedSeconds, seconds(load.eventLoopBlockedMs))
 }
 
 /** The part of `getStats()` that gauges are made of. */

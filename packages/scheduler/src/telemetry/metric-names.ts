@@ -61,6 +61,30 @@ export const METRICS = {
     help: 'Attempts this process is running',
     labels: [],
   },
+  processCpuShare: {
+    name: 'belfry_process_cpu_share',
+    kind: 'gauge',
+    help: 'CPU time over time since the last heartbeat; 1 is one core kept busy',
+    labels: [],
+  },
+  processMemoryBytes: {
+    name: 'belfry_process_memory_bytes',
+    kind: 'gauge',
+    help: 'Resident memory of this process',
+    labels: [],
+  },
+  eventLoopDelaySeconds: {
+    name: 'belfry_event_loop_delay_seconds',
+    kind: 'gauge',
+    help: 'How late the event loop ran what was due since the last heartbeat: the 99th percentile',
+    labels: [],
+  },
+  eventLoopBlockedSeconds: {
+    name: 'belfry_event_loop_blocked_seconds',
+    kind: 'gauge',
+    help: 'The longest time the event loop stood still within five minutes',
+    labels: [],
+  },
   claimSeconds: {
     name: 'belfry_claim_seconds',
     kind: 'histogram',

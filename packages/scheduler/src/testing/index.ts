@@ -1,4 +1,5 @@
 export { assertScheduled, type ExpectedJob } from './assert-scheduled.ts'
+export { runInline, type InlineRun } from './run-inline.ts'
 export { TestClock } from './test-clock.ts'
 export { simulate, formatFailure, type SimulationOptions, type SimulationReport } from './simulation/simulate.ts'
 export type { Invariant, Violation } from './simulation/history.ts'

@@ -9,6 +9,7 @@ import { durable } from './0008-durable.ts'
 import { afterJobs } from './0009-after-jobs.ts'
 import { uniquePeriods } from './0010-unique-periods.ts'
 import { overruns } from './0011-overruns.ts'
+import { runnerLoad } from './0012-runner-load.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -24,4 +25,5 @@ export const migrations: readonly Migration[] = [
   afterJobs,
   uniquePeriods,
   overruns,
+  runnerLoad,
 ]

@@ -1,4 +1,5 @@
 import type { Queryable } from '../../database/database.ts'
+import type { OnlineIndex } from '../../database/online-indexes.ts'
 import type { Tables } from '../tables.ts'
 
 /** One step of the schema. Append only: a step that has shipped never changes, its checksum says so. */
@@ -9,4 +10,6 @@ export interface Migration {
   check?(transaction: Queryable, tables: Tables): Promise<void>
   /** Statements, one each, for a schema's names. */
   statements(tables: Tables): readonly string[]
+  /** Indexes on tables that may be big by then; see `OnlineIndex`. */
+  readonly onlineIndexes?: readonly OnlineIndex[]
 }

@@ -11,6 +11,7 @@ export function migrationPlan(tables: Tables): MigrationPlan {
       version: migration.version,
       name: migration.name,
       statements: migration.statements(tables),
+      ...(migration.onlineIndexes && { onlineIndexes: migration.onlineIndexes }),
       ...(migration.check && {
         check: (transaction: Parameters<NonNullable<typeof migration.check>>[0]) =>
           migration.check?.(transaction, tables) ?? Promise.resolve(),

@@ -1,0 +1,118 @@
+import { Scheduler, sleep, systemClock, type ProcessLoad, type ProcessMeter, type SchedulerOptions } from 'belfry'
+import { TestClock } from 'belfry/testing'
+import { describe, expect, it } from 'vitest'
+import { until } from '../../../test-support/until.ts'
+import { NodeProcessMeter } from '../src/runtime/process-meter.ts'
+import { describeOnBothEngines } from './support/engines.ts'
+
+const NOTHING: ProcessLoad = { cpuShare: null, memoryBytes: null, eventLoopDelayMs: null, eventLoopBlockedMs: null }
+const CALM: ProcessLoad = {
+  cpuShare: 0.25,
+  memoryBytes: 123_456_789_012,
+  eventLoopDelayMs: 1.5,
+  eventLoopBlockedMs: 40,
+}
+
+/** Shows what it is told to, and knows whether it runs. */
+function fakeMeter(load: ProcessLoad): ProcessMeter & { load: ProcessLoad; started: boolean } {
+  const meter = {
+    load,
+    started: false,
+    start: () => void (meter.started = true),
+    read: () => (meter.started ? meter.load : NOTHING),
+    stop: () => void (meter.started = false),
+  }
+  return meter
+}
+
+describeOnBothEngines('the registry of runners', engine => {
+  const make = (options: Partial<SchedulerOptions>) => {
+    const clock = new TestClock()
+    const scheduler = new Scheduler({ database: engine.database, schema: engine.freshSchema(), clock, ...options })
+    const heartbeat = () => {
+      const heard = new Promise<void>(resolve => {
+        const stop = scheduler.on('runner:heartbeat', () => {
+          stop()
+          resolve()
+        })
+      })
+      clock.advance('10s')
+      return heard
+    }
+    return { scheduler, heartbeat, clock }
+  }
+
+  it('shows what each process costs, from its entry on and anew with each heartbeat', async () => {
+    const processMeter = fakeMeter(CALM)
+    const { scheduler, heartbeat, clock } = make({ processMeter })
+    const loads: ProcessLoad[] = []
+    scheduler.on('runner:heartbeat', ({ load }) => loads.push(load))
+    await scheduler.start()
+    expect((await scheduler.getStats()).runners).toMatchObject([{ alive: true, running: 0, load: CALM }])
+
+    const busy = { ...CALM, cpuShare: 1.9, eventLoopDelayMs: 300 }
+    processMeter.load = busy
+    await heartbeat()
+    const { runners, warnings } = await scheduler.getStats()
+    expect(runners).toMatchObject([{ load: busy, heartbeatAt: clock.now() }])
+    expect(loads).toEqual([busy])
+    expect(warnings).toEqual([])
+
+    await scheduler.stop()
+    expect(processMeter.started).toBe(false)
+  })
+
+  it('warns of a living process whose event loop stood still for more than a third of its lease', async () => {
+    const processMeter = fakeMeter({ ...CALM, eventLoopBlockedMs: 10_000 })
+    const { scheduler, heartbeat } = make({ processMeter, lease: '30s' })
+    await scheduler.start()
+    expect((await scheduler.getStats()).warnings).toEqual([])
+    processMeter.load = { ...CALM, eventLoopBlockedMs: 10_500 }
+    await heartbeat()
+    const { warnings } = await scheduler.getStats()
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toMatch(
+      new RegExp(`event loop of process ${process.pid} on .* stood still for 10\\.5 s .* a lease of 30 s`),
+    )
+    await scheduler.stop()
+    expect((await scheduler.getStats()).warnings).toEqual([])
+  })
+
+  it('measures nothing under a virtual clock, and nothing once a start has failed', async () => {
+    const { scheduler } = make({})
+    await scheduler.start()
+    expect((await scheduler.getStats()).runners).toMatchObject([{ load: NOTHING }])
+    await scheduler.stop()
+
+    const processMeter = fakeMeter(CALM)
+    const missing = make({ processMeter, migrate: false })
+    await expect(missing.scheduler.start()).rejects.toThrow(/does not exist/)
+    expect(processMeter.started).toBe(false)
+  })
+})
+
+describe('a process', () => {
+  it('is measured: CPU, memory, and how long its event loop stood still', async () => {
+    const meter = new NodeProcessMeter()
+    expect(meter.read()).toEqual(NOTHING)
+    meter.start()
+    try {
+      // A first look must have been taken before a blockade can be seen, and the loop must turn after it.
+      await until('a blockade that is seen', async () => {
+        const started = performance.now()
+        while (performance.now() - started < 250);
+        await sleep(systemClock, 60)
+        return (meter.read().eventLoopBlockedMs ?? 0) >= 150
+      })
+      // It stays to be seen after it was read.
+      const load = meter.read()
+      expect(load.eventLoopBlockedMs).toBeGreaterThanOrEqual(150)
+      expect(load.memoryBytes).toBeGreaterThan(10_000_000)
+      expect(load.cpuShare).toBeGreaterThanOrEqual(0)
+    } finally {
+      meter.stop()
+      meter.stop()
+    }
+    expect(meter.read()).toEqual(NOTHING)
+  })
+})
