@@ -66,7 +66,7 @@ export class Claimer {
         busy.add(jobType)
         filled = true
       }
-      if (found.againInMs !== null || found.seen === 0) blocked.add(jobType)
+      if (found.heldBack) blocked.add(jobType)
       againInMs = Math.min(againInMs, found.againInMs ?? Number.POSITIVE_INFINITY)
     }
     return { claimed, filled, busy, blocked, againInMs }
@@ -80,8 +80,9 @@ export class Claimer {
   async #claimGoverned(
     wish: { jobType: string; limit: number },
     accept: (claimed: Claimed) => void,
-  ): Promise<{ jobs: number; seen: number; againInMs: number | null }> {
+  ): Promise<{ jobs: number; seen: number; heldBack: boolean; againInMs: number | null }> {
     let seen = 0
+    let heldBack = false
     let againInMs: number | null = null
     const jobs = await this.#underLease(accept, async lease => {
       const found = await this.#governor.claim(wish.jobType, {
@@ -90,10 +91,11 @@ export class Claimer {
         now: databaseNow(this.#core),
       })
       seen = found.seen
+      heldBack = found.heldBack
       againInMs = found.againInMs
       return found.jobs
     })
-    return { jobs: jobs.length, seen, againInMs }
+    return { jobs: jobs.length, seen, heldBack, againInMs }
   }
 
   /** A statement that fails may have been carried out: its lease is then in doubt, and no other's. */

@@ -43,6 +43,8 @@ export type JobOptions = WhenOptions &
     concurrencyKey?: string
     /** What its start counts against a rate of its type or key. Default 1. */
     weight?: number
+    /** What it reserves of a budget of its type or key when it starts. Default: the definition's, else 1. */
+    cost?: number
     /** What the job is about, such as `user:42`: all jobs of a subject can be listed, cancelled, postponed or erased. */
     subjects?: readonly string[]
     /** Words to find it by. */

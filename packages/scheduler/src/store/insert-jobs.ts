@@ -29,6 +29,8 @@ export interface NewJob {
   readonly lane?: string | null
   /** What its start counts against a rate. Default 1. */
   readonly weight?: number | null
+  /** What its start reserves of a budget. Default: what its definition says. */
+  readonly cost?: number | null
   /** Store it as claimed by the runner of the request. */
   readonly claim?: boolean
 }
@@ -159,7 +161,7 @@ const UNCOMMON_VALUES = `, (more->>'timeout_ms')::bigint, more->>'unique_key', m
          ${readyAt('due', `(more->>'priority')::int`)},
          ${textArray('subjects')}, ${textArray('tags')}, more->'metadata',
          coalesce((more->>'expires_at')::timestamptz, due + (more->>'expire_after_ms')::float8 * interval '1 ms'),
-         more->>'lane', case when more->'weight' is not null then jsonb_build_object('weight', more->'weight') end`
+         more->>'lane', nullif(jsonb_strip_nulls(jsonb_build_object('weight', more->'weight', 'cost', more->'cost')), '{}')`
 
 function textArray(key: string): string {
   return `case when more->'${key}' is not null then array(select jsonb_array_elements_text(more->'${key}')) end`
@@ -178,7 +180,8 @@ export function isPlain(job: NewJob): boolean {
     job.expiresAt == null &&
     job.expireAfterMs == null &&
     job.lane == null &&
-    job.weight == null
+    job.weight == null &&
+    job.cost == null
   )
 }
 
@@ -216,6 +219,7 @@ function rowOf(job: NewJob): string {
     expire_after_ms: job.expireAfterMs ?? undefined,
     lane: job.lane ?? undefined,
     weight: job.weight ?? undefined,
+    cost: job.cost ?? undefined,
   })
   return `${row},${more}]`
 }

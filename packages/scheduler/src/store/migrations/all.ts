@@ -6,6 +6,7 @@ import { scheduleMemory } from './0005-schedules.ts'
 import { audit } from './0006-audit.ts'
 import { flowControl } from './0007-flow-control.ts'
 import { durable } from './0008-durable.ts'
+import { meters } from './0012-meters.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   audit,
   flowControl,
   durable,
+  meters,
 ]
