@@ -1,5 +1,5 @@
 import type { ResolvedLimits } from '../job/limits.ts'
-import { budgetLeft, earliestStart, type MeteredLimits, type Meters } from '../flow/meter.ts'
+import { budgetLeft, earliestStart, type Ask, type MeteredLimits, type Meters } from '../flow/meter.ts'
 import type { Hindrance } from './hindrance.ts'
 import { say } from './say.ts'
 
@@ -8,6 +8,8 @@ export interface FlowFacts {
   readonly nowMs: number
   readonly jobType: string
   readonly lane: string | null
+  readonly weight: number
+  readonly cost: number
   readonly pauses: readonly { readonly jobType: string; readonly lane: string; readonly reason: string | null }[]
   readonly limits: ResolvedLimits | undefined
   readonly type: LaneFacts
@@ -25,6 +27,7 @@ interface LaneFacts extends Meters {
 /** What pauses, limits, rates and breakers put in a waiting job's way. Pure. */
 export function flowHindrances(facts: FlowFacts): Hindrance[] {
   const { limits, type, key, nowMs, jobType, lane } = facts
+  const ask = { ms: nowMs, weight: facts.weight, cost: facts.cost }
   const found = facts.pauses.map(pause => paused(pause))
   if (!limits) return found
   const names = { type: `jobs of type ${jobType}`, key: `jobs of key ${lane ?? ''}` }
@@ -32,12 +35,12 @@ export function flowHindrances(facts: FlowFacts): Hindrance[] {
   if (limits.concurrency !== undefined && type.running >= limits.concurrency) {
     found.push(full(names.type, limits.concurrency, type.jobs))
   }
-  found.push(...rated(names.type, { limits, meters: type, nowMs }))
+  found.push(...rated(names.type, { limits, meters: type, ask }))
   if (lane === null || !limits.perKey) return found
   if (key.pausedUntilMs !== null && key.pausedUntilMs > nowMs) found.push(resting(names.key, key))
   const { concurrency } = limits.perKey
   if (concurrency !== undefined && key.running >= concurrency) found.push(full(names.key, concurrency, key.jobs))
-  return [...found, ...rated(names.key, { limits: limits.perKey, meters: key, nowMs })]
+  return [...found, ...rated(names.key, { limits: limits.perKey, meters: key, ask })]
 }
 
 function paused({ jobType, lane, reason }: FlowFacts['pauses'][number]): Hindrance {
@@ -78,10 +81,10 @@ function full(what: string, limit: number, jobs: readonly string[]): Hindrance {
 
 function rated(
   what: string,
-  { limits, meters, nowMs }: { limits: MeteredLimits; meters: Meters; nowMs: number },
+  { limits, meters, ask }: { limits: MeteredLimits; meters: Meters; ask: Ask },
 ): Hindrance[] {
   const { rate, budget } = limits
-  const ask = { ms: nowMs, weight: 1, cost: 1 }
+  const nowMs = ask.ms
   const found: Hindrance[] = []
   const byRate = rate ? earliestStart({ rate }, meters, ask) : nowMs
   if (rate && byRate > nowMs) {

@@ -46,11 +46,15 @@ export async function lockType(
   return row
 }
 
-/** Locks a type's row, for somebody who need not know its state. */
+/**
+ * Locks a type's row, for somebody who need not know its state. Compiling statements is off for the transaction: the
+ * planner expects the whole backlog where the limits of a claim end after a few rows, and compiles for longer than that.
+ */
 export async function lockTypeRow(transaction: Queryable, tables: Tables, jobType: string): Promise<void> {
   await transaction.query(
     `insert into ${tables.lanes} (job_type, lane) values ($1::text, '')
-     on conflict (job_type, lane) do update set updated_at = clock_timestamp()`,
+     on conflict (job_type, lane) do update set updated_at = clock_timestamp()
+     returning set_config('jit', 'off', true)`,
     [jobType],
   )
 }

@@ -36,14 +36,20 @@ export class Backend {
   readonly #ids: CountedIds
   readonly #listeners = new Map<string, Set<(payload: string) => void>>()
   #unlisten: Unlisten[] = []
+  readonly #onRow: (row: unknown) => void
   #told = Number.NaN
   #searchPath = ''
 
-  constructor(database: Database, parts: { schema: string; time: VirtualTime; ids: CountedIds }) {
+  /** @param parts `onRow` sees every row that a process is answered */
+  constructor(
+    database: Database,
+    parts: { schema: string; time: VirtualTime; ids: CountedIds; onRow: (row: unknown) => void },
+  ) {
     this.#database = database
     this.#schemaName = parts.schema
     this.#time = parts.time
     this.#ids = parts.ids
+    this.#onRow = parts.onRow
   }
 
   /** Virtual time from here on. */
@@ -184,6 +190,7 @@ export class Backend {
       text,
       values?.map(value => this.#ids.toDatabase(value)),
     )
+    for (const row of result.rows) this.#onRow(row)
     return { rows: result.rows.map(row => this.#ids.fromDatabase(row) as Row) }
   }
 
