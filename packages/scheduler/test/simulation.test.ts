@@ -7,7 +7,7 @@ import { connectOnce } from './support/one-connection.ts'
 import { sabotage, type Sabotage } from './support/sabotage.ts'
 
 /** Worlds at the same time, each over a server database of its own: enough to keep two cores busy. */
-const LANES = 4
+const LANES = 2
 const SEEDS = 500
 const REPLAYED_SEEDS = 25
 /** A bug in a statement must show within so many worlds. */
@@ -163,6 +163,26 @@ describe('a bug in a statement is found', () => {
             )
             .replace(/on conflict \(job_type, unique_key\) where unique_key is not null do nothing/, ''),
       },
+    },
+    {
+      bug: 'admitting by a count of running jobs that is always none',
+      breaks: 'a limit of concurrency is never exceeded',
+      plan: { rewrite: text => text.replaceAll('select count(*)::int from', 'select 0 * count(*)::int from') },
+    },
+    {
+      bug: 'forgetting when jobs of a type or key have started',
+      breaks: 'a rate is never exceeded',
+      plan: { rewrite: text => text.replace('starts = excluded.starts', "starts = '[]'") },
+    },
+    {
+      bug: 'a retry in strict order that gives up its place',
+      breaks: 'a strict key keeps its order',
+      plan: { rewrite: text => text.replace('admitted = live.admitted and keeps_slot', 'admitted = false') },
+    },
+    {
+      bug: 'claiming jobs of a type that is paused',
+      breaks: 'what is paused starts nothing',
+      plan: { rewrite: text => text.replaceAll("where pause.lane = '' and", "where false and pause.lane = '' and") },
     },
     {
       bug: "committing a caller's transaction that was rolled back",

@@ -87,19 +87,25 @@ export async function holdingJobs(
 /** Rows looked at for one of interest; more is not worth the reading. */
 const MOST_PASSED_OVER = 1_000
 
-/** Due jobs without a key, if they are among the first in the queue. */
+/** Due jobs without a key, if they are among the first in the queue, or of low priority and among the first of those. */
 export async function keylessJobs(
   transaction: Queryable,
   { live }: Tables,
   request: { jobType: string; most: number; now: string | null },
 ): Promise<readonly QueuedJob[]> {
+  const unclaimed = `job_type collate "C" = $1::text and lease_token is null`
   const found = await transaction.query<{ job: QueuedJob }>(
-    `select ${JOB} as job from (
-       select job_id, scheduled_time, options, lane from ${live}
-       where job_type collate "C" = $1::text and lease_token is null
-         and coalesce(ready_at, scheduled_time) <= coalesce($3::text::timestamptz, clock_timestamp())
-       order by coalesce(ready_at, scheduled_time) limit ${MOST_PASSED_OVER}) first
-     where lane is null and scheduled_time <= coalesce($3::text::timestamptz, clock_timestamp())
+    `with moment as materialized (select coalesce($3::text::timestamptz, clock_timestamp()) as now)
+     select ${JOB} as job from (
+       (select job_id, scheduled_time, options, lane from ${live}
+         where ${unclaimed} and coalesce(ready_at, scheduled_time) <= (select now from moment)
+         order by coalesce(ready_at, scheduled_time) limit ${MOST_PASSED_OVER})
+       union all
+       (select job_id, scheduled_time, options, lane from ${live}
+         where ${unclaimed} and priority < 0 and scheduled_time <= (select now from moment)
+           and coalesce(ready_at, scheduled_time) > (select now from moment)
+         order by scheduled_time limit ${MOST_PASSED_OVER})) first
+     where lane is null and scheduled_time <= (select now from moment)
      order by scheduled_time limit $2::int`,
     [request.jobType, request.most, request.now],
   )
