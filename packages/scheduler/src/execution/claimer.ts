@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { databaseNow, type Core } from '../core.ts'
 import type { Governor } from '../flow/governor.ts'
 import { claimJobs, type ClaimedJob, type WantedJobs } from '../store/claim-jobs.ts'
+import { dueTypes } from '../store/due-types.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 
 /** Jobs that came under one lease. */
@@ -34,6 +35,8 @@ export class Claimer {
   readonly #core: Core
   readonly #governor: Governor
   readonly #leaseKeeper: LeaseKeeper
+  /** Types with limits of which the last claim saw due jobs. */
+  readonly #busyGoverned = new Set<string>()
 
   constructor(core: Core, parts: { governor: Governor; leaseKeeper: LeaseKeeper }) {
     this.#core = core
@@ -57,11 +60,14 @@ export class Claimer {
       filled = busy.size > 0 || jobs.length >= order.limit
       claimed += jobs.length
     }
+    const due = await this.#governedAndDue(order.wanted)
     for (const { jobType, most } of order.wanted) {
       const limit = Math.min(most, order.limit - claimed)
-      if (limit <= 0 || !this.#governor.limitsOf(jobType)) continue
+      if (limit <= 0 || !due.has(jobType)) continue
       const found = await this.#claimGoverned({ jobType, limit }, accept)
       claimed += found.jobs
+      if (found.seen > 0) this.#busyGoverned.add(jobType)
+      else this.#busyGoverned.delete(jobType)
       if (found.seen >= limit) {
         busy.add(jobType)
         filled = true
@@ -70,6 +76,16 @@ export class Claimer {
       againInMs = Math.min(againInMs, found.againInMs ?? Number.POSITIVE_INFINITY)
     }
     return { claimed, filled, busy, blocked, againInMs }
+  }
+
+  /** A look that takes no lock spares idle processes the transaction of a claim; who had more last time is not asked. */
+  async #governedAndDue(wanted: readonly WantedJobs[]): Promise<ReadonlySet<string>> {
+    const governed = wanted.map(each => each.jobType).filter(jobType => this.#governor.limitsOf(jobType))
+    const idle = governed.filter(jobType => !this.#busyGoverned.has(jobType))
+    if (idle.length === 0) return new Set(governed)
+    const { database, tables } = this.#core
+    const due = await dueTypes(database, tables, { jobTypes: idle, now: databaseNow(this.#core) })
+    return new Set(governed.filter(jobType => due.has(jobType) || this.#busyGoverned.has(jobType)))
   }
 
   #claimFree(order: ClaimOrder, lease: { runnerId: string; leaseToken: string }): Promise<ClaimedJob[]> {

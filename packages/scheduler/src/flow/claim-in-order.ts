@@ -1,21 +1,11 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
-import type { ResolvedLimits } from '../job/limits.ts'
 import { admitJobs, keysWithEarlierJobs, parkJobs, wakeLanes, type ParkedJob } from '../store/admit-jobs.ts'
 import { claimJobs, type ClaimedJob } from '../store/claim-jobs.ts'
-import { readLanes, saveLanes, type LaneRow, type SavedLane } from '../store/lanes.ts'
+import { readLanes, saveLanes, type SavedLane } from '../store/lanes.ts'
 import { admitByKey, admitByType } from './admission.ts'
-import type { GovernedRequest } from './governor.ts'
+import type { LockedClaim } from './governed-request.ts'
 import { candidateOf, stateOf, withMeters } from './lane-state.ts'
-
-/** A claim of a type whose row is locked, and how much its limits let in. */
-export interface LockedClaim {
-  readonly jobType: string
-  readonly limits: ResolvedLimits
-  readonly lane: LaneRow
-  readonly request: GovernedRequest
-  readonly most: number
-}
 
 /** Claims due jobs as they come; those that have to wait for their key step aside. */
 export async function claimInOrder(core: Core, transaction: Queryable, work: LockedClaim) {

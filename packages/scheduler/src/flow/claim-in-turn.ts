@@ -7,8 +7,8 @@ import type { ClaimedJob } from '../store/claim-jobs.ts'
 import { holdingJobs, keylessJobs, keysInTurn, nextFutureInMs, type QueuedJob } from '../store/keys-in-turn.ts'
 import { readLanes, saveLanes, type LaneRow } from '../store/lanes.ts'
 import { admitByKey, type Candidate } from './admission.ts'
-import type { LockedClaim } from './claim-in-order.ts'
 import { shareFairly, type KeyQueue, type Waiting } from './fair-share.ts'
+import type { LockedClaim } from './governed-request.ts'
 import { DEFAULT_COST, stateOf, withMeters } from './lane-state.ts'
 
 /** Keys looked at by one statement, and by one claim; the next claim goes on behind them. */

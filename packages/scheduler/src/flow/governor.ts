@@ -3,13 +3,14 @@ import type { Queryable } from '../database/database.ts'
 import type { ResolvedBudget, ResolvedLimits } from '../job/limits.ts'
 import type { Outcome } from '../job/outcome.ts'
 import { lanesThatWait, wakeLanes } from '../store/admit-jobs.ts'
-import type { ClaimedJob, ClaimRequest } from '../store/claim-jobs.ts'
+import type { ClaimedJob } from '../store/claim-jobs.ts'
 import { hintDue } from '../store/hint-due.ts'
 import { lockType, lockTypeRow, readLanes, readSetLimits, saveLanes, type LaneRow } from '../store/lanes.ts'
 import { grantForType } from './admission.ts'
 import { afterOutcomes, type EndedJob, type LaneChange } from './breaker.ts'
 import { claimInOrder } from './claim-in-order.ts'
 import { claimInTurn } from './claim-in-turn.ts'
+import type { GovernedRequest } from './governed-request.ts'
 import { candidateOf, DEFAULT_COST, stateOf, withMeters } from './lane-state.ts'
 import { afterSpending, type Meters } from './meter.ts'
 
@@ -22,12 +23,6 @@ export interface GovernedClaim {
   readonly heldBack: boolean
   /** Nothing (more) may start before, in ms from now; null: until something else happens. */
   readonly againInMs: number | null
-}
-
-/** What a governed claim asks for. */
-export type GovernedRequest = Omit<ClaimRequest, 'wanted' | 'lookAheadMs'> & {
-  /** Takes out, in the claim's transaction, what is not to run after all, before limits are counted. */
-  readonly sift?: ((transaction: Queryable, jobs: readonly ClaimedJob[]) => Promise<readonly ClaimedJob[]>) | undefined
 }
 
 /** Keeps the limits of types over all processes. Types without limits never come here. */

@@ -73,9 +73,11 @@ export async function readLanes(
        date_part('epoch', known.paused_until) * 1000 as paused_until_ms,
        wanted.lane <> '' and exists (select from ${tables.pauses} pause
          where pause.job_type = $1::text and pause.lane = wanted.lane) as paused,
-       (select count(*)::int from ${tables.live} live
-        where live.job_type collate "C" = $1::text and live.admitted and live.lease_token is distinct from $4::uuid
-          and (wanted.lane = '' or live.lane = wanted.lane)) as running,
+       -- One condition with OR would read every holder of the type, for each key.
+       case when wanted.lane = ''
+         then (select count(*)::int from ${tables.live} live where ${HOLDS_SLOT})
+         else (select count(*)::int from ${tables.live} live where ${HOLDS_SLOT} and live.lane = wanted.lane)
+       end as running,
        date_part('epoch', coalesce($3::text::timestamptz, clock_timestamp())) * 1000 as now_ms
      from unnest($2::text[]) with ordinality as wanted(lane, place)
      left join ${tables.lanes} known on known.job_type = $1::text and known.lane = wanted.lane
@@ -84,6 +86,9 @@ export async function readLanes(
   )
   return found.rows
 }
+
+const HOLDS_SLOT = `live.job_type collate "C" = $1::text and live.admitted
+  and live.lease_token is distinct from $4::uuid`
 
 /** What a lane remembers. */
 export interface SavedLane {

@@ -1,13 +1,5 @@
 import { FLOW_CHECKS } from './flow-invariants.ts'
-import {
-  attemptOf,
-  of,
-  type HistoryRow,
-  type JobRow,
-  type Check,
-  type Story,
-  type Violation,
-} from './history.ts'
+import { attemptOf, of, type HistoryRow, type JobRow, type Check, type Story, type Violation } from './history.ts'
 
 /** Compares what was seen with what is stored. Pure; answers every contradiction. */
 export function findViolations(story: Story): Violation[] {
