@@ -6,6 +6,7 @@ import { Pool } from 'pg'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../test-support/test-database.ts'
 import { until } from '../test-support/until.ts'
+import { ask, schedule } from './budgets.ts'
 import { call, callApi } from './flow-control.ts'
 import { stopOnSignal } from './graceful-shutdown.ts'
 import { remindInTwoDays } from './minimal.ts'
@@ -87,4 +88,17 @@ it('flow control: calls of one account share its limits, and a busy account is a
   expect(await scheduler.getJob(job)).toMatchObject({ result: 200, retryCount: 0, priority: 10 })
   await scheduler.stop()
   server.close()
+})
+
+it('budgets.ts: customers take turns, and what a question did not use goes back', async () => {
+  const scheduler = new Scheduler({ database: fromPool(database.pool), jobs: [ask] })
+  await scheduler.migrate()
+  for (let n = 0; n < 5; n += 1) await schedule(scheduler, 'customer:1', `Question ${n}?`)
+  await schedule(scheduler, 'customer:2', 'Where is my parcel?')
+  expect(await scheduler.runDueJobs()).toBe(6)
+  const jobs = await scheduler.admin.listJobs({ status: 'completed', jobType: 'ask_model' })
+  expect(jobs.jobs).toHaveLength(6)
+  await expect(schedule(scheduler, 'customer:2', 'x'.repeat(20_000))).rejects.toMatchObject({
+    code: 'BELFRY_COST_EXCEEDS_BUDGET',
+  })
 })

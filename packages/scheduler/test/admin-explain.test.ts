@@ -164,6 +164,8 @@ describe('an explanation follows from the facts alone', () => {
       nowMs: facts.now.getTime(),
       jobType: facts.jobType,
       lane: 'user:1',
+      weight: 1,
+      cost: 1,
       pauses: [{ jobType: facts.jobType, lane: '', reason: 'provider down' }],
       limits: { perKey: { concurrency: 2, rate: { limit: 1, perMs: 60_000 }, fifo: false } },
       type: lane,

@@ -81,6 +81,16 @@ export function calls(scheduler: Scheduler, database: Database): unknown[] {
     defineJob({ type: 'a', window: { from: '09:00', to: '20:00', hours: [{ from: '09:00', to: '20:00' }] } }),
     // @ts-expect-error no such day
     defineJob({ type: 'a', window: { from: '09:00', to: '20:00', days: ['monday'] } }),
+    defineJob({
+      type: 'a',
+      limits: { rate: { limit: 50_000, per: '1m', burst: 10 }, perKey: { fair: true, fifo: true } },
+    }),
+    // @ts-expect-error one at a time, and four at a time
+    defineJob({ type: 'a', limits: { perKey: { fifo: true, concurrency: 4 } } }),
+    // @ts-expect-error a bucket without a rate to fill it
+    defineJob({ type: 'a', limits: { rate: { burst: 10, per: '1m' } } }),
+    // @ts-expect-error a budget without a span
+    defineJob({ type: 'a', limits: { budget: { amount: 10 } } }),
     // @ts-expect-error an option nobody knows
     new Scheduler({ database, concurency: 5 }),
     // @ts-expect-error no database

@@ -2,14 +2,18 @@ import { randomBytes } from 'node:crypto'
 import { PGlite } from '@electric-sql/pglite'
 import {
   BelfryError,
+  defineBatchJob,
+  defineJob,
   failureWebhooks,
   isolated,
   payloadCipher,
   Scheduler,
+  systemClock,
   type BelfryErrorCode,
   type JobContext,
   type JobHandler,
   type SchedulerOptions,
+  type WaitForOptions,
 } from 'belfry'
 import { fromPglite, type Database } from 'belfry/database'
 import { assertScheduled, TestClock } from 'belfry/testing'
@@ -89,6 +93,23 @@ function keptInThread(name: string, memoryLimitMb?: number) {
   const handler = isolated(work, { export: name, ...(memoryLimitMb !== undefined && { memoryLimitMb }) })
   closing.push(() => handler.close())
   return keptWith(handler)
+}
+
+/** The code that the one job of a batch is kept with. */
+async function keptWithBatch(answer: () => unknown) {
+  const { scheduler } = await make({ jobs: [defineBatchJob({ type: 'work', handler: () => answer() as undefined })] })
+  const { jobId } = await scheduler.scheduleJob('work', { payload: {}, maxRetries: 0 })
+  await scheduler.runDueJobs()
+  return (await scheduler.getAttempts(jobId))[0]?.errorCode
+}
+
+/** The code that waiting for a job of tomorrow fails with, by the real clock. */
+async function waitingFails(options: WaitForOptions): Promise<string> {
+  const { scheduler } = await make({ clock: systemClock })
+  const job = await scheduler.scheduleJob('work', { payload: {}, delay: '1d' })
+  const code = await codeOf(() => scheduler.waitFor(job, options))
+  await scheduler.stop()
+  return code
 }
 
 /** A driver's error, by its SQLSTATE or system code. */
@@ -245,6 +266,37 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
     await scheduler.stop()
     return codeOf(() => scheduler.start())
   },
+  BELFRY_CANNOT_APPEND: async () => {
+    const { scheduler } = await make()
+    await scheduler.scheduleJob('work', { payload: {}, uniqueKey: 'one', delay: '1h' })
+    return codeOf(() => scheduler.scheduleJob('work', { payload: [1], uniqueKey: 'one', onConflict: 'append' }))
+  },
+  BELFRY_COST_EXCEEDS_BUDGET: () =>
+    codeOf(() => defineJob({ type: 'work', cost: 11, limits: { budget: { amount: 10, per: '1d' } } })),
+  BELFRY_INVALID_DEPENDENCY: async () => {
+    const { scheduler } = await make()
+    const each = { job: 'work', payload: {} }
+    return codeOf(() => scheduler.scheduleFlow({ a: { ...each, after: ['b'] }, b: { ...each, after: ['a'] } }))
+  },
+  BELFRY_JOB_NOT_FOUND: async () => {
+    const { scheduler } = await make()
+    return codeOf(() => scheduler.scheduleJob('work', { payload: {}, dependsOn: ['nobody'] }))
+  },
+  BELFRY_INVALID_ANSWER: () => keptWithBatch(() => ['an answer', 'of nobody']),
+  BELFRY_JOB_FORGOTTEN: () => keptWithBatch(() => new Map()),
+  BELFRY_NOT_IN_TRANSACTION: async () => {
+    const job = defineJob({
+      type: 'work',
+      transactional: true,
+      handler: (_payload, context) => (context as unknown as JobContext).step('one', () => 1),
+    })
+    const { scheduler } = await make({ jobs: [job] })
+    const { jobId } = await scheduler.scheduleJob('work', { payload: {}, maxRetries: 0 })
+    await scheduler.runDueJobs()
+    return (await scheduler.getAttempts(jobId))[0]?.errorCode
+  },
+  BELFRY_WAIT_TIMEOUT: () => waitingFails({ timeout: 1 }),
+  BELFRY_WAIT_ABORTED: () => waitingFails({ signal: AbortSignal.abort() }),
   BELFRY_NOT_SCHEDULED: async () => {
     const { scheduler } = await make()
     return codeOf(() => assertScheduled(scheduler, { jobType: 'work' }))

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { admitByKey, admitByRate, earliestStart, grantForType, type Start } from '../src/flow/admission.ts'
+import { admitByKey, admitByType, grantForType } from '../src/flow/admission.ts'
 import { afterOutcomes } from '../src/flow/breaker.ts'
+import { earliestStart, type Meters, type Start } from '../src/flow/meter.ts'
 
 const idle = { running: 0, starts: [], failures: 0, pausedUntilMs: null }
 
@@ -19,20 +20,21 @@ describe('a rate', () => {
         (jobs, limit, perMs) => {
           const rate = { limit, perMs }
           let nowMs = 0
-          let starts: readonly Start[] = []
+          let meters: Meters = { starts: [] }
           const begun: Start[] = []
           for (const [index, { gap, weight }] of jobs.entries()) {
             nowMs += gap
             for (;;) {
-              const candidates = [{ jobId: String(index), dueMs: nowMs, weight }]
-              const decision = admitByRate(rate, starts, { candidates, nowMs })
-              starts = decision.starts
-              const [parked] = decision.parked
-              if (!parked) break
-              expect(parked.untilMs).toBeGreaterThan(nowMs)
+              const candidates = [{ jobId: String(index), dueMs: nowMs, weight, cost: 1 }]
+              const decision = admitByType({ rate }, meters, { candidates, nowMs })
+              meters = decision.meters
+              if (decision.againAtMs === null) break
+              expect(decision.againAtMs).toBeGreaterThan(nowMs)
               // One moment earlier it would have been too many.
-              expect(earliestStart(starts, rate, { ms: nowMs, weight })).toBe(parked.untilMs)
-              nowMs = parked.untilMs ?? nowMs
+              expect(earliestStart({ rate }, meters, { ms: decision.againAtMs - 1, weight, cost: 1 })).toBe(
+                decision.againAtMs,
+              )
+              nowMs = decision.againAtMs
             }
             begun.push([nowMs, Math.min(weight, limit)])
           }
@@ -48,10 +50,13 @@ describe('a rate', () => {
 
 describe('a key', () => {
   it('admits no more than its slots, the oldest first, and in strict order nobody past one that waits', () => {
-    const candidates = fc.uniqueArray(fc.record({ jobId: fc.uuid(), dueMs: fc.nat(50), weight: fc.constant(1) }), {
-      selector: each => each.jobId,
-      maxLength: 20,
-    })
+    const candidates = fc.uniqueArray(
+      fc.record({ jobId: fc.uuid(), dueMs: fc.nat(50), weight: fc.constant(1), cost: fc.constant(1) }),
+      {
+        selector: each => each.jobId,
+        maxLength: 20,
+      },
+    )
     fc.assert(
       fc.property(candidates, fc.integer({ min: 1, max: 4 }), fc.nat(5), fc.boolean(), (list, most, running, fifo) => {
         const concurrency = fifo ? 1 : most
@@ -70,14 +75,16 @@ describe('a key', () => {
 describe('a type', () => {
   it('starts nothing while it rests, one job after a breaker’s rest, and never more than its concurrency', () => {
     const limits = { concurrency: 4, breaker: { failures: 2, restMs: 1_000 } }
-    expect(grantForType(limits, { ...idle, pausedUntilMs: 500 }, { ms: 0, wanted: 10 })).toEqual({
+    expect(grantForType(limits, { ...idle, pausedUntilMs: 500 }, { ms: 0, wanted: 10, cost: 1 })).toEqual({
       most: 0,
       againAtMs: 500,
     })
-    expect(grantForType(limits, { ...idle, failures: 2, pausedUntilMs: 500 }, { ms: 600, wanted: 10 }).most).toBe(1)
-    expect(grantForType(limits, { ...idle, failures: 2, running: 1 }, { ms: 600, wanted: 10 }).most).toBe(0)
-    expect(grantForType(limits, { ...idle, running: 3 }, { ms: 0, wanted: 10 }).most).toBe(1)
-    expect(grantForType(limits, { ...idle, running: 9 }, { ms: 0, wanted: 10 }).most).toBe(0)
+    expect(
+      grantForType(limits, { ...idle, failures: 2, pausedUntilMs: 500 }, { ms: 600, wanted: 10, cost: 1 }).most,
+    ).toBe(1)
+    expect(grantForType(limits, { ...idle, failures: 2, running: 1 }, { ms: 600, wanted: 10, cost: 1 }).most).toBe(0)
+    expect(grantForType(limits, { ...idle, running: 3 }, { ms: 0, wanted: 10, cost: 1 }).most).toBe(1)
+    expect(grantForType(limits, { ...idle, running: 9 }, { ms: 0, wanted: 10, cost: 1 }).most).toBe(0)
   })
 
   it('counts failures in a row only, and a completed job closes its breaker', () => {

@@ -1,4 +1,5 @@
 import { databaseNow, type Core } from '../core.ts'
+import { DEFAULT_COST, stateOf } from '../flow/lane-state.ts'
 import { wantedTime, windowFor } from '../job/delivery.ts'
 import { nextOpening, placeInWindow } from '../job/delivery-window.ts'
 import { readFlow } from '../store/flow-facts.ts'
@@ -31,13 +32,16 @@ async function dependenciesOf({ database, tables }: Core, row: JobFactsRow): Pro
 }
 
 /** What flow control puts in a waiting job's way. */
-async function flowOf(core: Core, { job_type: jobType, lane, now_ms: nowMs }: JobFactsRow): Promise<Hindrance[]> {
+async function flowOf(core: Core, row: JobFactsRow): Promise<Hindrance[]> {
+  const { job_type: jobType, lane, now_ms: nowMs, weight } = row
   const flow = await readFlow(core.database, core.tables, { jobType, lane, now: databaseNow(core) })
-  const laneFacts = (row: typeof flow.type) => ({ ...row, pausedUntilMs: row.paused_until_ms })
+  const laneFacts = (each: typeof flow.type) => ({ ...each, ...stateOf(each), pausedUntilMs: each.paused_until_ms })
   return flowHindrances({
     nowMs,
     jobType,
     lane,
+    weight,
+    cost: row.cost ?? core.registry.find(jobType)?.cost ?? DEFAULT_COST,
     pauses: flow.pauses.map(pause => ({ jobType: pause.job_type, lane: pause.lane, reason: pause.reason })),
     limits: flow.limits ?? core.registry.find(jobType)?.limits,
     type: laneFacts(flow.type),

@@ -24,9 +24,6 @@ export interface Pause {
   readonly since: Date
 }
 
-/** Jobs of a key brought forward when its pause ends; its limits let in the rest. */
-const WOKEN_AT_ONCE = 100
-
 /** Stops jobs from starting in every process. */
 export async function pauseJobs(
   core: Core,
@@ -49,8 +46,8 @@ export async function resumeJobs(core: Core, target: PauseTarget, options: Actor
   return core.database.transaction(async transaction => {
     if (!(await removePause(transaction, core.tables, where))) return false
     if (where.lane !== '') {
-      const lanes = [{ lane: where.lane, most: WOKEN_AT_ONCE }]
-      await wakeLanes(transaction, core.tables, { jobType: where.jobType, lanes })
+      const { jobType, lane } = where
+      await wakeLanes(transaction, core.tables, { jobType, lanes: [lane], concurrency: undefined })
     }
     const note = { actor, action: 'resume', target: nameOf(where), detail: {} }
     await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })

@@ -1,5 +1,5 @@
 import type { ResolvedLimits } from '../job/limits.ts'
-import { earliestStart, recentStarts, type Start } from '../flow/admission.ts'
+import { budgetLeft, earliestStart, type Ask, type MeteredLimits, type Meters } from '../flow/meter.ts'
 import type { Hindrance } from './hindrance.ts'
 import { say } from './say.ts'
 
@@ -8,17 +8,18 @@ export interface FlowFacts {
   readonly nowMs: number
   readonly jobType: string
   readonly lane: string | null
+  readonly weight: number
+  readonly cost: number
   readonly pauses: readonly { readonly jobType: string; readonly lane: string; readonly reason: string | null }[]
   readonly limits: ResolvedLimits | undefined
   readonly type: LaneFacts
   readonly key: LaneFacts
 }
 
-interface LaneFacts {
+interface LaneFacts extends Meters {
   /** The first of the jobs that hold a slot. */
   readonly jobs: readonly string[]
   readonly running: number
-  readonly starts: readonly Start[]
   readonly failures: number
   readonly pausedUntilMs: number | null
 }
@@ -26,6 +27,7 @@ interface LaneFacts {
 /** What pauses, limits, rates and breakers put in a waiting job's way. Pure. */
 export function flowHindrances(facts: FlowFacts): Hindrance[] {
   const { limits, type, key, nowMs, jobType, lane } = facts
+  const ask = { ms: nowMs, weight: facts.weight, cost: facts.cost }
   const found = facts.pauses.map(pause => paused(pause))
   if (!limits) return found
   const names = { type: `jobs of type ${jobType}`, key: `jobs of key ${lane ?? ''}` }
@@ -33,12 +35,12 @@ export function flowHindrances(facts: FlowFacts): Hindrance[] {
   if (limits.concurrency !== undefined && type.running >= limits.concurrency) {
     found.push(full(names.type, limits.concurrency, type.jobs))
   }
-  found.push(...rated(names.type, { rate: limits.rate, starts: type.starts, nowMs }))
+  found.push(...rated(names.type, { limits, meters: type, ask }))
   if (lane === null || !limits.perKey) return found
   if (key.pausedUntilMs !== null && key.pausedUntilMs > nowMs) found.push(resting(names.key, key))
-  const { concurrency, rate } = limits.perKey
+  const { concurrency } = limits.perKey
   if (concurrency !== undefined && key.running >= concurrency) found.push(full(names.key, concurrency, key.jobs))
-  return [...found, ...rated(names.key, { rate, starts: key.starts, nowMs })]
+  return [...found, ...rated(names.key, { limits: limits.perKey, meters: key, ask })]
 }
 
 function paused({ jobType, lane, reason }: FlowFacts['pauses'][number]): Hindrance {
@@ -79,21 +81,24 @@ function full(what: string, limit: number, jobs: readonly string[]): Hindrance {
 
 function rated(
   what: string,
-  { rate, starts, nowMs }: { rate: ResolvedLimits['rate']; starts: readonly Start[]; nowMs: number },
+  { limits, meters, ask }: { limits: MeteredLimits; meters: Meters; ask: Ask },
 ): Hindrance[] {
-  if (!rate) return []
-  const at = earliestStart(recentStarts(starts, rate, nowMs), rate, { ms: nowMs, weight: 1 })
-  if (at <= nowMs) return []
-  const until = new Date(at)
-  const { limit, perMs } = rate
-  return [
-    {
-      kind: 'rate',
-      limit,
-      perMs,
-      until,
-      sentence: `As many ${what} have started as may within ${perMs} ms (${limit}); the next may at ${say(until)}.`,
-      change: 'Time passes.',
-    },
-  ]
+  const { rate, budget } = limits
+  const nowMs = ask.ms
+  const found: Hindrance[] = []
+  const byRate = rate ? earliestStart({ rate }, meters, ask) : nowMs
+  if (rate && byRate > nowMs) {
+    const until = new Date(byRate)
+    const sentence = `As many ${what} have started as may within ${rate.perMs} ms (${rate.limit}); the next may at ${say(until)}.`
+    found.push({ kind: 'rate', limit: rate.limit, perMs: rate.perMs, until, sentence, change: 'Time passes.' })
+  }
+  const byBudget = budget ? earliestStart({ budget }, meters, ask) : nowMs
+  if (budget && byBudget > nowMs) {
+    const until = new Date(byBudget)
+    const left = Math.max(0, budgetLeft(budget, meters, nowMs))
+    const sentence = `The budget of ${what} is spent: ${left} of ${budget.amount} within ${budget.perMs} ms is left; some is free at ${say(until)}.`
+    const change = 'Time passes, or a job that runs gives back what it did not use.'
+    found.push({ kind: 'rate', limit: budget.amount, perMs: budget.perMs, until, sentence, change })
+  }
+  return found
 }

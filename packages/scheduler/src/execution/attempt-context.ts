@@ -10,6 +10,7 @@ import { BelfryError } from '../errors.ts'
 import type { JobContext } from '../job/context.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
 import { storable } from '../job/error-record.ts'
+import { requireCost } from '../job/limits.ts'
 import { serializePayload } from '../job/payload.ts'
 import type { LogFields, Logger } from '../runtime/logger.ts'
 import { countDependencies } from '../store/read-dependencies.ts'
@@ -91,6 +92,12 @@ export class AttemptContext implements JobContext {
     return value => this.#storeProgress(value)
   }
 
+  get spend(): (amount: number) => void {
+    return amount => {
+      if (this.#held.settled) throw attemptEnded(this.jobId, this.#held.abortReason)
+      this.#held.spent = (this.#held.spent ?? 0) + (requireCost(amount, 'spend: amount') ?? 0)
+    }
+  }
   get heartbeat(): JobContext['heartbeat'] {
     return () => this.#heartbeat()
   }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { databaseNow, type Core } from '../core.ts'
 import type { GovernedClaim, Governor } from '../flow/governor.ts'
 import { claimJobs, type ClaimedJob, type ClaimRequest, type WantedJobs } from '../store/claim-jobs.ts'
+import { dueTypes } from '../store/due-types.ts'
 import { slotsFor, type PlannedJobs } from './claim-plan.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { Checks, Revalidator } from './revalidator.ts'
@@ -47,6 +48,8 @@ interface Found {
   /** As many as were asked for: there is probably more. */
   readonly filled: boolean
   readonly dropped: boolean
+  /** Limits held something back. */
+  readonly heldBack: boolean
   readonly againInMs: number | null
 }
 
@@ -59,6 +62,8 @@ export class Claimer {
   readonly #governor: Governor
   readonly #leaseKeeper: LeaseKeeper
   readonly #revalidator: Revalidator
+  /** Types with limits of which the last claim saw due jobs. */
+  readonly #busyGoverned = new Set<string>()
 
   constructor(core: Core, parts: { governor: Governor; leaseKeeper: LeaseKeeper; revalidator: Revalidator }) {
     this.#core = core
@@ -84,21 +89,25 @@ export class Claimer {
       claimed += jobs.length
       slots += jobs.length
     }
+    const due = await this.#governedAndDue(order.wanted)
     for (const wish of order.wanted) {
       const { jobType, size } = wish
-      if (!this.#isApart(wish)) continue
+      const isGoverned = this.#governor.limitsOf(jobType) !== undefined
+      if (!this.#isApart(wish) || (isGoverned && !due.has(jobType))) continue
       const limit = Math.min(wish.most, (order.limit - slots) * size)
       if (limit <= 0) continue
       const found = await this.#claimApart({ jobType, limit, lookAheadMs: order.lookAheadMs }, accept)
       claimed += found.claimed
       slots += slotsFor(found.claimed, size)
       dropped ||= found.dropped
+      if (isGoverned && found.seen > 0) this.#busyGoverned.add(jobType)
+      else this.#busyGoverned.delete(jobType)
       if (found.filled) {
         busy.add(jobType)
         filled = true
       }
       // Only what its limits hold back is not waited for by time.
-      if (this.#governor.limitsOf(jobType) && (found.againInMs !== null || found.seen === 0)) blocked.add(jobType)
+      if (found.heldBack) blocked.add(jobType)
       againInMs = Math.min(againInMs, found.againInMs ?? Number.POSITIVE_INFINITY)
     }
     return { claimed, filled, dropped, busy, blocked, againInMs }
@@ -108,6 +117,16 @@ export class Claimer {
     return (
       size > 1 || this.#governor.limitsOf(jobType) !== undefined || this.#revalidator.checkOf(jobType) !== undefined
     )
+  }
+
+  /** A look that takes no lock spares idle processes the transaction of a claim; who had more last time is not asked. */
+  async #governedAndDue(wanted: readonly WantedJobs[]): Promise<ReadonlySet<string>> {
+    const governed = wanted.map(each => each.jobType).filter(jobType => this.#governor.limitsOf(jobType))
+    const idle = governed.filter(jobType => !this.#busyGoverned.has(jobType))
+    if (idle.length === 0) return new Set(governed)
+    const { database, tables } = this.#core
+    const due = await dueTypes(database, tables, { jobTypes: idle, now: databaseNow(this.#core) })
+    return new Set(governed.filter(jobType => due.has(jobType) || this.#busyGoverned.has(jobType)))
   }
 
   #claimFree(order: ClaimOrder, lease: Lease): Promise<ClaimedJob[]> {
@@ -122,7 +141,7 @@ export class Claimer {
     const { jobType, lookAheadMs } = wish
     const isChecked = this.#revalidator.checkOf(jobType) !== undefined
     const limit = isChecked ? Math.min(wish.limit, MOST_CHECKED) : wish.limit
-    let found: GovernedClaim = { jobs: [], seen: 0, againInMs: null }
+    let found: GovernedClaim = { jobs: [], seen: 0, heldBack: false, againInMs: null }
     let dropped = false
     const jobs = await this.#underLease(accept, async lease => {
       const checks = isChecked ? this.#revalidator.begin(lease.leaseToken) : undefined
@@ -138,19 +157,20 @@ export class Claimer {
       dropped = checks?.dropped ?? false
       return found.jobs
     })
-    const { seen, againInMs } = found
-    return { claimed: jobs.length, seen, filled: seen >= limit, dropped, againInMs }
+    const { seen, heldBack, againInMs } = found
+    return { claimed: jobs.length, seen, filled: seen >= limit, dropped, heldBack, againInMs }
   }
 
   async #claimUngoverned(request: ClaimRequest, checks: Checks | undefined): Promise<GovernedClaim> {
     const { database, tables } = this.#core
+    const open = { heldBack: false, againInMs: null }
     if (!checks) {
       const jobs = await claimJobs(database, tables, request)
-      return { jobs, seen: jobs.length, againInMs: null }
+      return { jobs, seen: jobs.length, ...open }
     }
     return database.transaction(async transaction => {
       const claimed = await claimJobs(transaction, tables, request)
-      return { jobs: await checks.sift(transaction, claimed), seen: claimed.length, againInMs: null }
+      return { jobs: await checks.sift(transaction, claimed), seen: claimed.length, ...open }
     })
   }
 

@@ -16,6 +16,8 @@ export class HeldJob {
   context: { readonly lines: readonly string[] } | undefined
   /** Jobs its handler wants to exist if the attempt completes. */
   following: readonly FollowingJob[] | undefined
+  /** What it used of the budgets of its type and key; undefined: its handler did not say. */
+  spent: number | undefined
   /** Its row holds progress by now. */
   progressed = false
   /** When its handler began; meaningless before. */

@@ -214,7 +214,12 @@ export class Settler {
     for (const jobType of new Set(governed.map(({ end }) => end.held.job.job_type))) {
       const ended = governed
         .filter(({ end }) => end.held.job.job_type === jobType)
-        .map(({ end }) => ({ lane: end.held.details.lane, outcome: end.outcome }))
+        .map(({ end: { held, outcome } }) => ({
+          lane: held.details.lane,
+          outcome,
+          job: held.job,
+          spent: held.spent,
+        }))
       try {
         await this.#hooks.onGovernedEnded(jobType, ended)
       } catch (error) {

@@ -1,14 +1,10 @@
-import type { ResolvedLimits, ResolvedRate } from '../job/limits.ts'
-
-/** A start that counts against a rate: when, in ms since 1970 by the database's clock, and how much. */
-export type Start = readonly [atMs: number, weight: number]
+import type { ResolvedKeyLimits, ResolvedLimits } from '../job/limits.ts'
+import { afterStart, earliestStart, startsAllowed, type Meters } from './meter.ts'
 
 /** What is known of a type, or of one key of it, while its row is locked. */
-export interface LaneState {
+export interface LaneState extends Meters {
   /** Jobs that hold a slot. */
   readonly running: number
-  /** Starts that may still count. */
-  readonly starts: readonly Start[]
   /** Failures in a row, for a type with a breaker. */
   readonly failures: number
   /** Nothing starts before; null: not paused; infinity: until somebody resumes it. */
@@ -22,67 +18,43 @@ export interface Grant {
   readonly againAtMs: number | null
 }
 
-/** Starts that still count at `nowMs`. */
-export function recentStarts(starts: readonly Start[], rate: ResolvedRate | undefined, nowMs: number): Start[] {
-  return rate ? starts.filter(([atMs]) => atMs > nowMs - rate.perMs) : []
-}
-
-/**
- * The earliest instant at which a start of `weight` keeps the window: at no time more than `limit` within `perMs`. Exact,
- * since every start that counts is known. A weight over the limit is let through as if it were the whole limit.
- */
-export function earliestStart(
-  starts: readonly Start[],
-  rate: ResolvedRate,
-  now: { ms: number; weight: number },
-): number {
-  const weight = Math.min(now.weight, rate.limit)
-  const counted = starts.toSorted((a, b) => a[0] - b[0])
-  let used = counted.reduce((sum, [, each]) => sum + Math.min(each, rate.limit), 0)
-  let earliest = now.ms
-  for (const [atMs, each] of counted) {
-    const leaves = atMs + rate.perMs
-    if (leaves <= now.ms) used -= Math.min(each, rate.limit)
-    else if (used + weight > rate.limit) {
-      used -= Math.min(each, rate.limit)
-      earliest = leaves
-    }
-  }
-  return earliest
-}
-
-/** How many jobs of a type may start now, by the limits of the type itself. */
-export function grantForType(limits: ResolvedLimits, state: LaneState, now: { ms: number; wanted: number }): Grant {
+/** How many jobs of a type may start now, by the limits of the type itself; `cost` is what one usually costs. */
+export function grantForType(
+  limits: ResolvedLimits,
+  state: LaneState,
+  now: { ms: number; wanted: number; cost: number },
+): Grant {
   if (state.pausedUntilMs !== null && state.pausedUntilMs > now.ms) return { most: 0, againAtMs: state.pausedUntilMs }
   let most = now.wanted
   let againAtMs: number | null = null
   if (limits.concurrency !== undefined) most = Math.min(most, limits.concurrency - state.running)
   // The breaker's rest is over: one job is tried, and the others wait for what becomes of it.
   if (limits.breaker && state.failures >= limits.breaker.failures) most = Math.min(most, 1 - state.running)
-  if (limits.rate && most > 0) {
-    const allowed = startsAllowed(recentStarts(state.starts, limits.rate, now.ms), limits.rate, { ms: now.ms, most })
-    if (allowed < most) againAtMs = nextAllowed(state.starts, limits.rate, { ms: now.ms, already: allowed })
+  if (most > 0 && (limits.rate || limits.budget)) {
+    const allowed = startsAllowed(limits, state, { ms: now.ms, most, cost: now.cost })
+    if (allowed < most) againAtMs = nextAllowed(limits, state, { ...now, already: allowed })
     most = allowed
   }
   return { most: Math.max(0, most), againAtMs }
 }
 
-/** Starts of weight 1 that the window has room for. */
-function startsAllowed(recent: readonly Start[], rate: ResolvedRate, now: { ms: number; most: number }): number {
-  const used = recent.reduce((sum, [, weight]) => sum + Math.min(weight, rate.limit), 0)
-  return Math.max(0, Math.min(now.most, rate.limit - used))
+function nextAllowed(
+  limits: ResolvedLimits,
+  state: Meters,
+  now: { ms: number; already: number; cost: number },
+): number | null {
+  const { ms, already, cost } = now
+  const then = already > 0 ? afterStart(limits, state, { ms, weight: already, cost: cost * already }) : state
+  const at = earliestStart(limits, then, { ms, weight: 1, cost })
+  return at > now.ms ? at : null
 }
 
-function nextAllowed(starts: readonly Start[], rate: ResolvedRate, now: { ms: number; already: number }): number {
-  const then = [...starts, ...Array.from({ length: now.already }, (): Start => [now.ms, 1])]
-  return earliestStart(then, rate, { ms: now.ms, weight: 1 })
-}
-
-/** A job that waits for its key, claimed a moment ago or parked before. */
+/** A job that waits for its type or key. */
 export interface Candidate {
   readonly jobId: string
   readonly dueMs: number
   readonly weight: number
+  readonly cost: number
 }
 
 /** What becomes of the candidates of one key. */
@@ -90,47 +62,68 @@ export interface KeyDecision {
   readonly admitted: readonly string[]
   /** `untilMs` null: until a job of the key ends. */
   readonly parked: readonly { readonly jobId: string; readonly untilMs: number | null }[]
-  readonly starts: readonly Start[]
+  /** The key's meters with those who were admitted. */
+  readonly meters: Meters
 }
 
 /** Decides over the candidates of one key, in the order they were due. */
 export function admitByKey(
-  limits: NonNullable<ResolvedLimits['perKey']>,
+  limits: ResolvedKeyLimits,
   state: LaneState,
   work: { candidates: readonly Candidate[]; nowMs: number },
 ): KeyDecision {
   const { nowMs } = work
-  const ordered = work.candidates.toSorted((a, b) => a.dueMs - b.dueMs || (a.jobId < b.jobId ? -1 : 1))
   const admitted: string[] = []
   const parked: { jobId: string; untilMs: number | null }[] = []
-  const starts = recentStarts(state.starts, limits.rate, nowMs)
-  /** Starts that will be, so that those who wait for the window come back one after another. */
-  const expected: Start[] = [...starts]
+  let meters: Meters = state
+  /** With the starts that will be, so that those who wait come back one after another. */
+  let expected: Meters = state
   const paused = state.pausedUntilMs !== null && state.pausedUntilMs > nowMs ? state.pausedUntilMs : null
-  for (const { jobId, weight } of ordered) {
+  for (const { jobId, weight, cost } of inOrder(work.candidates)) {
     const slots = limits.concurrency === undefined || state.running + admitted.length < limits.concurrency
-    const inOrder = !limits.fifo || parked.length === 0
+    const itsTurn = !limits.fifo || parked.length === 0
     if (paused !== null) parked.push({ jobId, untilMs: Number.isFinite(paused) ? paused : null })
-    else if (!slots || !inOrder) parked.push({ jobId, untilMs: null })
+    else if (!slots || !itsTurn) parked.push({ jobId, untilMs: null })
     else {
-      const at = limits.rate ? earliestStart(expected, limits.rate, { ms: nowMs, weight }) : nowMs
-      expected.push([at, weight])
+      const at = earliestStart(limits, expected, { ms: nowMs, weight, cost })
+      expected = afterStart(limits, expected, { ms: at, weight, cost })
       if (at > nowMs) parked.push({ jobId, untilMs: at })
       else {
         admitted.push(jobId)
-        if (limits.rate) starts.push([nowMs, weight])
+        meters = afterStart(limits, meters, { ms: nowMs, weight, cost })
       }
     }
   }
-  return { admitted, parked, starts }
+  return { admitted, parked, meters }
 }
 
-/** Decides over claimed jobs by the rate of their type, in the order they were due. */
-export function admitByRate(
-  rate: ResolvedRate,
-  known: readonly Start[],
+/** What rate and budget of a type let in. */
+export interface TypeDecision {
+  readonly admitted: readonly string[]
+  /** The first that must wait, and until when it must: those behind it wait with it, so that a large one has its turn. */
+  readonly againAtMs: number | null
+  readonly meters: Meters
+}
+
+/** Decides over jobs by rate and budget of their type, in the order given. */
+export function admitByType(
+  limits: ResolvedLimits,
+  known: Meters,
   work: { candidates: readonly Candidate[]; nowMs: number },
-): KeyDecision {
-  const state = { running: 0, starts: known, failures: 0, pausedUntilMs: null }
-  return admitByKey({ rate, fifo: false }, state, work)
+): TypeDecision {
+  const admitted: string[] = []
+  let meters = known
+  for (const { jobId, weight, cost } of work.candidates) {
+    const ask = { ms: work.nowMs, weight, cost }
+    const at = earliestStart(limits, meters, ask)
+    if (at > work.nowMs) return { admitted, againAtMs: at, meters }
+    meters = afterStart(limits, meters, ask)
+    admitted.push(jobId)
+  }
+  return { admitted, againAtMs: null, meters }
+}
+
+/** As they were due. */
+export function inOrder(candidates: readonly Candidate[]): Candidate[] {
+  return candidates.toSorted((a, b) => a.dueMs - b.dueMs || (a.jobId < b.jobId ? -1 : 1))
 }

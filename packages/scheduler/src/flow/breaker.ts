@@ -1,11 +1,15 @@
 import type { ResolvedLimits } from '../job/limits.ts'
 import type { Outcome } from '../job/outcome.ts'
+import type { ClaimedJob } from '../store/claim-jobs.ts'
 import type { LaneState } from './admission.ts'
 
 /** A job of a governed type whose attempt was settled. */
 export interface EndedJob {
   readonly lane: string | null
   readonly outcome: Outcome
+  readonly job?: ClaimedJob
+  /** What it used of budgets, if it said so. */
+  readonly spent?: number | undefined
 }
 
 /** What outcomes change of a type's state. */

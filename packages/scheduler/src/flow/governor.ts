@@ -1,35 +1,28 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
-import type { ResolvedLimits } from '../job/limits.ts'
+import type { ResolvedBudget, ResolvedLimits } from '../job/limits.ts'
 import type { Outcome } from '../job/outcome.ts'
-import { admitJobs, keysWithEarlierJobs, lanesThatWait, parkJobs, wakeLanes } from '../store/admit-jobs.ts'
-import { claimJobs, ORDINARY, type ClaimedJob, type ClaimRequest } from '../store/claim-jobs.ts'
+import { lanesThatWait, wakeLanes } from '../store/admit-jobs.ts'
+import type { ClaimedJob } from '../store/claim-jobs.ts'
 import { hintDue } from '../store/hint-due.ts'
-import {
-  lockType,
-  readLanes,
-  readSetLimits,
-  saveLanes,
-  WHOLE_TYPE,
-  type LaneRow,
-  type SavedLane,
-} from '../store/lanes.ts'
-import { admitByKey, admitByRate, grantForType, type Candidate, type LaneState } from './admission.ts'
-import { afterOutcomes, type EndedJob } from './breaker.ts'
+import { lockType, lockTypeRow, readLanes, readSetLimits, saveLanes, type LaneRow } from '../store/lanes.ts'
+import { grantForType } from './admission.ts'
+import { afterOutcomes, type EndedJob, type LaneChange } from './breaker.ts'
+import { claimInOrder } from './claim-in-order.ts'
+import { claimInTurn } from './claim-in-turn.ts'
+import type { GovernedRequest } from './governed-request.ts'
+import { candidateOf, DEFAULT_COST, stateOf, withMeters } from './lane-state.ts'
+import { afterSpending, type Meters } from './meter.ts'
 
 /** What a claim of a governed type brought. */
 export interface GovernedClaim {
   readonly jobs: readonly ClaimedJob[]
   /** Rows that were looked at: as many as asked for means that there may be more. */
   readonly seen: number
+  /** Limits held something back: what is due is not what to wait for. */
+  readonly heldBack: boolean
   /** Nothing (more) may start before, in ms from now; null: until something else happens. */
   readonly againInMs: number | null
-}
-
-/** What a governed claim asks for. */
-export type GovernedRequest = Omit<ClaimRequest, 'wanted' | 'lookAheadMs'> & {
-  /** Takes out, in the claim's transaction, what is not to run after all, before limits are counted. */
-  readonly sift?: ((transaction: Queryable, jobs: readonly ClaimedJob[]) => Promise<readonly ClaimedJob[]>) | undefined
 }
 
 /** Keeps the limits of types over all processes. Types without limits never come here. */
@@ -37,6 +30,8 @@ export class Governor {
   readonly #core: Core
   /** Limits that were set at run time. */
   #set: ReadonlyMap<string, ResolvedLimits> = new Map()
+  /** When jobs that run here reserved their cost, by the database's clock. */
+  readonly #reserved = new WeakMap<ClaimedJob, number>()
 
   constructor(core: Core) {
     this.#core = core
@@ -59,41 +54,81 @@ export class Governor {
   claim(jobType: string, request: GovernedRequest): Promise<GovernedClaim> {
     return this.#core.database.transaction(async transaction => {
       const lane = await lockType(transaction, this.#core.tables, { jobType, now: request.now })
-      const limits = lane.limits ?? this.#core.registry.find(jobType)?.limits ?? {}
-      const grant = grantForType(limits, stateOf(lane), { ms: lane.now_ms, wanted: request.limit })
-      const againInMs = grant.againAtMs === null ? null : grant.againAtMs - lane.now_ms
-      if (grant.most === 0) return { jobs: [], seen: 0, againInMs }
-      const wanted = [{ jobType, most: grant.most }]
-      const { sift, ...claim } = request
-      const due = await claimJobs(transaction, this.#core.tables, {
-        ...claim,
-        limit: grant.most,
-        wanted,
-        // A job that may start in a moment may not start now: the window counts starts.
-        lookAheadMs: 0,
-      })
-      const claimed = sift ? await sift(transaction, due) : due
-      const jobs = await this.#admit(transaction, { jobType, limits, lane, claimed })
-      return { jobs, seen: due.length, againInMs }
+      const definition = this.#core.registry.find(jobType)
+      const limits = lane.limits ?? definition?.limits ?? {}
+      const now = { ms: lane.now_ms, wanted: request.limit, cost: definition?.cost ?? DEFAULT_COST }
+      const { most, againAtMs } = grantForType(limits, stateOf(lane), now)
+      const inMs = (atMs: number | null) => (atMs === null ? null : atMs - lane.now_ms)
+      if (most === 0) return { jobs: [], seen: 0, heldBack: true, againInMs: inMs(againAtMs) }
+      const claim = limits.perKey?.fair ? claimInTurn : claimInOrder
+      const found = await claim(this.#core, transaction, { jobType, limits, lane, request, most })
+      const isFull = found.seen >= most
+      if (limits.budget || limits.perKey?.budget) for (const job of found.jobs) this.#reserved.set(job, lane.now_ms)
+      return {
+        jobs: found.jobs,
+        seen: found.seen,
+        heldBack: found.againAtMs !== null || limits.perKey?.fair === true || (isFull && most < request.limit),
+        againInMs: inMs(found.againAtMs ?? (isFull ? againAtMs : null)),
+      }
     })
   }
 
-  /** Jobs of governed types ended: breakers learn, keys go on with the next, rests asked for begin. */
+  /** Jobs of governed types ended: breakers learn, unused cost goes back, keys go on with the next, rests begin. */
   async ended(jobType: string, ended: readonly EndedJob[]): Promise<void> {
-    const { database, tables, events } = this.#core
+    const { database, tables } = this.#core
+    const limits = this.limitsOf(jobType) ?? {}
+    const teaches = limits.breaker !== undefined || ended.some(isNews)
+    const hasFollowers = limits.perKey !== undefined && !limits.perKey.fair
+    const freesSlots = limits.concurrency !== undefined || limits.perKey?.concurrency !== undefined
+    if (!teaches && !hasFollowers) return freesSlots ? hintDue(database, tables) : undefined
+    const lanes = [...new Set(ended.flatMap(each => each.lane ?? []))]
     await database.transaction(async transaction => {
-      const type = await lockType(transaction, tables, { jobType, now: databaseNow(this.#core) })
-      const limits = type.limits ?? this.#core.registry.find(jobType)?.limits ?? {}
-      const change = afterOutcomes(limits, stateOf(type), { ended, nowMs: type.now_ms })
-      if (change) {
-        await saveLanes(transaction, tables, { jobType, lanes: [{ lane: WHOLE_TYPE, starts: type.starts, ...change }] })
-        if (change.opened) events.emit('breaker:opened', { jobType, until: new Date(change.pausedUntilMs ?? 0) })
-        if (change.closed) events.emit('breaker:closed', { jobType })
-      }
-      await this.#restKeys(transaction, { jobType, ended })
-      if (limits.concurrency !== undefined) await hintDue(transaction, tables)
-      await this.#wake(transaction, jobType, [...new Set(ended.flatMap(each => each.lane ?? []))])
+      if (teaches) await this.#learn(transaction, { jobType, ended, lanes })
+      else await lockTypeRow(transaction, tables, jobType)
+      if (freesSlots || teaches) await hintDue(transaction, tables)
+      if (hasFollowers) await this.#wake(transaction, jobType, lanes)
     })
+  }
+
+  async #learn(
+    transaction: Queryable,
+    { jobType, ended, lanes }: { jobType: string; ended: readonly EndedJob[]; lanes: readonly string[] },
+  ): Promise<void> {
+    const { tables, registry, events } = this.#core
+    const now = databaseNow(this.#core)
+    const type = await lockType(transaction, tables, { jobType, now })
+    const limits = type.limits ?? registry.find(jobType)?.limits ?? {}
+    const change = afterOutcomes(limits, stateOf(type), { ended, nowMs: type.now_ms })
+    const meters = this.#afterSpending(type, limits.budget, ended)
+    const changed =
+      change || meters ? [{ ...withMeters(type, meters ?? stateOf(type)), ...(change && pick(change)) }] : []
+    const asks = ended.filter(each => each.lane !== null && (restOf(each.outcome, 'key') || each.spent !== undefined))
+    if (asks.length > 0) {
+      for (const row of await readLanes(transaction, tables, { jobType, lanes, now })) {
+        const own = asks.filter(each => each.lane === row.lane)
+        const untils = own.flatMap(({ outcome }) => restOf(outcome, 'key')?.(row.now_ms) ?? [])
+        const ofKey = this.#afterSpending(row, limits.perKey?.budget, own)
+        if (untils.length === 0 && !ofKey) continue
+        const pausedUntilMs = untils.length > 0 ? Math.max(row.paused_until_ms ?? 0, ...untils) : row.paused_until_ms
+        changed.push({ ...withMeters(row, ofKey ?? stateOf(row)), pausedUntilMs })
+      }
+    }
+    if (changed.length > 0) await saveLanes(transaction, tables, { jobType, lanes: changed })
+    if (change?.opened) events.emit('breaker:opened', { jobType, until: new Date(change.pausedUntilMs ?? 0) })
+    if (change?.closed) events.emit('breaker:closed', { jobType })
+  }
+
+  /** The budget with what attempts really used; undefined when they did not say, or there is none. */
+  #afterSpending(row: LaneRow, budget: ResolvedBudget | undefined, ended: readonly EndedJob[]): Meters | undefined {
+    if (!budget) return undefined
+    let meters: Meters | undefined
+    for (const { job, spent } of ended) {
+      const reservedAtMs = job && this.#reserved.get(job)
+      if (!job || spent === undefined || reservedAtMs === undefined) continue
+      const { cost } = candidateOf(job, this.#core.registry.find(job.job_type))
+      meters = afterSpending(budget, meters ?? stateOf(row), { reservedAtMs, cost, spent, nowMs: row.now_ms })
+    }
+    return meters
   }
 
   /** Lets those go on whose wake-up was lost with the process that owed it. */
@@ -105,140 +140,32 @@ export class Governor {
     for (const jobType of new Set(waiting.map(row => row.job_type))) {
       const lanes = waiting.filter(row => row.job_type === jobType).map(row => row.lane)
       await database.transaction(async transaction => {
-        await lockType(transaction, tables, { jobType, now: databaseNow(this.#core) })
+        await lockTypeRow(transaction, tables, jobType)
         await this.#wake(transaction, jobType, lanes)
       })
     }
   }
 
-  async #admit(
-    transaction: Queryable,
-    work: { jobType: string; limits: ResolvedLimits; lane: LaneRow; claimed: readonly ClaimedJob[] },
-  ): Promise<readonly ClaimedJob[]> {
-    const { tables } = this.#core
-    const { jobType, limits, lane, claimed } = work
-    const parked: { jobId: string; untilMs: number | null }[] = []
-    const byKey = await this.#admitKeys(transaction, work)
-    parked.push(...byKey.parked)
-    let admitted = claimed.filter(job => !byKey.parked.some(each => each.jobId === job.job_id))
-    if (limits.rate) {
-      const byRate = admitByRate(limits.rate, lane.starts, {
-        candidates: admitted.map(candidateOf),
-        nowMs: lane.now_ms,
-      })
-      parked.push(...byRate.parked)
-      const kept = new Set(byRate.admitted)
-      admitted = admitted.filter(job => kept.has(job.job_id))
-      const { failures, paused_until_ms: pausedUntilMs } = lane
-      await saveLanes(transaction, tables, {
-        jobType,
-        lanes: [{ lane: WHOLE_TYPE, starts: byRate.starts, failures, pausedUntilMs }],
-      })
-    }
-    if (byKey.lanes.length > 0) await saveLanes(transaction, tables, { jobType, lanes: byKey.lanes })
-    if (parked.length > 0) await parkJobs(transaction, tables, parked)
-    if (admitted.length > 0) {
-      await admitJobs(
-        transaction,
-        tables,
-        admitted.map(job => job.job_id),
-      )
-    }
-    return admitted
-  }
-
-  /** Decides key by key. A job that holds its key's slot already (a retry in strict order) is not asked again. */
-  async #admitKeys(
-    transaction: Queryable,
-    { jobType, limits, claimed }: { jobType: string; limits: ResolvedLimits; claimed: readonly ClaimedJob[] },
-  ) {
-    const { tables } = this.#core
-    const now = databaseNow(this.#core)
-    const { perKey } = limits
-    const asking = claimed.filter(job => job.uncommon?.lane != null && !job.uncommon.admitted)
-    const lanes = [...new Set(asking.map(job => job.uncommon?.lane ?? ''))]
-    const parked: { jobId: string; untilMs: number | null }[] = []
-    const changed: SavedLane[] = []
-    if (!perKey || lanes.length === 0) return { parked, lanes: changed }
-    const states = await readLanes(transaction, tables, { jobType, lanes, now })
-    const firsts = lanes.map(lane => ({ lane, dueMs: Math.min(...asking.filter(inLane(lane)).map(dueOf)) }))
-    const blocked = perKey.fifo
-      ? await keysWithEarlierJobs(transaction, tables, { jobType, keys: firsts, now })
-      : new Set<string>()
-    for (const state of states) {
-      const candidates = asking.filter(inLane(state.lane)).map(candidateOf)
-      if (blocked.has(state.lane)) {
-        parked.push(...candidates.map(({ jobId }) => ({ jobId, untilMs: null })))
-        continue
-      }
-      const decision = admitByKey(perKey, stateOf(state), { candidates, nowMs: state.now_ms })
-      parked.push(...decision.parked)
-      const { failures, paused_until_ms: pausedUntilMs } = state
-      if (perKey.rate) changed.push({ lane: state.lane, starts: decision.starts, failures, pausedUntilMs })
-    }
-    if (blocked.size > 0) await this.#wake(transaction, jobType, [...blocked])
-    return { parked, lanes: changed }
-  }
-
   /** Brings forward as many of each key as may run. */
   async #wake(transaction: Queryable, jobType: string, lanes: readonly string[]): Promise<void> {
-    const { tables } = this.#core
-    const perKey = this.limitsOf(jobType)?.perKey
-    if (lanes.length === 0 || !perKey) return
-    const states = await readLanes(transaction, tables, { jobType, lanes, now: databaseNow(this.#core) })
-    const free = states.map(({ lane, running, paused }) => ({
-      lane,
-      most: paused ? 0 : Math.max(0, (perKey.concurrency ?? MOST_WOKEN) - running),
-    }))
-    const some = free.filter(each => each.most > 0).map(each => ({ ...each, most: Math.min(each.most, MOST_WOKEN) }))
-    if (some.length > 0) await wakeLanes(transaction, tables, { jobType, lanes: some })
-  }
-
-  /** The other side asked for a rest of one key. */
-  async #restKeys(
-    transaction: Queryable,
-    { jobType, ended }: { jobType: string; ended: readonly EndedJob[] },
-  ): Promise<void> {
-    const { tables } = this.#core
-    const resting = ended.flatMap(({ lane, outcome }) => (lane && restOf(outcome, 'key') ? [{ lane, outcome }] : []))
-    if (resting.length === 0) return
-    const lanes = [...new Set(resting.map(each => each.lane))]
-    const states = await readLanes(transaction, tables, { jobType, lanes, now: databaseNow(this.#core) })
-    const saved = states.map(state => {
-      const untils = resting
-        .filter(each => each.lane === state.lane)
-        .map(({ outcome }) => (restOf(outcome, 'key') ?? (() => 0))(state.now_ms))
-      const pausedUntilMs = Math.max(state.paused_until_ms ?? 0, ...untils)
-      return { lane: state.lane, starts: state.starts, failures: state.failures, pausedUntilMs }
-    })
-    await saveLanes(transaction, tables, { jobType, lanes: saved })
+    if (lanes.length === 0) return
+    const concurrency = this.limitsOf(jobType)?.perKey?.concurrency
+    await wakeLanes(transaction, this.#core.tables, { jobType, lanes, concurrency })
   }
 }
 
-/** Jobs of one key brought forward at a time. */
-const MOST_WOKEN = 100
+function pick({ failures, pausedUntilMs }: LaneChange) {
+  return { failures, pausedUntilMs }
+}
 
-/** Until when an outcome asks its type or key to rest, as a function of the present; undefined: it does not. */
-export function restOf(outcome: Outcome, what: 'type' | 'key'): ((nowMs: number) => number) | undefined {
+/** Its type or key has something to remember of it. */
+function isNews({ outcome, spent }: EndedJob): boolean {
+  return spent !== undefined || (outcome.kind === 'snoozed' && outcome.rests !== undefined)
+}
+
+/** Until when an outcome asks its key to rest, as a function of the present; undefined: it does not. */
+function restOf(outcome: Outcome, what: 'type' | 'key'): ((nowMs: number) => number) | undefined {
   if (outcome.kind !== 'snoozed' || outcome.rests !== what) return undefined
   const { wake } = outcome
   return nowMs => ('at' in wake ? wake.at.getTime() : nowMs + wake.delayMs)
-}
-
-function stateOf(row: LaneRow): LaneState {
-  const { running, starts, failures } = row
-  return { running, starts, failures, pausedUntilMs: row.paused ? Number.POSITIVE_INFINITY : row.paused_until_ms }
-}
-
-function candidateOf(job: ClaimedJob): Candidate {
-  const { weight } = job.uncommon ?? ORDINARY
-  return { jobId: job.job_id, dueMs: job.scheduled_ms, weight }
-}
-
-function inLane(lane: string): (job: ClaimedJob) => boolean {
-  return job => job.uncommon?.lane === lane
-}
-
-function dueOf(job: ClaimedJob): number {
-  return job.scheduled_ms
 }

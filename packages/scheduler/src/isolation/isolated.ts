@@ -10,7 +10,7 @@ import type { JobFacts } from './thread-messages.ts'
 import { WorkerPool } from './worker-pool.ts'
 
 /** What a function in a worker thread is told beside its payload. `signal` is a real AbortSignal of its thread. */
-export type IsolatedContext = JobFacts & Pick<JobContext, 'signal' | 'log' | 'progress'>
+export type IsolatedContext = JobFacts & Pick<JobContext, 'signal' | 'log' | 'progress' | 'spend'>
 
 /** Options of an isolated handler. */
 export interface IsolatedOptions {

@@ -51,4 +51,5 @@ export type WorkerMessage =
   | { readonly kind: 'threw'; readonly run: number; readonly thrown: SentThrown }
   | { readonly kind: 'unusable'; readonly run: number; readonly found: string; readonly thrown?: SentThrown }
   | { readonly kind: 'log'; readonly run: number; readonly line: string }
+  | { readonly kind: 'spend'; readonly run: number; readonly amount: number }
   | { readonly kind: 'progress'; readonly run: number; readonly id: number; readonly value: unknown }

@@ -57,6 +57,10 @@ import('node:worker_threads').then(({ parentPort: port }) => {
       ...facts,
       signal: controller.signal,
       log: line => say({ kind: 'log', line: String(line) }),
+      spend: amount => {
+        if (!(Number.isFinite(amount) && amount >= 0)) throw new RangeError('spend: amount: expected a number from 0 up, got ' + amount)
+        say({ kind: 'spend', amount })
+      },
       progress: value =>
         new Promise((resolve, reject) => {
           asked += 1

@@ -113,6 +113,8 @@ export class WorkerThread {
     switch (message.kind) {
       case 'log':
         return current.task.context.log(message.line)
+      case 'spend':
+        return current.task.context.spend(message.amount)
       case 'progress':
         return void this.#storeProgress(current, message)
       case 'returned':

@@ -23,6 +23,11 @@ export interface JobContext {
   /** Stores how far the job is (JSON, at most 8 KiB); read it with `getJob`. Resolves when it is stored. */
   readonly progress: (value: unknown) => Promise<void>
   /**
+   * Says how much of its `cost` the attempt has used, for budgets (`limits.budget`); called again, amounts add up. What is
+   * unused when the attempt ends goes back to others, what was used beyond the cost counts too. Never called: all was used.
+   */
+  readonly spend: (amount: number) => void
+  /**
    * Resolves while the attempt is still wanted; rejects with the reason when its lease is lost or the job was cancelled.
    * For long work that never waits. The lease itself is renewed without it.
    */

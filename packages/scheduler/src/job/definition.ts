@@ -1,6 +1,6 @@
 import { BelfryError, show } from '../errors.ts'
 import { resolveWindow, type DeliveryWindow, type ResolvedWindow } from './delivery-window.ts'
-import { resolveLimits, type Limits, type ResolvedLimits } from './limits.ts'
+import { requireAffordable, requireCost, resolveLimits, type Limits, type ResolvedLimits } from './limits.ts'
 import type { Queryable } from '../database/database.ts'
 import { requirePriority, requireWhole } from './whole.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
@@ -81,6 +81,8 @@ export interface CommonJobOptions<Payload, Input = Payload> {
   concurrency?: number
   /** Limits over all processes: concurrency, rates, per key, a breaker. Default: none. */
   limits?: Limits
+  /** What a job of this type reserves of `limits.budget` when it starts, if its call says nothing. Default 1. */
+  cost?: number
   /** Where its jobs stand among those of the type: from -100 (last) to 100 (first). Default 0. */
   priority?: number
   /** No attempt starts later than this after the job was first due; it then ends as `cancelled`, reason `expired`. */
@@ -114,6 +116,7 @@ export interface JobDefinition<Payload, Input = Payload> {
   readonly concurrency: number | undefined
   readonly maxLost: number
   readonly limits: ResolvedLimits | undefined
+  readonly cost: number | undefined
   readonly priority: number
   readonly expireAfterMs: number | undefined
   readonly onExpired: OnExpired
@@ -152,7 +155,8 @@ const LONGEST_BATCH_WAIT_MS = 10_000
 /**
  * Defines a job type once: its name, its payload's shape, how it fails, and (in processes that run it) its handler.
  * Nothing happens until a scheduler uses it.
- * @throws BelfryError `BELFRY_INVALID_JOB_TYPE`, `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`
+ * @throws BelfryError `BELFRY_INVALID_JOB_TYPE`, `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`,
+ *   `BELFRY_COST_EXCEEDS_BUDGET`
  */
 export function defineJob<Payload = unknown, Input = Payload>(
   options: JobDefinitionOptions<Payload, Input>,
@@ -228,6 +232,9 @@ function define<Payload, Input>(
   }
   const whole = (name: 'maxRetries' | 'concurrency' | 'maxLost' | 'payloadVersion', least: number) =>
     requireWhole(options[name], { name: `${name} of ${type}`, least })
+  const limits = options.limits === undefined ? undefined : resolveLimits(options.limits, `limits of ${type}`)
+  const cost = requireCost(options.cost, `cost of ${type}`)
+  requireAffordable({ type, limits }, cost)
   return {
     type,
     payload: options.payload,
@@ -239,7 +246,8 @@ function define<Payload, Input>(
     backoff: requireBackoff(options.backoff ?? {}, `backoff of ${type}`),
     concurrency: whole('concurrency', 1),
     maxLost: whole('maxLost', 1) ?? DEFAULT_MAX_LOST,
-    limits: options.limits === undefined ? undefined : resolveLimits(options.limits, `limits of ${type}`),
+    limits,
+    cost,
     priority: requirePriority(options.priority, `priority of ${type}`) ?? 0,
     expireAfterMs:
       options.expireAfter === undefined ? undefined : parseDuration(options.expireAfter, `expireAfter of ${type}`),

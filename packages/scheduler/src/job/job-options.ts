@@ -46,6 +46,8 @@ export type JobOptions = WhenOptions &
     concurrencyKey?: string
     /** What its start counts against a rate of its type or key. Default 1. */
     weight?: number
+    /** What it reserves of a budget of its type or key when it starts. Default: the definition's, else 1. */
+    cost?: number
     /**
      * Jobs that end before this one starts, at most 1,000. It is due when the last of them has ended, or at its own time
      * if that is later.

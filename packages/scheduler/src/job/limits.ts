@@ -2,11 +2,41 @@ import { BelfryError, show } from '../errors.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import { requireWhole } from './whole.ts'
 
-/** At most so many starts (or so much weight) within any span of time: a sliding window. */
-export interface Rate {
-  limit: number
+/**
+ * At most so many starts (or so much weight) per span. Without `burst` within any span of time: a sliding window, exact,
+ * up to 1,000. With `burst` a token bucket of any size: so many may start at once after a rest, then `limit` per span.
+ */
+export type Rate = { limit: number; per: Duration; burst?: never } | { limit: number; per: Duration; burst: number }
+
+/**
+ * At most so much (tokens, money, seconds of a paid machine) within any span. A job reserves its `cost` when it starts;
+ * what `context.spend` says it did not use goes back to the others when its attempt ends.
+ */
+export interface Budget {
+  amount: number
   per: Duration
 }
+
+/** Limits of each `concurrencyKey` by itself. */
+export type KeyLimits = {
+  /** Starts of one key within a span. */
+  rate?: Rate
+  /** What the jobs of one key may cost within a span. */
+  budget?: Budget
+  /** Keys take turns, those with the fewest running jobs first: one with a long queue does not hold up the others. */
+  fair?: boolean
+} & (
+  | {
+      /** Jobs of one key that run at the same time. */
+      concurrency?: number
+      fifo?: never
+    }
+  | {
+      /** One at a time, strictly in order, a retry before its followers. */
+      fifo: true
+      concurrency?: never
+    }
+)
 
 /** Limits of a job type, kept over all processes together. */
 export interface Limits {
@@ -14,8 +44,10 @@ export interface Limits {
   concurrency?: number
   /** Jobs of the type that start within a span. */
   rate?: Rate
-  /** The same for each `concurrencyKey` by itself. `fifo`: one at a time, strictly in order, a retry before its followers. */
-  perKey?: { concurrency?: number; rate?: Rate; fifo?: never } | { fifo: true; concurrency?: never; rate?: Rate }
+  /** What the jobs of the type may cost within a span. */
+  budget?: Budget
+  /** Limits of each `concurrencyKey` by itself. */
+  perKey?: KeyLimits
   /** After so many failures in a row the type rests for a while, then tries one job; if that completes it goes on. */
   breaker?: { failures: number; rest: Duration }
 }
@@ -24,17 +56,33 @@ export interface Limits {
 export interface ResolvedLimits {
   readonly concurrency?: number
   readonly rate?: ResolvedRate
-  readonly perKey?: { readonly concurrency?: number; readonly rate?: ResolvedRate; readonly fifo: boolean }
+  readonly budget?: ResolvedBudget
+  readonly perKey?: ResolvedKeyLimits
   readonly breaker?: { readonly failures: number; readonly restMs: number }
+}
+
+export interface ResolvedKeyLimits {
+  readonly concurrency?: number
+  readonly rate?: ResolvedRate
+  readonly budget?: ResolvedBudget
+  readonly fifo: boolean
+  readonly fair?: boolean
 }
 
 export interface ResolvedRate {
   readonly limit: number
   readonly perMs: number
+  /** Of a token bucket; left out for a sliding window. */
+  readonly burst?: number
+}
+
+export interface ResolvedBudget {
+  readonly amount: number
+  readonly perMs: number
 }
 
 /** The window's starts are kept one by one, so that the limit is exact; more than this would make the row heavy. */
-const LARGEST_RATE = 1_000
+const LARGEST_WINDOW = 1_000
 
 /**
  * Checks limits where they are written.
@@ -44,15 +92,16 @@ export function resolveLimits(limits: Limits, what: string): ResolvedLimits {
   if (typeof limits !== 'object' || limits === null) {
     throw new BelfryError('BELFRY_INVALID_OPTION', `${what}: expected { concurrency, rate, … }, got ${show(limits)}`)
   }
-  const { concurrency, rate, perKey, breaker } = limits
+  const { concurrency, perKey, breaker } = limits
   return {
     ...whole('concurrency', concurrency, what),
-    ...(rate && { rate: resolveRate(rate, `${what}.rate`) }),
+    ...metered(limits, what),
     ...(perKey && {
       perKey: {
         ...(perKey.fifo ? { concurrency: 1 } : whole('concurrency', perKey.concurrency, `${what}.perKey`)),
-        ...(perKey.rate && { rate: resolveRate(perKey.rate, `${what}.perKey.rate`) }),
+        ...metered(perKey, `${what}.perKey`),
         fifo: perKey.fifo === true,
+        ...(perKey.fair && { fair: true }),
       },
     }),
     ...(breaker && {
@@ -69,12 +118,64 @@ function whole(key: 'concurrency', value: unknown, what: string): { concurrency?
   return checked === undefined ? {} : { concurrency: checked }
 }
 
+/** The cost of a job whose call and definition say none. */
+const DEFAULT_COST = 1
+
+/**
+ * What a start reserves of a budget, or undefined when it was not given.
+ * @throws BelfryError `BELFRY_INVALID_OPTION`
+ */
+export function requireCost(value: unknown, what: string): number | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value
+  throw new BelfryError('BELFRY_INVALID_OPTION', `${what}: expected a number from 0 up, got ${show(value)}`)
+}
+
+/**
+ * Refuses a job that costs more than a whole budget, and so could never start.
+ * @throws BelfryError `BELFRY_COST_EXCEEDS_BUDGET`
+ */
+export function requireAffordable(
+  job: { readonly type: string; readonly limits: ResolvedLimits | undefined },
+  cost = DEFAULT_COST,
+): void {
+  const amounts = [job.limits?.budget?.amount, job.limits?.perKey?.budget?.amount].filter(each => each !== undefined)
+  const least = Math.min(...amounts)
+  if (cost <= least) return
+  throw new BelfryError(
+    'BELFRY_COST_EXCEEDS_BUDGET',
+    `cost of ${job.type}: expected at most the whole budget (${least}), got ${cost}; raise the budget, or split the job`,
+  )
+}
+
+function metered(limits: { rate?: Rate; budget?: Budget }, what: string) {
+  return {
+    ...(limits.rate && { rate: resolveRate(limits.rate, `${what}.rate`) }),
+    ...(limits.budget && { budget: resolveBudget(limits.budget, `${what}.budget`) }),
+  }
+}
+
 function resolveRate(rate: Rate, what: string): ResolvedRate {
   const limit = requireWhole(rate.limit, { name: `${what}.limit`, least: 1 })
-  if (limit === undefined || limit > LARGEST_RATE) {
-    throw new BelfryError('BELFRY_INVALID_OPTION', `${what}.limit: expected 1 to ${LARGEST_RATE}, got ${show(limit)}`)
+  const burst = requireWhole(rate.burst, { name: `${what}.burst`, least: 1 })
+  if (limit === undefined || (limit > LARGEST_WINDOW && burst === undefined)) {
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `${what}.limit: expected 1 to ${LARGEST_WINDOW}, got ${show(limit)}; with burst (a token bucket) it may be larger`,
+    )
   }
-  const perMs = parseDuration(rate.per, `${what}.per`)
-  if (perMs < 1) throw new BelfryError('BELFRY_INVALID_OPTION', `${what}.per: expected 1 ms or more, got ${perMs}`)
-  return { limit, perMs }
+  return { limit, perMs: span(rate.per, what), ...(burst !== undefined && { burst }) }
+}
+
+function resolveBudget({ amount, per }: Budget, what: string): ResolvedBudget {
+  if (typeof amount !== 'number' || !Number.isFinite(amount) || amount <= 0) {
+    throw new BelfryError('BELFRY_INVALID_OPTION', `${what}.amount: expected a number above 0, got ${show(amount)}`)
+  }
+  return { amount, perMs: span(per, what) }
+}
+
+function span(per: Duration, what: string): number {
+  const perMs = parseDuration(per, `${what}.per`)
+  if (perMs >= 1) return perMs
+  throw new BelfryError('BELFRY_INVALID_OPTION', `${what}.per: expected 1 ms or more, got ${perMs}`)
 }

@@ -1,5 +1,6 @@
 import { BelfryError, show } from '../errors.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
+import { requireAffordable, requireCost } from '../job/limits.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
 import { newJobId, requireKey } from '../job/job-id.ts'
 import type { PayloadCipher } from '../job/payload-cipher.ts'
@@ -61,9 +62,18 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
     lane: concurrencyKey(request),
     weight: requireWhole(options.weight, { name: 'weight', least: 1 }) ?? null,
     delivery: checkWindow(options),
+    cost: costOf(request),
     ...expiry(request),
     ...checkDependencies(options.dependsOn, jobId),
   }
+}
+
+/** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_COST_EXCEEDS_BUDGET` */
+function costOf({ definition, options }: JobRequest): number | null {
+  const cost = requireCost(options.cost, 'cost')
+  if (cost === undefined) return null
+  requireAffordable(definition, cost)
+  return cost
 }
 
 /**

@@ -10,21 +10,25 @@ export async function admitJobs(transaction: Queryable, tables: Tables, jobIds: 
   )
 }
 
-/**
- * Puts jobs that were claimed in vain aside, as if they had not been claimed: until an instant, or until a job of their
- * key ends (`untilMs` null).
- */
-export async function parkJobs(
-  transaction: Queryable,
-  tables: Tables,
-  jobs: readonly { readonly jobId: string; readonly untilMs: number | null }[],
-): Promise<void> {
+/** A job that was claimed in vain. */
+export interface ParkedJob {
+  readonly jobId: string
+  /** Until when it stands aside; null: until a job of its key ends; `in turn`: it stays where it stood. */
+  readonly untilMs: number | null | 'in turn'
+  /** It held its slot before the claim: a retry in strict order. */
+  readonly keepsSlot: boolean
+}
+
+/** Puts jobs that were claimed in vain aside, as if they had not been claimed. */
+export async function parkJobs(transaction: Queryable, tables: Tables, jobs: readonly ParkedJob[]): Promise<void> {
   await transaction.query(
     `update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, attempt = attempt - 1,
-       ready_at = coalesce(to_timestamp((row->>1)::float8 / 1000), 'infinity')
+       admitted = (row->>2)::boolean,
+       ready_at = case when row->>1 = 'in turn' then live.ready_at
+         else coalesce(to_timestamp((nullif(row->>1, 'in turn'))::float8 / 1000), 'infinity') end
      from jsonb_array_elements((select $1::text)::jsonb) as row
      where live.job_id = row->>0 and live.lease_token is not null`,
-    [JSON.stringify(jobs.map(each => [each.jobId, each.untilMs]))],
+    [JSON.stringify(jobs.map(each => [each.jobId, each.untilMs, each.keepsSlot]))],
   )
 }
 
@@ -45,25 +49,36 @@ export async function keysWithEarlierJobs(
   return new Set(found.rows.map(row => row.lane))
 }
 
-/** Lets the first jobs that wait in a lane come forward, so many of each; answers how many came. */
+/** Jobs of one key brought forward at a time. */
+export const MOST_WOKEN = 100
+
+/**
+ * Lets the first jobs that wait in lanes come forward: as many as their key has free slots, a hundred at most. A key that
+ * is paused stays as it is. Answers how many came.
+ */
 export async function wakeLanes(
   transaction: Queryable,
   tables: Tables,
-  request: { jobType: string; lanes: readonly { lane: string; most: number }[] },
+  request: { jobType: string; lanes: readonly string[]; concurrency: number | undefined },
 ): Promise<number> {
   const woken = await transaction.query<{ count: number }>(
     `with woken as (
        update ${tables.live} live set ready_at = ${readyAt('live.scheduled_time', 'live.priority')}
-       from jsonb_array_elements((select $2::text)::jsonb) as row
+       from unnest($2::text[]) as known(lane)
+       cross join lateral (select case when $4::int is null then ${MOST_WOKEN}
+         else least(${MOST_WOKEN}, $4::int - (select count(*) from ${tables.live} holder
+           where holder.job_type collate "C" = $1::text and holder.lane = known.lane and holder.admitted)) end as most) free
        cross join lateral (
          select job_id from ${tables.live}
-         where job_type collate "C" = $1::text and lane = row->>0 and not admitted and lease_token is null
-           and ready_at = 'infinity' and waits is null
-         order by scheduled_time, job_id limit (row->>1)::int) as first
-       where live.job_id = first.job_id returning 1
+         where job_type collate "C" = $1::text and lane = known.lane and not admitted and lease_token is null
+           and ready_at = 'infinity' and waits is null and free.most > 0
+         order by scheduled_time, job_id limit greatest(free.most, 0)) as first
+       where live.job_id = first.job_id and not exists (select from ${tables.pauses} pause
+         where pause.job_type = $1::text and pause.lane = known.lane)
+       returning 1
      ) select count(*)::int as count, (select count(pg_notify($3::text, 'due')) from (select from woken limit 1) one)
      from woken`,
-    [request.jobType, JSON.stringify(request.lanes.map(each => [each.lane, each.most])), tables.channel],
+    [request.jobType, request.lanes, tables.channel, request.concurrency ?? null],
   )
   return woken.rows[0]?.count ?? 0
 }

@@ -25,6 +25,8 @@ export interface UncommonFields {
   readonly admitted: boolean
   /** What its start counts against a rate. */
   readonly weight: number
+  /** What its start reserves of a budget; null: what its definition says. */
+  readonly cost: number | null
   readonly priority: number
   readonly delivery: Delivery | null
   /** What its place after an opening of its window depends on; null: its id. */
@@ -59,6 +61,7 @@ export const ORDINARY: UncommonFields = Object.freeze({
   lane: null,
   admitted: false,
   weight: 1,
+  cost: null,
   priority: 0,
   delivery: null,
   spread_key: null,
@@ -81,6 +84,8 @@ export interface ClaimRequest {
   readonly lookAheadMs: number
   /** ISO text, or null for the database's clock. */
   readonly now: string | null
+  /** They hold a slot of their type and key at once. Default: no. */
+  readonly admits?: boolean
 }
 
 /**
@@ -93,7 +98,7 @@ export interface ClaimRequest {
  */
 export async function claimJobs(database: Queryable, tables: Tables, request: ClaimRequest): Promise<ClaimedJob[]> {
   if (request.wanted.length === 0 || request.limit <= 0) return []
-  const claimed = await database.query<ClaimedJob>(claimStatement(tables), [
+  const claimed = await database.query<ClaimedJob>(claimStatement(tables, request.admits === true), [
     request.runnerId,
     request.leaseToken,
     request.wanted.map(each => each.jobType),
@@ -107,14 +112,14 @@ export async function claimJobs(database: Queryable, tables: Tables, request: Cl
 }
 
 /** Where a job stands among the others, in milliseconds. */
-function placeOf({ scheduled_ms: due, uncommon }: ClaimedJob): number {
+export function placeOf({ scheduled_ms: due, uncommon }: ClaimedJob): number {
   return due - (uncommon?.priority ?? 0) * SECONDS_PER_POINT * 1_000
 }
 
 const READY = 'coalesce(ready_at, scheduled_time)'
 const HORIZON = `(select now from moment) + $6::float8 * interval '1 millisecond'`
 
-function claimStatement(tables: Tables): string {
+function claimStatement(tables: Tables, admits: boolean): string {
   const { runners, live } = tables
   /** Jobs of low priority stand behind their due time, and come before it only to fill free slots. */
   const pick = (which: 'in turn' | 'of low priority') => `
@@ -135,11 +140,9 @@ function claimStatement(tables: Tables): string {
        order by ready limit $5::int
      )
      update ${live} job set status = 'running', lease_token = $2::uuid, runner_id = $1::uuid,
-       started_at = (select now from moment), attempt = ${oneMore('attempt')}
+       started_at = (select now from moment), attempt = ${oneMore('attempt')}${admits ? ', admitted = true' : ''}
      where job.ctid = any (array(select ctid from due)) and job.lease_token is null
-     returning job_id, job_type, payload, trunc(date_part('epoch', scheduled_time) * 1000) as scheduled_ms,
-       case when scheduled_time > started_at then date_part('epoch', scheduled_time - started_at) * 1000 end as due_in_ms,
-       ${UNCOMMON} as uncommon`
+     returning ${CLAIMED}`
 }
 
 /** Null for what `ORDINARY` says. */
@@ -153,5 +156,11 @@ const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 
          'timeout_ms', timeout_ms, 'schedule_id', schedule_id,
          'occurrence_ms', date_part('epoch', occurrence) * 1000,
          'expires_in_ms', date_part('epoch', expires_at - started_at) * 1000, 'metadata', metadata, 'lane', lane,
-         'admitted', admitted, 'weight', coalesce((options->>'weight')::int, 1), 'priority', priority,
+         'admitted', admitted, 'weight', coalesce((options->>'weight')::int, 1), 'cost', (options->>'cost')::float8,
+         'priority', priority,
          'delivery', options->'delivery', 'spread_key', coalesce(unique_key, subjects[1])) end`
+
+/** What is answered of a claimed row. */
+export const CLAIMED = `job_id, job_type, payload, trunc(date_part('epoch', scheduled_time) * 1000) as scheduled_ms,
+       case when scheduled_time > started_at then date_part('epoch', scheduled_time - started_at) * 1000 end as due_in_ms,
+       ${UNCOMMON} as uncommon`

@@ -33,6 +33,8 @@ export interface NewJob {
   readonly lane?: string | null
   /** What its start counts against a rate. Default 1. */
   readonly weight?: number | null
+  /** What its start reserves of a budget. Default: what its definition says. */
+  readonly cost?: number | null
   /** Somebody waits for its end. */
   readonly awaited?: boolean
   /** It waits for these: they are stored in the same transaction. */
@@ -195,7 +197,8 @@ export function isPlain(job: NewJob): boolean {
     !job.awaited &&
     !job.waits &&
     job.name === undefined &&
-    job.delivery == null
+    job.delivery == null &&
+    job.cost == null
   )
 }
 
@@ -244,11 +247,12 @@ function rowOf(job: NewJob): string {
  * it is due.
  */
 function optionsOf(job: NewJob): Readonly<Record<string, unknown>> | undefined {
-  const { weight, name, waits, expiresAt, expireAfterMs, delivery } = job
+  const { weight, cost, name, waits, expiresAt, expireAfterMs, delivery } = job
   const later = waits && expiresAt == null ? expireAfterMs : null
-  if (weight == null && name === undefined && later == null && delivery == null) return undefined
+  if (weight == null && cost == null && name === undefined && later == null && delivery == null) return undefined
   return {
     weight: weight ?? undefined,
+    cost: cost ?? undefined,
     name,
     expire_after_ms: later ?? undefined,
     delivery: delivery ?? undefined,

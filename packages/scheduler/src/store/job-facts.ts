@@ -31,6 +31,8 @@ export interface JobFactsRow {
   readonly error_message: string | null
   readonly cancel_requested: boolean
   readonly lane: string | null
+  readonly weight: number
+  readonly cost: number | null
   readonly runner_id: string | null
   readonly host: string | null
   readonly process_id: number | null
@@ -56,6 +58,7 @@ export async function readJobFacts(
        ${ms('job.started_at')} as started_ms, ${ms('job.completed_at')} as completed_ms,
        ${ms('job.expires_at')} as expires_ms, job.timeout_ms::float8, job.retry_count, job.max_retries,
        job.last_outcome, left(job.error_message, 300) as error_message, job.cancel_requested, job.lane,
+       coalesce((job.options->>'weight')::int, 1) as weight, (job.options->>'cost')::float8 as cost,
        job.options->'delivery' as delivery, ${PUT_OFF} as put_off,
        coalesce(job.unique_key, job.subjects[1], job.job_id) as spread_key,
        job.runner_id::text, holder.host, holder.process_id, ${ms('holder.lease_until')} as lease_ms,

@@ -8,6 +8,7 @@ export interface LaneRow {
   /** Set at run time; null: the definition's. */
   readonly limits: ResolvedLimits | null
   readonly starts: [atMs: number, weight: number][]
+  readonly memory: LaneMemory | null
   readonly failures: number
   readonly paused_until_ms: number | null
   /** A key that somebody paused. Whole types are left out by the claim itself. */
@@ -15,6 +16,16 @@ export interface LaneRow {
   /** Jobs that hold a slot of it. */
   readonly running: number
   readonly now_ms: number
+}
+
+/** What a lane remembers beside single starts. */
+export interface LaneMemory {
+  /** Of a token bucket: when it is full again. */
+  readonly fullAtMs?: number | undefined
+  /** Of a budget: what was spent or is reserved, and when. */
+  readonly spent?: readonly (readonly [atMs: number, amount: number])[] | undefined
+  /** Of a type whose keys take turns: the key that was served last. */
+  readonly lastKey?: string | undefined
 }
 
 /** The type as a whole: the lane whose row is locked while any job of the type is admitted. */
@@ -29,43 +40,61 @@ export async function lockType(
   tables: Tables,
   request: { jobType: string; now: string | null },
 ): Promise<LaneRow> {
-  await transaction.query(
-    `insert into ${tables.lanes} (job_type, lane) values ($1::text, '')
-     on conflict (job_type, lane) do update set updated_at = clock_timestamp()`,
-    [request.jobType],
-  )
+  await lockTypeRow(transaction, tables, request.jobType)
   const [row] = await readLanes(transaction, tables, { ...request, lanes: [WHOLE_TYPE] })
   if (!row) throw new Error(`the lane of ${request.jobType} is gone`)
   return row
 }
 
-/** The state of lanes of a type whose row is locked; a lane without a row has no state but those that run. */
+/**
+ * Locks a type's row, for somebody who need not know its state. Compiling statements is off for the transaction: the
+ * planner expects the whole backlog where the limits of a claim end after a few rows, and compiles for longer than that.
+ */
+export async function lockTypeRow(transaction: Queryable, tables: Tables, jobType: string): Promise<void> {
+  await transaction.query(
+    `insert into ${tables.lanes} (job_type, lane) values ($1::text, '')
+     on conflict (job_type, lane) do update set updated_at = clock_timestamp()
+     returning set_config('jit', 'off', true)`,
+    [jobType],
+  )
+}
+
+/**
+ * The state of lanes of a type whose row is locked; a lane without a row has no state but those that run. Jobs under the
+ * lease `except` are not counted: they are the ones to decide about.
+ */
 export async function readLanes(
   transaction: Queryable,
   tables: Tables,
-  request: { jobType: string; lanes: readonly string[]; now: string | null },
+  request: { jobType: string; lanes: readonly string[]; now: string | null; except?: string | undefined },
 ): Promise<LaneRow[]> {
   const found = await transaction.query<LaneRow>(
-    `select wanted.lane, known.limits, coalesce(known.starts, '[]') as starts, coalesce(known.failures, 0) as failures,
+    `select wanted.lane, known.limits, coalesce(known.starts, '[]') as starts, known.memory, coalesce(known.failures, 0) as failures,
        date_part('epoch', known.paused_until) * 1000 as paused_until_ms,
        wanted.lane <> '' and exists (select from ${tables.pauses} pause
          where pause.job_type = $1::text and pause.lane = wanted.lane) as paused,
-       (select count(*)::int from ${tables.live} live
-        where live.job_type collate "C" = $1::text and live.admitted
-          and (wanted.lane = '' or live.lane = wanted.lane)) as running,
+       -- One condition with OR would read every holder of the type, for each key.
+       case when wanted.lane = ''
+         then (select count(*)::int from ${tables.live} live where ${HOLDS_SLOT})
+         else (select count(*)::int from ${tables.live} live where ${HOLDS_SLOT} and live.lane = wanted.lane)
+       end as running,
        date_part('epoch', coalesce($3::text::timestamptz, clock_timestamp())) * 1000 as now_ms
      from unnest($2::text[]) with ordinality as wanted(lane, place)
      left join ${tables.lanes} known on known.job_type = $1::text and known.lane = wanted.lane
      order by wanted.place`,
-    [request.jobType, request.lanes, request.now],
+    [request.jobType, request.lanes, request.now, request.except ?? null],
   )
   return found.rows
 }
+
+const HOLDS_SLOT = `live.job_type collate "C" = $1::text and live.admitted
+  and live.lease_token is distinct from $4::uuid`
 
 /** What a lane remembers. */
 export interface SavedLane {
   readonly lane: string
   readonly starts: readonly (readonly [atMs: number, weight: number])[]
+  readonly memory: LaneMemory
   readonly failures: number
   readonly pausedUntilMs: number | null
 }
@@ -78,12 +107,15 @@ export async function saveLanes(
 ): Promise<void> {
   const { jobType, lanes } = change
   await transaction.query(
-    `insert into ${tables.lanes} (job_type, lane, starts, failures, paused_until)
-     select $1::text, row->>0, row->1, (row->>2)::int, to_timestamp((row->>3)::float8 / 1000)
+    `insert into ${tables.lanes} (job_type, lane, starts, failures, paused_until, memory)
+     select $1::text, row->>0, row->1, (row->>2)::int, to_timestamp((row->>3)::float8 / 1000), row->4
      from jsonb_array_elements((select $2::text)::jsonb) as row
      on conflict (job_type, lane) do update set starts = excluded.starts, failures = excluded.failures,
-       paused_until = excluded.paused_until, updated_at = clock_timestamp()`,
-    [jobType, JSON.stringify(lanes.map(each => [each.lane, each.starts, each.failures, each.pausedUntilMs]))],
+       paused_until = excluded.paused_until, memory = excluded.memory, updated_at = clock_timestamp()`,
+    [
+      jobType,
+      JSON.stringify(lanes.map(each => [each.lane, each.starts, each.failures, each.pausedUntilMs, each.memory])),
+    ],
   )
 }
 

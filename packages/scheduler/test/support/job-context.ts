@@ -16,6 +16,7 @@ export function jobContext(parts: Partial<JobContext> = {}): JobContext {
     logger: silentLogger,
     log: () => {},
     progress: () => Promise.resolve(),
+    spend: () => {},
     heartbeat: unused,
     step: unused,
     sleep: unused,

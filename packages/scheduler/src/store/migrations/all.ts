@@ -10,6 +10,7 @@ import { afterJobs } from './0009-after-jobs.ts'
 import { uniquePeriods } from './0010-unique-periods.ts'
 import { overruns } from './0011-overruns.ts'
 import { runnerLoad } from './0012-runner-load.ts'
+import { meters } from './0013-meters.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   uniquePeriods,
   overruns,
   runnerLoad,
+  meters,
 ]

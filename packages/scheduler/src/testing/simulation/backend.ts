@@ -36,14 +36,20 @@ export class Backend {
   readonly #ids: CountedIds
   readonly #listeners = new Map<string, Set<(payload: string) => void>>()
   #unlisten: Unlisten[] = []
+  readonly #onRow: (row: unknown) => void
   #told = Number.NaN
   #searchPath = ''
 
-  constructor(database: Database, parts: { schema: string; time: VirtualTime; ids: CountedIds }) {
+  /** @param parts `onRow` sees every row that a process is answered */
+  constructor(
+    database: Database,
+    parts: { schema: string; time: VirtualTime; ids: CountedIds; onRow: (row: unknown) => void },
+  ) {
     this.#database = database
     this.#schemaName = parts.schema
     this.#time = parts.time
     this.#ids = parts.ids
+    this.#onRow = parts.onRow
   }
 
   /** Virtual time from here on. */
@@ -65,16 +71,36 @@ export class Backend {
     await this.#tellTime(this.#database)
   }
 
-  /** Empties every table of the schema, back to how it was made. */
+  /**
+   * Empties every table of the schema, back to how it was made: rows then lie where they would in a new one. Deleting
+   * and vacuuming costs a tenth of truncating, which makes a file for every index and has every statement planned anew.
+   */
   async clear(): Promise<void> {
-    const used = await this.#database.query<{ name: string }>(
-      `select quote_ident(schemaname) || '.' || quote_ident(tablename) as name from pg_tables
-       where schemaname = $1::text and tablename <> $2::text
-         and pg_relation_size((quote_ident(schemaname) || '.' || quote_ident(tablename))::regclass) > 0`,
-      [this.#schemaName, MIGRATIONS],
+    const used = await this.#usedTables()
+    if (used.length === 0) return
+    const gone = used.map((name, index) => `gone_${index} as (delete from ${name})`)
+    await this.#database.query(`with ${gone.join(', ')} select 1`)
+    await this.#database.query(
+      `vacuum (index_cleanup on, truncate on, process_toast off, parallel 0) ${used.join(', ')}`,
     )
-    if (used.rows.length === 0) return
-    await this.#database.query(`truncate ${used.rows.map(row => row.name).join(', ')} restart identity`)
+    const left = await this.#usedTables()
+    if (left.length > 0) await this.#database.query(`truncate ${left.join(', ')}`)
+    await this.#database.query(
+      `select setval(seqrelid, seqstart, false) from pg_sequence
+       where seqrelid in (select oid from pg_class where relnamespace = $1::text::regnamespace)`,
+      [quoteIdentifier(this.#schemaName, 'schema')],
+    )
+  }
+
+  /** Tables that take room on disk. */
+  async #usedTables(): Promise<string[]> {
+    const used = await this.#database.query<{ name: string }>(
+      `select oid::regclass::text as name from pg_class
+       where relnamespace = $1::text::regnamespace and relkind = 'r' and relname <> $2::text
+         and pg_relation_size(oid) > 0 order by 1`,
+      [quoteIdentifier(this.#schemaName, 'schema'), MIGRATIONS],
+    )
+    return used.rows.map(row => row.name)
   }
 
   /** Real time again. */
@@ -164,6 +190,7 @@ export class Backend {
       text,
       values?.map(value => this.#ids.toDatabase(value)),
     )
+    for (const row of result.rows) this.#onRow(row)
     return { rows: result.rows.map(row => this.#ids.fromDatabase(row) as Row) }
   }
 

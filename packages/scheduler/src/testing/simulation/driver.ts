@@ -72,6 +72,7 @@ export class Driver {
     }
     await this.#untilOneRuns()
     await this.#pauseSchedules()
+    await this.#resumeJobs()
     await this.#until(async () => world.operations.unanswered.length === 0)
     // One process is enough to bring everything to its end, and many times as quick to simulate.
     for (const process of world.callable.slice(1)) world.stopProcess(process)
@@ -120,6 +121,16 @@ export class Driver {
       else if (hinted) await this.#deliverHint(hinted.hints)
       else if (!(await world.nextTimer())) return
     }
+  }
+
+  async #resumeJobs(): Promise<void> {
+    const world = this.#world
+    const [process] = world.callable
+    if (!process) return
+    let done = false
+    void world.operations.letAllGo(process).then(() => (done = true))
+    await world.quiet()
+    await this.#until(async () => done)
   }
 
   async #move(): Promise<void> {

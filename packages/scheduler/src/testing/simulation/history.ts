@@ -5,7 +5,13 @@ export type Fact = { readonly line: number } & FactBody
 
 export type FactBody =
   /** A job with this name was asked for; whether it is stored is not known yet. */
-  | { readonly kind: 'planned'; readonly name: string; readonly group: number; readonly dueAt: number }
+  | {
+      readonly kind: 'planned'
+      readonly name: string
+      readonly group: number
+      readonly dueAt: number
+      readonly mayExpire: boolean
+    }
   /** The call that asked for it was answered. */
   | { readonly kind: 'acknowledged'; readonly name: string; readonly jobId: string; readonly conflict: boolean }
   /** A group of jobs stood in one transaction, and this became of it. */
@@ -25,7 +31,17 @@ export type FactBody =
       readonly attempt: number
       readonly process: string
       readonly at: number
+      readonly jobType: string
+      /** The statement that claimed it, if its type has limits. */
+      readonly claim: Claim | undefined
     }
+  /** Its handler was told to stop: by a timeout, a cancel, a stop, or for its lease. */
+  | { readonly kind: 'aborted'; readonly jobId: string; readonly attempt: number }
+  /** The call that paused a type, or one key of it, was answered. */
+  | { readonly kind: 'paused'; readonly target: string }
+  /** From here on it may go on. */
+  | { readonly kind: 'resume-asked'; readonly target: string }
+  | { readonly kind: 'resume-answered'; readonly target: string }
   | {
       readonly kind: 'handler-ended'
       readonly jobId: string
@@ -42,6 +58,17 @@ export type FactBody =
     }
   /** Found while it happened. */
   | { readonly kind: 'violation'; readonly invariant: Invariant; readonly detail: string }
+
+/** How a job was claimed. */
+export interface Claim {
+  /** Where the journal stood. */
+  readonly line: number
+  /** When it was admitted, by the database's clock. */
+  readonly admittedAt: number
+  readonly scheduledMs: number
+  readonly key: string | null
+  readonly weight: number
+}
 
 export type FactOf<Kind extends FactBody['kind']> = Extract<Fact, { kind: Kind }>
 
@@ -61,6 +88,10 @@ export type Invariant =
   | 'a unique key has one unfinished job'
   | 'an occurrence fires once'
   | 'no more run at once than allowed'
+  | 'a limit of concurrency is never exceeded'
+  | 'a rate is never exceeded'
+  | 'a strict key keeps its order'
+  | 'what is paused starts nothing'
   | 'everything ends'
   | 'a stop leaves nothing behind'
 
@@ -97,4 +128,22 @@ export interface HistoryRow {
 export interface Snapshot {
   readonly jobs: readonly JobRow[]
   readonly history: readonly HistoryRow[]
+}
+
+/** The whole story of a world: what was seen from outside, and the tables at its end. */
+export interface Story {
+  readonly facts: readonly Fact[]
+  readonly end: Snapshot
+  /** Losses after which a job is given up. */
+  readonly maxLost: number
+}
+
+export type Check = (story: Story, report: (invariant: Invariant, detail: string, line?: number) => void) => void
+
+export function of<Kind extends Fact['kind']>(facts: readonly Fact[], kind: Kind): FactOf<Kind>[] {
+  return facts.filter((fact): fact is FactOf<Kind> => fact.kind === kind)
+}
+
+export function attemptOf({ jobId, attempt }: { jobId: string; attempt: number }): string {
+  return `attempt ${attempt} of ${jobId}`
 }

@@ -1,14 +1,5 @@
-import type { Fact, FactOf, HistoryRow, Invariant, JobRow, Snapshot, Violation } from './history.ts'
-
-/** The whole story of a world: what was seen from outside, and the tables at its end. */
-export interface Story {
-  readonly facts: readonly Fact[]
-  readonly end: Snapshot
-  /** Losses after which a job is given up. */
-  readonly maxLost: number
-}
-
-type Check = (story: Story, report: (invariant: Invariant, detail: string, line?: number) => void) => void
+import { FLOW_CHECKS } from './flow-invariants.ts'
+import { attemptOf, of, type HistoryRow, type JobRow, type Check, type Story, type Violation } from './history.ts'
 
 /** Compares what was seen with what is stored. Pure; answers every contradiction. */
 export function findViolations(story: Story): Violation[] {
@@ -120,9 +111,10 @@ const cancelledStay: Check = ({ facts, end }, report) => {
 
 const cancelledAsked: Check = ({ facts, end }, report) => {
   const asked = new Set(of(facts, 'cancel-asked').map(fact => fact.jobId))
+  const expiring = new Set(of(facts, 'planned').flatMap(fact => (fact.mayExpire ? [fact.name] : [])))
   for (const fact of of(facts, 'handler-ended')) if (fact.how === 'asked to be cancelled') asked.add(fact.jobId)
   for (const row of end.jobs) {
-    if (row.status === 'cancelled' && !asked.has(row.job_id)) {
+    if (row.status === 'cancelled' && !asked.has(row.job_id) && !expiring.has(row.name ?? '')) {
       report('nothing is cancelled unasked', `${row.job_id} is cancelled; nobody asked for it`)
     }
   }
@@ -194,6 +186,7 @@ const CHECKS: readonly Check[] = [
   rowPerAttempt,
   withinLimits,
   occurrences,
+  ...FLOW_CHECKS,
   everythingEnded,
 ]
 
@@ -211,12 +204,4 @@ export function doubles<Row>(rows: readonly Row[], keyOf: (row: Row) => string |
 
 export function isFinished(row: JobRow): boolean {
   return row.status !== 'pending' && row.status !== 'running'
-}
-
-function of<Kind extends Fact['kind']>(facts: readonly Fact[], kind: Kind): FactOf<Kind>[] {
-  return facts.filter((fact): fact is FactOf<Kind> => fact.kind === kind)
-}
-
-function attemptOf({ jobId, attempt }: { jobId: string; attempt: number }): string {
-  return `attempt ${attempt} of ${jobId}`
 }

@@ -4,7 +4,14 @@ import type { BulkJob, ScheduledJob, ScheduleOptions } from '../../scheduling/sc
 import { SeededRandom } from './random.ts'
 import type { Recorder } from './recorder.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
-import { JOB_TYPES, type SimulatedPayload, type SimulatedType } from './workload.ts'
+import {
+  GOVERNED_TYPES,
+  JOB_TYPES,
+  storedName,
+  type GovernedType,
+  type SimulatedPayload,
+  type SimulatedType,
+} from './workload.ts'
 
 /** How often each kind of call is made. */
 const CALLS = {
@@ -17,9 +24,15 @@ const CALLS = {
   redrive: 10,
   pause: 3,
   resume: 3,
+  hold: 4,
+  release: 5,
 } as const
 
 const TYPES = Object.keys(JOB_TYPES) as SimulatedType[]
+/** Few, so that they meet. */
+const CONCURRENCY_KEYS = ['red', 'green']
+/** Of the jobs, those of the type with limits. */
+const GOVERNED_SHARE = 0.4
 /** Few, so that they meet. */
 const UNIQUE_KEYS = ['north', 'south']
 const LONGEST_DELAY_MS = 3_000
@@ -34,15 +47,22 @@ export class Operations {
   readonly #random: SeededRandom
   readonly #recorder: Recorder
   readonly #scheduleIds: readonly string[]
+  readonly #governed: GovernedType
   /** Ids that were answered, as the processes know them. */
   readonly #known: string[] = []
   #calls = 0
   readonly #open = new Map<string, SimulatedProcess>()
 
-  constructor(parts: { random: SeededRandom; recorder: Recorder; scheduleIds: readonly string[] }) {
+  constructor(parts: {
+    random: SeededRandom
+    recorder: Recorder
+    scheduleIds: readonly string[]
+    governed: GovernedType
+  }) {
     this.#random = parts.random
     this.#recorder = parts.recorder
     this.#scheduleIds = parts.scheduleIds
+    this.#governed = parts.governed
   }
 
   /** Calls that were not answered, of processes that are still there. */
@@ -98,6 +118,10 @@ export class Operations {
         return this.#redrive(call).then(String)
       case 'pause':
         return scheduler.pauseSchedule(this.#random.pick(this.#scheduleIds)).then(String)
+      case 'hold':
+        return this.#hold(call)
+      case 'release':
+        return this.#letGo(call, this.#pauseTarget())
       case 'resume':
         return scheduler.resumeSchedule(this.#random.pick(this.#scheduleIds)).then(String)
     }
@@ -156,6 +180,35 @@ export class Operations {
     return redriven
   }
 
+  async #hold({ process }: Call): Promise<string> {
+    const target = this.#pauseTarget()
+    await process.scheduler.admin.pause(target)
+    const name = nameOf(target)
+    this.#recorder.fact(process.name, `hears that ${name} is paused`, { kind: 'paused', target: name })
+    return 'paused'
+  }
+
+  async #letGo({ process }: Pick<Call, 'process'>, target: PausedKey): Promise<string> {
+    const name = nameOf(target)
+    this.#recorder.fact(process.name, `wants ${name} to go on`, { kind: 'resume-asked', target: name })
+    const resumed = await process.scheduler.admin.resume(target)
+    this.#recorder.fact(process.name, `hears that ${name} goes on`, { kind: 'resume-answered', target: name })
+    return String(resumed)
+  }
+
+  /** Nothing stays paused. */
+  async letAllGo(process: SimulatedProcess): Promise<void> {
+    const jobType = storedName(this.#governed)
+    await this.#letGo({ process }, { jobType })
+    for (const concurrencyKey of CONCURRENCY_KEYS) await this.#letGo({ process }, { jobType, concurrencyKey })
+  }
+
+  #pauseTarget(): PausedKey {
+    const jobType = storedName(this.#governed)
+    const isKeyed = 'perKey' in GOVERNED_TYPES[this.#governed] && this.#random.chance(0.5)
+    return isKeyed ? { jobType, concurrencyKey: this.#random.pick(CONCURRENCY_KEYS) } : { jobType }
+  }
+
   #change(call: Call): Promise<boolean> {
     const jobId = this.#random.pick(this.#known)
     this.#recordAbout('touched', call, jobId)
@@ -164,8 +217,12 @@ export class Operations {
 
   #job({ number, process }: Call, index: number): SimulatedJob {
     const name = `job-${number}-${index}`
+    const isGoverned = this.#random.chance(GOVERNED_SHARE)
     return {
-      job: this.#random.pick(TYPES),
+      job: isGoverned ? storedName(this.#governed) : this.#random.pick(TYPES),
+      ...(isGoverned && this.#random.chance(0.9) && { concurrencyKey: this.#random.pick(CONCURRENCY_KEYS) }),
+      ...(this.#random.chance(0.15) && { priority: this.#random.below(201) - 100 }),
+      ...(this.#random.chance(0.05) && { expireAfter: 200 + this.#random.below(5_000) }),
       payload: { name },
       maxRetries: this.#random.below(4),
       ...(this.#random.chance(0.3) && { jobId: `own-${number}-${index}` }),
@@ -196,11 +253,17 @@ export class Operations {
 
   #plan({ number, process }: Call, jobs: readonly SimulatedJob[]): void {
     const now = trueTime(process)
-    for (const { payload, delay, scheduledTime, job } of jobs) {
+    for (const { payload, delay, scheduledTime, job, expireAfter } of jobs) {
       const dueAt = scheduledTime?.getTime() ?? now + Number(delay ?? 0)
       const { name } = payload
       const what = `wants ${name} of ${job} in ${dueAt - now} ms`
-      this.#recorder.fact(process.name, what, { kind: 'planned', name, group: number, dueAt })
+      this.#recorder.fact(process.name, what, {
+        kind: 'planned',
+        name,
+        group: number,
+        dueAt,
+        mayExpire: expireAfter !== undefined,
+      })
     }
   }
 
@@ -237,7 +300,16 @@ export class Operations {
   }
 }
 
-type SimulatedJob = BulkJob & { readonly job: SimulatedType; readonly payload: SimulatedPayload }
+type SimulatedJob = BulkJob & { readonly job: string; readonly payload: SimulatedPayload }
+
+interface PausedKey {
+  readonly jobType: string
+  readonly concurrencyKey?: string
+}
+
+function nameOf({ jobType, concurrencyKey }: PausedKey): string {
+  return concurrencyKey === undefined ? jobType : `${jobType} of ${concurrencyKey}`
+}
 
 interface Call {
   readonly number: number

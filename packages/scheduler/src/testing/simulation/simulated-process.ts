@@ -3,11 +3,12 @@ import type { JobContext } from '../../job/context.ts'
 import type { ScheduleDefinition } from '../../recurring/schedule-definition.ts'
 import { Scheduler } from '../../scheduler.ts'
 import type { Backend } from './backend.ts'
+import type { ClaimsSeen } from './claims-seen.ts'
 import { SeededRandom } from './random.ts'
 import type { Recorder } from './recorder.ts'
 import type { StatementGate } from './statement-gate.ts'
 import { ProcessClock, type VirtualTime } from './virtual-time.ts'
-import { JOB_TYPES, simulatedJobs, type SimulatedPayload, type SimulatedType } from './workload.ts'
+import { JOB_TYPES, simulatedJobs, type SimulatedPayload } from './workload.ts'
 
 /** Jobs one simulated process runs at the same time: few, so that slots are short. */
 export const CONCURRENCY = 4
@@ -22,6 +23,7 @@ export interface Shared {
   readonly gate: StatementGate
   readonly backend: Backend
   readonly recorder: Recorder
+  readonly claims: ClaimsSeen
   readonly schedules: readonly ScheduleDefinition[]
 }
 
@@ -128,7 +130,7 @@ export class SimulatedProcess {
   }
 
   #handlerStarts({ name }: SimulatedPayload, context: JobContext): void {
-    const { recorder, time } = this.#shared
+    const { recorder, time, claims } = this.#shared
     const { attempt, jobType } = context
     const jobId = recorder.idOf(context.jobId)
     recorder.fact(this.name, `starts attempt ${attempt} of ${jobId} (${name})`, {
@@ -138,11 +140,17 @@ export class SimulatedProcess {
       attempt,
       process: this.name,
       at: time.now,
+      jobType,
+      claim: claims.of(jobId, attempt),
+    })
+    context.signal.addEventListener('abort', () => {
+      if (!this.alive) return
+      recorder.fact(this.name, `tells ${jobId} to stop`, { kind: 'aborted', jobId, attempt })
     })
     const running = (this.#running.get(jobType) ?? 0) + 1
     this.#running.set(jobType, running)
     const all = [...this.#running.values()].reduce((sum, count) => sum + count, 0)
-    const most = JOB_TYPES[jobType as SimulatedType] ?? CONCURRENCY
+    const most = JOB_TYPES[jobType as keyof typeof JOB_TYPES] ?? CONCURRENCY
     if (running > most || all > CONCURRENCY) {
       const detail = `${this.name} runs ${running} of ${jobType} (allowed ${most}), ${all} in all (${CONCURRENCY})`
       recorder.fact(this.name, 'runs too many', {

@@ -1,4 +1,5 @@
 import { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from '../../job/control-errors.ts'
+import type { Limits } from '../../job/limits.ts'
 import type { JobContext } from '../../job/context.ts'
 import { defineJob, type AnyJobDefinition } from '../../job/definition.ts'
 import { SeededRandom } from './random.ts'
@@ -26,15 +27,44 @@ const TIMEOUT_MS = 5_000
 /** Jobs of these types are scheduled; `narrow` runs alone, `hasty` has a short timeout. */
 export const JOB_TYPES = { plain: undefined, narrow: 1, hasty: 2 } as const
 
-export type SimulatedType = keyof typeof JOB_TYPES
+/** Types with limits over all processes; a world has one of them, so that it stays small. */
+export const GOVERNED_TYPES = {
+  capped: { concurrency: 2 },
+  ordered: { perKey: { fifo: true } },
+  orderedInTurn: { concurrency: 3, perKey: { fifo: true, fair: true } },
+  shared: { concurrency: 3, perKey: { concurrency: 1, fair: true } },
+  keyed: { perKey: { concurrency: 1 } },
+  rated: { rate: { limit: 2, per: 4_000 } },
+  ratedKeys: { perKey: { rate: { limit: 1, per: 3_000 } } },
+  fragile: { concurrency: 3, breaker: { failures: 2, rest: 2_000 } },
+} as const satisfies Readonly<Record<string, Limits>>
+
+export type GovernedType = keyof typeof GOVERNED_TYPES
+export type SimulatedType = keyof typeof JOB_TYPES | GovernedType
+
+/** The governed type of a world, by its seed. */
+export function governedTypeOf(seed: number): GovernedType {
+  return new SeededRandom(`${seed}/limits`).pick(Object.keys(GOVERNED_TYPES) as GovernedType[])
+}
+
+/** The name under which a type is stored. */
+export function storedName(type: string): string {
+  return type.replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+}
 
 /** The job types of one simulated process. */
 export function simulatedJobs(world: HandlerWorld): AnyJobDefinition[] {
-  return Object.entries(JOB_TYPES).map(([type, concurrency]) =>
+  const governed = governedTypeOf(world.seed)
+  const types: [SimulatedType, number | undefined][] = [
+    ...(Object.entries(JOB_TYPES) as [SimulatedType, number | undefined][]),
+    [governed, undefined],
+  ]
+  return types.map(([type, concurrency]) =>
     defineJob<SimulatedPayload>({
-      type,
+      type: storedName(type),
       ...(concurrency !== undefined && { concurrency }),
       ...(type === 'hasty' && { timeout: TIMEOUT_MS }),
+      ...(type === governed && { limits: GOVERNED_TYPES[governed] }),
       backoff: { initial: 500, max: 2_000 },
       maxLost: MAX_LOST,
       handler: (payload, context) => handle(world, payload, context),

@@ -2,6 +2,7 @@ import type { Database } from '../../database/database.ts'
 import type { ScheduleDefinition } from '../../recurring/schedule-definition.ts'
 import { Scheduler } from '../../scheduler.ts'
 import { Backend } from './backend.ts'
+import { ClaimsSeen } from './claims-seen.ts'
 import { CountedIds } from './counted-ids.ts'
 import type { Invariant } from './history.ts'
 import { doubles } from './invariants.ts'
@@ -11,6 +12,7 @@ import { Recorder } from './recorder.ts'
 import { SimulatedProcess, type Shared } from './simulated-process.ts'
 import { StatementGate, type Fate, type WaitingCall } from './statement-gate.ts'
 import { VirtualTime } from './virtual-time.ts'
+import { governedTypeOf } from './workload.ts'
 
 export interface WorldOptions {
   readonly database: Database
@@ -32,6 +34,7 @@ export class World {
   readonly gate: StatementGate
   readonly backend: Backend
   readonly recorder: Recorder
+  readonly claims: ClaimsSeen
   readonly operations: Operations
   readonly processes: SimulatedProcess[] = []
   readonly #options: WorldOptions
@@ -48,12 +51,15 @@ export class World {
     }
     this.time = new VirtualTime(options.start, stir)
     const ids = new CountedIds()
-    this.backend = new Backend(options.database, { schema: options.schema, time: this.time, ids })
-    this.gate = new StatementGate(this.backend, stir)
     this.recorder = new Recorder(this.time, ids)
+    this.claims = new ClaimsSeen(() => this.recorder.journal.length)
+    const onRow = this.claims.see
+    this.backend = new Backend(options.database, { schema: options.schema, time: this.time, ids, onRow })
+    this.gate = new StatementGate(this.backend, stir)
     this.#schedules = schedulesOf(this.random)
     const scheduleIds = this.#schedules.map(each => each.scheduleId)
-    this.operations = new Operations({ random: this.random, recorder: this.recorder, scheduleIds })
+    const governed = governedTypeOf(options.seed)
+    this.operations = new Operations({ random: this.random, recorder: this.recorder, scheduleIds, governed })
   }
 
   /** An empty database with virtual time. */
@@ -105,6 +111,7 @@ export class World {
       gate: this.gate,
       backend: this.backend,
       recorder: this.recorder,
+      claims: this.claims,
     }
     const process = new SimulatedProcess(`p${this.processes.length + 1}`, shared)
     this.processes.push(process)

@@ -1,0 +1,141 @@
+import { databaseNow, type Core } from '../core.ts'
+import type { Queryable } from '../database/database.ts'
+import { admitJobs, keysWithEarlierJobs, parkJobs, wakeLanes, type ParkedJob } from '../store/admit-jobs.ts'
+import { claimJobs, type ClaimedJob } from '../store/claim-jobs.ts'
+import { readLanes, saveLanes, type SavedLane } from '../store/lanes.ts'
+import { admitByKey, admitByType } from './admission.ts'
+import type { LockedClaim } from './governed-request.ts'
+import { candidateOf, stateOf, withMeters } from './lane-state.ts'
+
+/** Claims due jobs as they come; those that have to wait for their key step aside. */
+export async function claimInOrder(core: Core, transaction: Queryable, work: LockedClaim) {
+  const { sift, ...claim } = work.request
+  const { jobType, limits, most } = work
+  // A retry in strict order holds its slot before it is claimed, and a check may still take jobs out: else one statement does both.
+  const admits = limits.perKey?.fifo !== true && sift === undefined
+  const due = await claimJobs(transaction, core.tables, {
+    ...claim,
+    limit: most,
+    wanted: [{ jobType, most }],
+    admits,
+    // A job that may start in a moment may not start now: the window counts starts.
+    lookAheadMs: 0,
+  })
+  const claimed = sift ? await sift(transaction, due) : due
+  const admission = await new Admission(core, transaction, work).admit(claimed, admits)
+  return { ...admission, seen: due.length }
+}
+
+/** Decides over claimed jobs by the limits of their keys and of their type, and stores what was decided. */
+class Admission {
+  readonly #core: Core
+  readonly #transaction: Queryable
+  readonly #work: LockedClaim
+  readonly #parked: ParkedJob[] = []
+  readonly #changed: SavedLane[] = []
+
+  constructor(core: Core, transaction: Queryable, work: LockedClaim) {
+    this.#core = core
+    this.#transaction = transaction
+    this.#work = work
+  }
+
+  async admit(claimed: readonly ClaimedJob[], areAdmitted: boolean) {
+    const { limits } = this.#work
+    const transaction = this.#transaction
+    const { tables } = this.#core
+    if (limits.perKey) await this.#admitKeys(claimed)
+    let admitted = this.#without(claimed)
+    let againAtMs: number | null = null
+    if ((limits.rate || limits.budget) && admitted.length > 0) {
+      againAtMs = this.#admitByType(admitted)
+      admitted = this.#without(admitted)
+    }
+    if (this.#changed.length > 0) {
+      await saveLanes(transaction, tables, { jobType: this.#work.jobType, lanes: this.#changed })
+    }
+    if (this.#parked.length > 0) await parkJobs(transaction, tables, this.#parked)
+    if (!areAdmitted && admitted.length > 0)
+      await admitJobs(
+        transaction,
+        tables,
+        admitted.map(job => job.job_id),
+      )
+    return { jobs: admitted, againAtMs }
+  }
+
+  /** The first that does not fit waits in its place, and those behind it with it. */
+  #admitByType(jobs: readonly ClaimedJob[]): number | null {
+    const { limits, lane } = this.#work
+    const decision = admitByType(limits, stateOf(lane), {
+      candidates: jobs.map(job => this.#candidateOf(job)),
+      nowMs: lane.now_ms,
+    })
+    const kept = new Set(decision.admitted)
+    for (const job of jobs) if (!kept.has(job.job_id)) this.#park(job, 'in turn')
+    this.#changed.push(withMeters(lane, decision.meters))
+    return decision.againAtMs
+  }
+
+  /** Decides key by key. A job that holds its key's slot already (a retry in strict order) is not asked again. */
+  async #admitKeys(claimed: readonly ClaimedJob[]): Promise<void> {
+    const { jobType, limits, request } = this.#work
+    const { tables } = this.#core
+    const now = databaseNow(this.#core)
+    const perKey = limits.perKey ?? { fifo: false }
+    const queues = new Map<string, ClaimedJob[]>()
+    for (const job of claimed) {
+      const key = job.uncommon?.lane
+      if (key == null || this.#heldBefore(job)) continue
+      queues.set(key, [...(queues.get(key) ?? []), job])
+    }
+    if (queues.size === 0) return
+    const states = await readLanes(this.#transaction, tables, {
+      jobType,
+      lanes: [...queues.keys()],
+      now,
+      except: request.leaseToken,
+    })
+    const blocked = perKey.fifo ? await this.#keysThatMustWait(queues) : new Set<string>()
+    const byId = new Map(claimed.map(job => [job.job_id, job]))
+    for (const state of states) {
+      const jobs = queues.get(state.lane) ?? []
+      if (blocked.has(state.lane)) {
+        for (const job of jobs) this.#park(job, null)
+        continue
+      }
+      const candidates = jobs.map(job => this.#candidateOf(job))
+      const decision = admitByKey(perKey, stateOf(state), { candidates, nowMs: state.now_ms })
+      for (const { jobId, untilMs } of decision.parked) this.#park(byId.get(jobId), untilMs)
+      if (perKey.rate || perKey.budget) this.#changed.push(withMeters(state, decision.meters))
+    }
+    if (blocked.size > 0) {
+      await wakeLanes(this.#transaction, tables, { jobType, lanes: [...blocked], concurrency: perKey.concurrency })
+    }
+  }
+
+  /** Keys in which an earlier job than those claimed waits. */
+  #keysThatMustWait(queues: ReadonlyMap<string, readonly ClaimedJob[]>): Promise<ReadonlySet<string>> {
+    const keys = [...queues].map(([lane, jobs]) => ({ lane, dueMs: Math.min(...jobs.map(job => job.scheduled_ms)) }))
+    const request = { jobType: this.#work.jobType, keys, now: databaseNow(this.#core) }
+    return keysWithEarlierJobs(this.#transaction, this.#core.tables, request)
+  }
+
+  #park(job: ClaimedJob | undefined, untilMs: ParkedJob['untilMs']): void {
+    if (job) this.#parked.push({ jobId: job.job_id, untilMs, keepsSlot: this.#heldBefore(job) })
+  }
+
+  #without(jobs: readonly ClaimedJob[]): readonly ClaimedJob[] {
+    if (this.#parked.length === 0) return jobs
+    const parked = new Set(this.#parked.map(each => each.jobId))
+    return jobs.filter(job => !parked.has(job.job_id))
+  }
+
+  #heldBefore(job: ClaimedJob): boolean {
+    return this.#work.limits.perKey?.fifo === true && job.uncommon?.admitted === true
+  }
+
+  #candidateOf(job: ClaimedJob) {
+    return candidateOf(job, this.#core.registry.find(this.#work.jobType))
+  }
+}

@@ -1,0 +1,20 @@
+import type { Queryable } from '../database/database.ts'
+import type { Tables } from './tables.ts'
+
+/** Of these types, those that have an unclaimed due job. */
+export async function dueTypes(
+  database: Queryable,
+  { live }: Tables,
+  request: { jobTypes: readonly string[]; now: string | null },
+): Promise<ReadonlySet<string>> {
+  const found = await database.query<{ job_type: string }>(
+    `with moment as materialized (select coalesce($2::text::timestamptz, clock_timestamp()) as now)
+     select wanted.job_type from unnest($1::text[]) as wanted(job_type)
+     where exists (select from ${live} where job_type collate "C" = wanted.job_type and lease_token is null
+         and coalesce(ready_at, scheduled_time) <= (select now from moment))
+       or exists (select from ${live} where job_type collate "C" = wanted.job_type and lease_token is null
+         and priority < 0 and scheduled_time <= (select now from moment) and ready_at < 'infinity')`,
+    [request.jobTypes, request.now],
+  )
+  return new Set(found.rows.map(row => row.job_type))
+}

@@ -1,0 +1,45 @@
+import { shortId } from './counted-ids.ts'
+import type { Claim } from './history.ts'
+
+/** A row as a claim answers it. */
+interface ClaimedRow {
+  readonly job_id: string
+  readonly scheduled_ms: number
+  readonly uncommon: { readonly attempt: number; readonly lane: string | null; readonly weight: number } | null
+}
+
+/**
+ * Notes, from the rows that the database answers, which attempt was claimed when: limits are kept at the claim, by the
+ * time that the locked row of the type was read with, while a handler starts whenever the answer arrives.
+ */
+export class ClaimsSeen {
+  readonly #claims = new Map<string, Claim>()
+  readonly #lineNow: () => number
+  #admittedAt = 0
+
+  constructor(lineNow: () => number) {
+    this.#lineNow = lineNow
+  }
+
+  readonly see = (row: unknown): void => {
+    if (typeof row !== 'object' || row === null) return
+    if ('lane' in row && row.lane === '' && 'now_ms' in row) this.#admittedAt = Number(row.now_ms)
+    if (!('scheduled_ms' in row && 'due_in_ms' in row && 'uncommon' in row)) return
+    const { job_id: jobId, scheduled_ms: scheduledMs, uncommon } = row as unknown as ClaimedRow
+    this.#claims.set(keyOf(shortId(jobId), uncommon?.attempt ?? 1), {
+      line: this.#lineNow(),
+      admittedAt: this.#admittedAt,
+      scheduledMs,
+      key: uncommon?.lane ?? null,
+      weight: uncommon?.weight ?? 1,
+    })
+  }
+
+  of(jobId: string, attempt: number): Claim | undefined {
+    return this.#claims.get(keyOf(jobId, attempt))
+  }
+}
+
+function keyOf(jobId: string, attempt: number): string {
+  return `${attempt} ${jobId}`
+}

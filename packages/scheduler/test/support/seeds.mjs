@@ -1,0 +1,18 @@
+// Simulates many worlds: npm run seeds -- --from 1 --count 20000
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const { values } = parseArgs({ options: { from: { type: 'string' }, count: { type: 'string' } } })
+const [from, count] = [Number(values.from ?? 1), Number(values.count ?? 2_000)]
+if (!(Number.isInteger(from) && from >= 0 && Number.isInteger(count) && count >= 1)) {
+  console.error('usage: npm run seeds -- --from 1 --count 20000')
+  process.exit(2)
+}
+const file = 'packages/scheduler/test/simulation.test.ts'
+const tests = spawn('npx', ['vitest', 'run', file, '-t', 'keeps every promise'], {
+  cwd: fileURLToPath(new URL('../../../..', import.meta.url)),
+  stdio: 'inherit',
+  env: { ...process.env, BELFRY_SEEDS_FROM: String(from), BELFRY_SEEDS_COUNT: String(count) },
+})
+tests.on('exit', code => process.exit(code ?? 1))
