@@ -5,6 +5,7 @@
 const schedulerRooms = [
   ['index', 'cli'],
   ['scheduler'],
+  ['engine'],
   ['administration'],
   ['event-log', 'stats', 'job-reader', 'scheduling', 'execution', 'recurring', 'maintenance'],
   ['flow', 'aftermath', 'watching'],

@@ -1,32 +1,24 @@
-import { Waiters, type WaitForOptions } from './aftermath/waiters.ts'
+import type { WaitForOptions } from './aftermath/waiters.ts'
 import { Administration } from './administration/administration.ts'
 import { checkSchema, migrateSchema, type SchemaCheck } from './administration/schema.ts'
-import type { Core } from './core.ts'
-import { describeDatabaseError } from './database/database-error.ts'
 import type { Queryable } from './database/database.ts'
 import { migrationSql, type MigrationResult } from './database/migrator.ts'
 import { sendEvent, type SendEventOptions } from './durable/send-event.ts'
-import { BelfryError } from './errors.ts'
-import { eventsOf } from './event-log.ts'
+import { Engine } from './engine.ts'
 import type { SchedulerEventName, SchedulerEvents } from './events.ts'
-import { Runner } from './execution/runner.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
-import { JobReader, type EndedJob } from './job-reader.ts'
+import { BelfryError } from './errors.ts'
+import type { EndedJob } from './job-reader.ts'
 import { idOf, type JobReference, type KeyReference } from './job/job-reference.ts'
 import type { Attempt, Job } from './job/job.ts'
-import { JobRegistry, type HandlerObject } from './job/registry.ts'
-import { Maintainer } from './maintenance/maintainer.ts'
+import type { HandlerObject } from './job/registry.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
-import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
 import type { InTransaction } from './recurring/in-transaction.ts'
 import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
 import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
-import { Schedules, type ApplySchedulesOptions, type BackfillRange } from './recurring/schedules.ts'
-import { resolveOptions, type EngineOptions } from './options.ts'
-import { endedWithin } from './runtime/clock.ts'
-import { followingJobs } from './scheduling/following-jobs.ts'
+import type { ApplySchedulesOptions, BackfillRange } from './recurring/schedules.ts'
+import type { EngineOptions } from './options.ts'
 import { namedRequest, uncheckedJob } from './scheduling/job-requests.ts'
-import { JobIntake } from './scheduling/job-intake.ts'
 import type { FlowJobs } from './scheduling/flow-graph.ts'
 import type {
   BulkJob,
@@ -35,23 +27,17 @@ import type {
   ScheduleOptions,
   TransactionOption,
 } from './scheduling/schedule-options.ts'
-import { SingleActs } from './scheduling/single-acts.ts'
-import { Workflows, type ScheduledBatch } from './scheduling/workflows.ts'
+import type { ScheduledBatch } from './scheduling/workflows.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
 import type { CancelResult } from './store/cancel-job.ts'
 import { migrationPlan } from './store/migrations/plan.ts'
-import { tablesIn } from './store/tables.ts'
-import { Watching, type EventStream, type WatchOptions } from './watching/event-stream.ts'
+import type { EventStream, WatchOptions } from './watching/event-stream.ts'
 
 /** Options of a scheduler. Only `database` is needed. */
 export interface SchedulerOptions extends EngineOptions {
   /** Recurring schedules, stored or brought in line at start. */
   schedules?: readonly ScheduleDefinition[]
 }
-
-const RUNS_BY_ITSELF = 'runDueJobs is for a scheduler that is not started; a started one runs them by itself'
-/** How long a stop waits for a statement of the background loops that may never be answered. */
-const BACKGROUND_PATIENCE_MS = 3_000
 
 /**
  * The scheduler: schedules jobs and, once started, runs them in this process.
@@ -60,54 +46,17 @@ const BACKGROUND_PATIENCE_MS = 3_000
 export class Scheduler {
   /** What a person asks of a running scheduler: lists, acts on many jobs, subjects, audit, `explain`, `forecast`. */
   readonly admin: Administration
-  readonly #core: Core
-  readonly #intake: JobIntake
-  readonly #workflows: Workflows
-  readonly #reader: JobReader
-  readonly #acts: SingleActs
-  readonly #runner: Runner
-  readonly #waiters: Waiters
-  readonly #maintainer: Maintainer
-  readonly #watching: Watching
-  readonly #enqueuer: RecurringEnqueuer
-  readonly #schedules: Schedules
-  readonly #declared: readonly ScheduleDefinition[]
-  #state: 'new' | 'started' | 'stopped' = 'new'
-  #starting: Promise<void> | undefined
-  #stopping: Promise<void> | undefined
+  readonly #engine: Engine
 
   /** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`, `BELFRY_DUPLICATE_HANDLER` */
   constructor(options: SchedulerOptions) {
-    const resolved = resolveOptions(options)
-    this.#core = {
-      options: resolved,
-      database: resolved.database,
-      tables: tablesIn(resolved.schema),
-      registry: new JobRegistry(options.jobs ?? []),
-      events: eventsOf(resolved.logger),
-      clock: resolved.clock,
-    }
-    this.#runner = new Runner(this.#core, {
-      onSchedules: () => this.#enqueuer.wake(),
-      onEnded: () => this.#waiters.look(),
-      following: followingJobs(this.#core.registry, () => this.#intake),
-    })
-    this.#enqueuer = new RecurringEnqueuer(this.#core, () => this.#runner.wake())
-    this.#schedules = new Schedules(this.#core, () => this.#enqueuer.wake())
-    this.#declared = options.schedules ?? []
-    this.#reader = new JobReader(this.#core)
-    this.#acts = new SingleActs(this.#core, this.#runner)
-    this.#intake = new JobIntake(this.#core, this.#runner)
-    this.#workflows = new Workflows(this.#core, this.#intake)
-    this.#waiters = new Waiters(this.#core, () => this.#runner.active)
-    this.#maintainer = new Maintainer(this.#core)
-    this.#watching = new Watching(this.#core)
-    this.admin = new Administration(this.#core, this.#runner)
+    this.#engine = new Engine(options, options.schedules ?? [])
+    this.admin = new Administration(this.#engine.core, this.#engine.runner)
   }
 
   /** True between `start()` and `stop()`. */
   get running(): boolean {
-    return this.#state === 'started'
+    return this.#engine.running
   }
 
   /**
@@ -116,17 +65,17 @@ export class Scheduler {
    * @throws BelfryError `BELFRY_SCHEMA_NEWER`, `BELFRY_MIGRATION_CHANGED`, `BELFRY_FOREIGN_TABLE`, `BELFRY_DATABASE_…`
    */
   migrate(): Promise<MigrationResult> {
-    return migrateSchema(this.#core)
+    return migrateSchema(this.#engine.core)
   }
 
   /** Compares the schema with what its migrations make. Changes nothing; needs the right to create a schema. */
   checkSchema(): Promise<SchemaCheck> {
-    return checkSchema(this.#core)
+    return checkSchema(this.#engine.core)
   }
 
   /** The schema as plain SQL, for a database that is changed by hand. */
   migrationSql(): string {
-    return migrationSql(migrationPlan(this.#core.tables))
+    return migrationSql(migrationPlan(this.#engine.core.tables))
   }
 
   /**
@@ -134,12 +83,7 @@ export class Scheduler {
    * @throws BelfryError when the database cannot be used; nothing is left running then
    */
   start(): Promise<void> {
-    this.#starting ??= this.#start().catch(async (error: unknown) => {
-      this.#starting = undefined
-      await this.#runner.stop(0)
-      throw describeDatabaseError(error)
-    })
-    return this.#starting
+    return this.#engine.start()
   }
 
   /**
@@ -147,8 +91,7 @@ export class Scheduler {
    * and gives their attempts back. Resolves when nothing of this scheduler is left; the database stays open. Idempotent.
    */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop()
-    return this.#stopping
+    return this.#engine.stop()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -165,8 +108,8 @@ export class Scheduler {
   ): void
   registerHandler(jobType: string, handler: JobHandler<unknown> | HandlerObject<unknown>): void
   registerHandler(job: string | AnyJobDefinition, handler: JobHandler<never> | HandlerObject<never>): void {
-    this.#core.registry.accept(job, handler)
-    this.#runner.wake()
+    this.#engine.core.registry.accept(job, handler)
+    this.#engine.runner.wake()
   }
 
   /**
@@ -191,7 +134,10 @@ export class Scheduler {
   ): Promise<ScheduledJob> {
     const request =
       typeof job === 'string' ? namedRequest(job, payloadOrOptions) : { job, payload: payloadOrOptions, options }
-    const [scheduled] = await this.#intake.schedule([request], request.options.transaction as Queryable | undefined)
+    const [scheduled] = await this.#engine.intake.schedule(
+      [request],
+      request.options.transaction as Queryable | undefined,
+    )
     if (!scheduled)
       throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'the database answered nothing for a stored job')
     return scheduled
@@ -202,7 +148,7 @@ export class Scheduler {
    * @throws BelfryError as `scheduleJob` does, for the first job at fault
    */
   scheduleJobs(jobs: readonly BulkJob[], options: TransactionOption = {}): Promise<readonly ScheduledJob[]> {
-    return this.#intake.schedule(jobs.map(uncheckedJob), options.transaction as Queryable | undefined)
+    return this.#engine.intake.schedule(jobs.map(uncheckedJob), options.transaction as Queryable | undefined)
   }
 
   /**
@@ -214,7 +160,7 @@ export class Scheduler {
     jobs: FlowJobs<Inputs>,
     options: TransactionOption = {},
   ): Promise<{ readonly [Name in keyof Inputs]: ScheduledJob }> {
-    return this.#workflows.scheduleFlow(jobs, options.transaction as Queryable | undefined) as never
+    return this.#engine.workflows.scheduleFlow(jobs, options.transaction as Queryable | undefined) as never
   }
 
   /**
@@ -228,7 +174,7 @@ export class Scheduler {
     options: TransactionOption = {},
   ): Promise<ScheduledBatch> {
     const batch = { jobs: jobs.map(uncheckedJob), completion: uncheckedJob(completion) }
-    return this.#workflows.scheduleBatch(batch, options.transaction as Queryable | undefined)
+    return this.#engine.workflows.scheduleBatch(batch, options.transaction as Queryable | undefined)
   }
 
   /**
@@ -237,32 +183,32 @@ export class Scheduler {
    *   `BELFRY_INVALID_…`; the job is not touched
    */
   async waitFor<Result = unknown>(job: JobReference, options: WaitForOptions = {}): Promise<EndedJob<Result>> {
-    return this.#reader.ended<Result>(idOf(job), this.#waiters, options)
+    return this.#engine.reader.ended<Result>(idOf(job), this.#engine.waiters, options)
   }
 
   /** The job with this id, or the unfinished one with this key; undefined: there is none, or retention removed it. */
   getJob(job: JobReference | KeyReference, options: TransactionOption = {}): Promise<Job | undefined> {
-    return this.#reader.find(job, options.transaction)
+    return this.#engine.reader.find(job, options.transaction)
   }
 
   /** The unfinished job of a type that holds a unique key. */
   getJobByKey(jobType: string, uniqueKey: string): Promise<Job | undefined> {
-    return this.#reader.find({ jobType, uniqueKey })
+    return this.#engine.reader.find({ jobType, uniqueKey })
   }
 
   /** Jobs whose id begins with `prefix`, newest first, at most `limit` (default 10). */
   findJobs(prefix: string, limit = 10): Promise<Job[]> {
-    return this.#reader.byPrefix(prefix, limit)
+    return this.#engine.reader.byPrefix(prefix, limit)
   }
 
   /** Every attempt of a job, the first one first. */
   getAttempts(job: JobReference, options: TransactionOption = {}): Promise<Attempt[]> {
-    return this.#reader.attempts(job, options.transaction)
+    return this.#engine.reader.attempts(job, options.transaction)
   }
 
   /** Jobs by type and status, what is due, the last day's success, and the processes that run jobs. */
   getStats(): Promise<SchedulerStats> {
-    return readStats(this.#core)
+    return readStats(this.#engine.core)
   }
 
   /**
@@ -273,12 +219,12 @@ export class Scheduler {
     job: JobReference | KeyReference,
     options: { reason?: string } & TransactionOption = {},
   ): Promise<CancelResult> {
-    return this.#acts.cancel(job, options)
+    return this.#engine.acts.cancel(job, options)
   }
 
   /** Changes a pending job: its time, payload, priority, retries. False when it is not pending (any more). */
   changeJob(job: JobReference | KeyReference, changes: JobChanges, options: TransactionOption = {}): Promise<boolean> {
-    return this.#intake.change(job, changes, options.transaction as Queryable | undefined)
+    return this.#engine.intake.change(job, changes, options.transaction as Queryable | undefined)
   }
 
   /**
@@ -286,7 +232,7 @@ export class Scheduler {
    * unique key belongs to another unfinished job by now.
    */
   redriveJob(job: JobReference, options: TransactionOption = {}): Promise<boolean> {
-    return this.#acts.redrive(job, options)
+    return this.#engine.acts.redrive(job, options)
   }
 
   /**
@@ -295,9 +241,9 @@ export class Scheduler {
    * @throws BelfryError `BELFRY_INVALID_…`, `BELFRY_PAYLOAD_TOO_LARGE`, `BELFRY_DATABASE_…`; nothing is sent then
    */
   async sendEvent(name: string, options: SendEventOptions & TransactionOption = {}): Promise<{ delivered: number }> {
-    const parts = { ...this.#core, maxBytes: this.#core.options.maxPayloadBytes }
+    const parts = { ...this.#engine.core, maxBytes: this.#engine.core.options.maxPayloadBytes }
     const sent = await sendEvent(parts, name, options as SendEventOptions & { transaction?: Queryable })
-    if (sent.delivered > 0 && !options.transaction) this.#runner.wake()
+    if (sent.delivered > 0 && !options.transaction) this.#engine.runner.wake()
     return sent
   }
 
@@ -307,7 +253,7 @@ export class Scheduler {
    * @throws BelfryError `BELFRY_INVALID_RULE`, `BELFRY_INVALID_TIME_ZONE`, `BELFRY_INVALID_PAYLOAD`, `BELFRY_INVALID_…`
    */
   applySchedule(definition: ScheduleDefinition, options: InTransaction = {}): Promise<AppliedSchedule> {
-    return this.#schedules.apply(definition, options)
+    return this.#engine.schedules.apply(definition, options)
   }
 
   /**
@@ -319,26 +265,26 @@ export class Scheduler {
     definitions: readonly ScheduleDefinition[],
     options: ApplySchedulesOptions = {},
   ): Promise<SchedulePlan> {
-    return this.#schedules.applyAll(definitions, options)
+    return this.#engine.schedules.applyAll(definitions, options)
   }
 
   getSchedules(): Promise<Schedule[]> {
-    return this.#schedules.list()
+    return this.#engine.schedules.list()
   }
 
   /** Stops a schedule from firing until it is resumed. False when there is none. */
   pauseSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
-    return this.#schedules.pause(scheduleId, true, options)
+    return this.#engine.schedules.pause(scheduleId, true, options)
   }
 
   /** Goes on with the next occurrence from now. False when there is none. */
   resumeSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
-    return this.#schedules.pause(scheduleId, false, options)
+    return this.#engine.schedules.pause(scheduleId, false, options)
   }
 
   /** Deletes a schedule; jobs it made stay. False when there is none. */
   removeSchedule(scheduleId: string, options: InTransaction = {}): Promise<boolean> {
-    return this.#schedules.remove(scheduleId, options)
+    return this.#engine.schedules.remove(scheduleId, options)
   }
 
   /**
@@ -347,7 +293,7 @@ export class Scheduler {
    * @throws BelfryError `BELFRY_INVALID_OPTION` when there is no such schedule
    */
   triggerSchedule(scheduleId: string, options: InTransaction = {}): Promise<string | null> {
-    return this.#schedules.trigger(scheduleId, options)
+    return this.#engine.schedules.trigger(scheduleId, options)
   }
 
   /**
@@ -355,17 +301,17 @@ export class Scheduler {
    * @throws BelfryError `BELFRY_INVALID_OPTION` without such a schedule or for too long a range, `BELFRY_INVALID_TIME`
    */
   backfillSchedule(scheduleId: string, range: BackfillRange, options: InTransaction = {}): Promise<Backfill> {
-    return this.#schedules.backfill(scheduleId, range, options)
+    return this.#engine.schedules.backfill(scheduleId, range, options)
   }
 
   /** Removes finished jobs and attempts past their retention now; a started scheduler does so hourly. */
   prune(): Promise<PruneCounts> {
-    return prune(this.#core)
+    return prune(this.#engine.core)
   }
 
   /** Listens to what happens; the answer takes the listener away. */
   on<Name extends SchedulerEventName>(name: Name, listener: (event: SchedulerEvents[Name]) => void): () => void {
-    return this.#core.events.on(name, listener)
+    return this.#engine.core.events.on(name, listener)
   }
 
   /**
@@ -374,46 +320,14 @@ export class Scheduler {
    * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_JOB_TYPE`, `BELFRY_DATABASE_UNAVAILABLE` without LISTEN
    */
   watch(options: WatchOptions = {}): Promise<EventStream> {
-    return this.#watching.watch(options)
+    return this.#engine.watching.watch(options)
   }
 
   /**
    * Runs every job that is due, and those that become due through them, then resolves with the number of attempts.
    * For tests, scripts and simulations, on a scheduler that is not started.
    */
-  async runDueJobs(): Promise<number> {
-    if (this.#state === 'started') throw new BelfryError('BELFRY_INVALID_OPTION', RUNS_BY_ITSELF)
-    let attempts = 0
-    for (;;) {
-      const fired = await this.#enqueuer.fireDue()
-      const ran = await this.#runner.drain()
-      attempts += ran
-      if (fired + ran === 0) return attempts
-    }
-  }
-
-  async #start(): Promise<void> {
-    if (this.#state === 'stopped') {
-      throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
-    }
-    if (this.#core.options.migrate) await this.migrate()
-    if (this.#declared.length > 0) await this.applySchedules(this.#declared)
-    await this.#runner.start()
-    this.#enqueuer.start()
-    this.#maintainer.start()
-    this.#state = 'started'
-  }
-
-  async #stop(): Promise<void> {
-    await this.#starting?.catch(() => {})
-    const wasStarted = this.#state === 'started'
-    this.#state = 'stopped'
-    this.#intake.stop()
-    const rest = Promise.all([this.#waiters.stop(), this.#watching.stop()])
-    await endedWithin(this.#core.clock, rest, BACKGROUND_PATIENCE_MS)
-    if (!wasStarted) return
-    const background = Promise.all([this.#enqueuer.stop(), this.#maintainer.stop()])
-    await endedWithin(this.#core.clock, background, BACKGROUND_PATIENCE_MS)
-    await this.#runner.stop(this.#core.options.gracePeriodMs)
+  runDueJobs(): Promise<number> {
+    return this.#engine.runDueJobs()
   }
 }

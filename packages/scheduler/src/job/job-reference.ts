@@ -1,5 +1,4 @@
 import { BelfryError, show } from '../errors.ts'
-import type { AnyJobDefinition } from './definition.ts'
 import { requireKey } from './job-id.ts'
 import { requireJobType } from './job-type.ts'
 
@@ -9,7 +8,12 @@ export type JobReference = string | { readonly jobId: string }
 /** The unfinished job of a type that holds a unique key. */
 export type KeyReference =
   | { readonly jobType: string; readonly job?: never; readonly uniqueKey: string; readonly jobId?: never }
-  | { readonly job: AnyJobDefinition; readonly jobType?: never; readonly uniqueKey: string; readonly jobId?: never }
+  | {
+      readonly job: { readonly type: string }
+      readonly jobType?: never
+      readonly uniqueKey: string
+      readonly jobId?: never
+    }
 
 /** Checked, for the store. */
 export type FoundBy =
@@ -20,7 +24,7 @@ export type FoundBy =
 export function referenceOf(reference: JobReference | KeyReference): FoundBy {
   if (typeof reference === 'string') return { jobId: requireKey(reference, 'job id') }
   const { jobId, jobType, job, uniqueKey } = (reference ?? {}) as Partial<Record<string, unknown>> & {
-    job?: AnyJobDefinition
+    job?: { readonly type: string }
   }
   // A listing's answer has an id beside its key: the id names one job for ever.
   if (jobId !== undefined || uniqueKey === undefined) return { jobId: requireKey(jobId, 'job id') }

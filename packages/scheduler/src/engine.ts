@@ -1,0 +1,133 @@
+import { migrateSchema } from './administration/schema.ts'
+import { Waiters } from './aftermath/waiters.ts'
+import type { Core } from './core.ts'
+import { describeDatabaseError } from './database/database-error.ts'
+import { BelfryError } from './errors.ts'
+import { eventsOf } from './event-log.ts'
+import { Runner } from './execution/runner.ts'
+import { JobReader } from './job-reader.ts'
+import { JobRegistry } from './job/registry.ts'
+import { Maintainer } from './maintenance/maintainer.ts'
+import { resolveOptions, type EngineOptions } from './options.ts'
+import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
+import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
+import { Schedules } from './recurring/schedules.ts'
+import { endedWithin } from './runtime/clock.ts'
+import { followingJobs } from './scheduling/following-jobs.ts'
+import { JobIntake } from './scheduling/job-intake.ts'
+import { SingleActs } from './scheduling/single-acts.ts'
+import { Workflows } from './scheduling/workflows.ts'
+import { tablesIn } from './store/tables.ts'
+import { Watching } from './watching/event-stream.ts'
+
+/** How long a stop waits for a statement of the background loops that may never be answered. */
+const BACKGROUND_PATIENCE_MS = 3_000
+
+/** The parts of a scheduler, wired together, and their life: made, started, stopped. */
+export class Engine {
+  readonly core: Core
+  readonly runner: Runner
+  readonly intake: JobIntake
+  readonly workflows: Workflows
+  readonly reader: JobReader
+  readonly acts: SingleActs
+  readonly schedules: Schedules
+  readonly waiters: Waiters
+  readonly watching: Watching
+  readonly #maintainer: Maintainer
+  readonly #enqueuer: RecurringEnqueuer
+  readonly #declared: readonly ScheduleDefinition[]
+  #state: 'new' | 'started' | 'stopped' = 'new'
+  #starting: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
+
+  /** @param declared schedules to be brought in line at start */
+  constructor(options: EngineOptions, declared: readonly ScheduleDefinition[]) {
+    const resolved = resolveOptions(options)
+    this.core = {
+      options: resolved,
+      database: resolved.database,
+      tables: tablesIn(resolved.schema),
+      registry: new JobRegistry(options.jobs ?? []),
+      events: eventsOf(resolved.logger),
+      clock: resolved.clock,
+    }
+    this.#declared = declared
+    this.runner = new Runner(this.core, {
+      onSchedules: () => this.#enqueuer.wake(),
+      onEnded: () => this.waiters.look(),
+      following: followingJobs(this.core.registry, () => this.intake),
+    })
+    this.#enqueuer = new RecurringEnqueuer(this.core, () => this.runner.wake())
+    this.schedules = new Schedules(this.core, () => this.#enqueuer.wake())
+    this.reader = new JobReader(this.core)
+    this.acts = new SingleActs(this.core, this.runner)
+    this.intake = new JobIntake(this.core, this.runner)
+    this.workflows = new Workflows(this.core, this.intake)
+    this.waiters = new Waiters(this.core, () => this.runner.active)
+    this.#maintainer = new Maintainer(this.core)
+    this.watching = new Watching(this.core)
+  }
+
+  get running(): boolean {
+    return this.#state === 'started'
+  }
+
+  /** Idempotent. Nothing is left running when it rejects. */
+  start(): Promise<void> {
+    this.#starting ??= this.#start().catch(async (error: unknown) => {
+      this.#starting = undefined
+      await this.runner.stop(0)
+      throw describeDatabaseError(error)
+    })
+    return this.#starting
+  }
+
+  /** Idempotent. Resolves when nothing of this scheduler is left. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  /** Runs what is due, and what becomes due through it; answers the number of attempts. */
+  async runDueJobs(): Promise<number> {
+    if (this.#state === 'started') {
+      throw new BelfryError(
+        'BELFRY_INVALID_OPTION',
+        'runDueJobs is for a scheduler that is not started; a started one runs them by itself',
+      )
+    }
+    let attempts = 0
+    for (;;) {
+      const fired = await this.#enqueuer.fireDue()
+      const ran = await this.runner.drain()
+      attempts += ran
+      if (fired + ran === 0) return attempts
+    }
+  }
+
+  async #start(): Promise<void> {
+    if (this.#state === 'stopped') {
+      throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
+    }
+    if (this.core.options.migrate) await migrateSchema(this.core)
+    if (this.#declared.length > 0) await this.schedules.applyAll(this.#declared, {})
+    await this.runner.start()
+    this.#enqueuer.start()
+    this.#maintainer.start()
+    this.#state = 'started'
+  }
+
+  async #stop(): Promise<void> {
+    await this.#starting?.catch(() => {})
+    const wasStarted = this.#state === 'started'
+    this.#state = 'stopped'
+    this.intake.stop()
+    const rest = Promise.all([this.waiters.stop(), this.watching.stop()])
+    await endedWithin(this.core.clock, rest, BACKGROUND_PATIENCE_MS)
+    if (!wasStarted) return
+    const background = Promise.all([this.#enqueuer.stop(), this.#maintainer.stop()])
+    await endedWithin(this.core.clock, background, BACKGROUND_PATIENCE_MS)
+    await this.runner.stop(this.core.options.gracePeriodMs)
+  }
+}
