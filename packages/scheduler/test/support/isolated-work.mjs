@@ -13,7 +13,7 @@ export default ({ a, b }) => a + b
 export const whereAmI = () => threadId
 
 export function facts(payload, context) {
-  const { log: _log, progress: _progress, signal, ...rest } = context
+  const { log: _log, progress: _progress, spend: _spend, signal, ...rest } = context
   return { payload, rest, aborted: signal.aborted, real: signal instanceof AbortSignal }
 }
 
