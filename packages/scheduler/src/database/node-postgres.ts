@@ -1,8 +1,11 @@
 import { BelfryError } from '../errors.ts'
-import type { Database, Queryable, QueryResult, Unlisten } from './database.ts'
+import type { Database, Queryable, QueryResult, StatementPlan, Unlisten } from './database.ts'
+import { KeptPlans } from './kept-plans.ts'
 
 /** What is used of a `pg` client. Structural: the library imports no driver. */
 export interface PgClient {
+  /** The process id that the other side gave when the connection was opened. */
+  readonly processID?: number | null | undefined
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
   on(event: 'notification', listener: (message: { channel: string; payload?: string | undefined }) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
@@ -15,6 +18,7 @@ export interface PgClient {
 /** What is used of a `pg.Pool`. */
 export interface PgPool {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  query(statement: { name: string; text: string; values: unknown[] }): Promise<{ rows: unknown[] }>
   connect(): Promise<PgClient>
   on(event: 'error', listener: (error: Error) => void): unknown
   readonly options: { max?: number | undefined }
@@ -40,8 +44,16 @@ export function fromPool(pool: PgPool): Database {
     guarded.add(pool)
     pool.on('error', ignoreIdleClientError)
   }
-  const query = async <Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> => {
-    const result = await pool.query(text, values as unknown[])
+  const plans = new KeptPlans(pool)
+  const query = async <Row>(
+    text: string,
+    values?: readonly unknown[],
+    plan?: StatementPlan,
+  ): Promise<QueryResult<Row>> => {
+    const name = plan && plans.nameOf(text)
+    const result = await (name === undefined
+      ? pool.query(text, values as unknown[])
+      : pool.query({ name, text, values: [...(values ?? [])] }))
     return { rows: result.rows as Row[] }
   }
   return {

@@ -163,6 +163,7 @@ async function insertOnce(
       claimFor?.leaseToken ?? null,
       jobs.length,
     ],
+    'kept',
   )
   return answer.rows[0] ?? { stored: [], held: null, next_due_ms: null }
 }
@@ -209,6 +210,7 @@ export async function insertPlainJob(database: Queryable, { live }: Tables, job:
      values ($1::text, $2::text, $3::text::jsonb, $4::int, $5::int,
        coalesce($6::text::timestamptz, now() + $7::float8 * interval '1 millisecond'))`,
     [job.jobId, job.jobType, job.payload, job.payloadVersion, job.maxRetries, job.scheduledTime, job.delayMs],
+    'kept',
   )
 }
 

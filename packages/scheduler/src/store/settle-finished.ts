@@ -121,8 +121,8 @@ export interface SettledRow {
 
 /** The end of a settling statement. All settled is the common case and answers no ids at all. */
 export function settledAnswer(rows: string, countParameter: number): string {
-  return `select case when count(*) < $${countParameter}::int then coalesce(array_agg(job_id::text), '{}') end as settled,
-       array_agg(job_id::text) filter (where awaited) as awaited from ${rows}`
+  return `select case when count < $${countParameter}::int then array(select job_id::text from ${rows}) end as settled, awaited
+     from (select count(*) as count, array_agg(job_id::text) filter (where awaited) as awaited from ${rows}) sum`
 }
 
 const NOTHING_REFUSED: ReadonlySet<string> = new Set()
