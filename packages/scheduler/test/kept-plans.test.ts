@@ -25,24 +25,24 @@ const kept = async () => {
 }
 
 /** What a pooler in transaction mode tells its clients: a process id that is no backend's. */
-function behindPooler(): PgPool & { asked: number } {
-  return {
-    asked: 0,
-    options: pool.options,
-    query: pool.query.bind(pool),
-    on: pool.on.bind(pool),
-    async connect() {
-      this.asked += 1
-      const client = await pool.connect()
-      Object.defineProperty(client, 'processID', { value: 1, configurable: true })
-      return client
-    },
-  } as PgPool & { asked: number }
+class Pooler {
+  asked = 0
+  readonly options = pool.options
+  readonly query: PgPool['query'] = pool.query.bind(pool)
+
+  on(event: 'error', listener: (error: Error) => void): void {
+    pool.on(event, listener)
+  }
+  async connect() {
+    this.asked += 1
+    const client = await pool.connect()
+    return Object.defineProperty(client, 'processID', { value: 1, configurable: true })
+  }
 }
 
 describe('plans of statements that store jobs', () => {
   it('are not kept behind a pooler, which hands connections on', async () => {
-    const pooler = behindPooler()
+    const pooler = new Pooler()
     const scheduler = new Scheduler({ database: fromPool(pooler), schema: 'pooled' })
     await scheduler.migrate()
     await scheduler.scheduleJob('work', { payload: { n: 1 } })

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
-import type { PgPool } from './node-postgres.ts'
+
+/** What is asked of a `pg.Pool`. */
+interface AskedPool {
+  connect(): Promise<{
+    readonly processID?: number | null | undefined
+    query(text: string): Promise<{ rows: unknown[] }>
+    release(): void
+  }>
+}
 
 /**
  * Names for statements whose plans a connection may keep: planning one anew costs more than running it.
@@ -9,11 +17,11 @@ import type { PgPool } from './node-postgres.ts'
  * that of its backend, so one question settles whether anything stands in between. Until it is answered nothing is named.
  */
 export class KeptPlans {
-  readonly #pool: PgPool
+  readonly #pool: AskedPool
   readonly #names = new Map<string, string>()
   #isDirect: boolean | undefined
 
-  constructor(pool: PgPool) {
+  constructor(pool: AskedPool) {
     this.#pool = pool
   }
 
