@@ -6,8 +6,8 @@ import type { Results } from './results.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** Pages that may have a place for the tables: all of them, or the drain alone. */
-const pages = ['docs/performance.md', 'README.md', 'packages/scheduler/README.md']
+/** Pages that may have a place for the tables: all of them, or some. */
+const pages = ['docs/performance.md', 'docs/comparison.md', 'README.md', 'packages/scheduler/README.md']
 
 /** `<!-- bench -->` … `<!-- /bench -->`: every table. `<!-- bench drain -->` … `<!-- /bench -->`: the named ones. */
 const place = /(<!-- bench(?<names>(?: [a-z-]+)*) -->\n)[\s\S]*?(<!-- \/bench -->)/g
