@@ -1,12 +1,12 @@
-import { PGlite } from '@electric-sql/pglite'
 import { NonRetryableError, Scheduler } from 'belfry'
 import { fromPglite } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { afterTheOutage, forget } from './administration.ts'
+import { createPglite } from '../test-support/embedded-database.ts'
 
 it('administration: finds what failed, gives it a new life, says why a job waits, and forgets a person', async () => {
-  const pglite = await PGlite.create()
+  const pglite = await createPglite()
   const clock = new TestClock('2027-01-01T12:00:00Z')
   const scheduler = new Scheduler({ database: fromPglite(pglite), clock })
   await scheduler.migrate()

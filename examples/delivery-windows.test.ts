@@ -1,12 +1,12 @@
-import { PGlite } from '@electric-sql/pglite'
 import { Scheduler } from 'belfry'
 import { fromPglite } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { personMoved, remind, reminder } from './delivery-windows.ts'
+import { createPglite } from '../test-support/embedded-database.ts'
 
 it('delivery windows: by day where the person is, and again by day when the person has moved', async () => {
-  const pglite = await PGlite.create()
+  const pglite = await createPglite()
   // A Tuesday, 18:00 in Berlin.
   const clock = new TestClock('2027-06-01T16:00:00Z')
   const scheduler = new Scheduler({ database: fromPglite(pglite), clock, jobs: [reminder] })

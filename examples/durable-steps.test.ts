@@ -1,10 +1,10 @@
-import { PGlite } from '@electric-sql/pglite'
 import { fromPglite } from 'belfry/database'
 import { expect, it } from 'vitest'
 import { orders, type Shop } from './durable-steps.ts'
+import { createPglite } from '../test-support/embedded-database.ts'
 
 it('durable steps: an order goes on where it was, and is charged once', async () => {
-  const pglite = await PGlite.create()
+  const pglite = await createPglite()
   const database = fromPglite(pglite)
   const calls: string[] = []
   const shop: Shop = {

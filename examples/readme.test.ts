@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { PGlite } from '@electric-sql/pglite'
 import { Scheduler } from 'belfry'
 import { fromPglite } from 'belfry/database'
 import { expect, it } from 'vitest'
 import { tidyUp } from './scheduler-api.ts'
+import { createPglite } from '../test-support/embedded-database.ts'
 
 it('the README shows the very example that runs, in about ten lines', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
@@ -15,7 +15,7 @@ it('the README shows the very example that runs, in about ten lines', async () =
 })
 
 it('the example schedules a job, and another process runs it when its time has come', async () => {
-  const pglite = await PGlite.create()
+  const pglite = await createPglite()
   const database = fromPglite(pglite)
   const job = await tidyUp(database, new Date(Date.now() + 86_400_000))
   expect(job).toMatchObject({ jobType: 'data_cleanup', status: 'pending', payload: { days_to_keep: 30 } })

@@ -1,12 +1,12 @@
-import { PGlite } from '@electric-sql/pglite'
 import { Scheduler } from 'belfry'
 import { fromPglite } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { digest, forget, greet, notify, welcome } from './unique-keys.ts'
+import { createPglite } from '../test-support/embedded-database.ts'
 
 it('unique keys: notices are collected, a welcome comes once a day, a digest is withdrawn', async () => {
-  const pglite = await PGlite.create()
+  const pglite = await createPglite()
   const clock = new TestClock('2027-06-01T10:00:00Z')
   const scheduler = new Scheduler({ database: fromPglite(pglite), clock, jobs: [digest, welcome] })
   await scheduler.migrate()

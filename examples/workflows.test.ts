@@ -1,10 +1,10 @@
-import { PGlite } from '@electric-sql/pglite'
 import { fromPglite } from 'belfry/database'
 import { expect, it } from 'vitest'
 import { letters, type Newsroom } from './workflows.ts'
+import { createPglite } from '../test-support/embedded-database.ts'
 
 it('workflows: a letter goes out without traffic, and a batch is counted', async () => {
-  const pglite = await PGlite.create()
+  const pglite = await createPglite()
   const said: string[] = []
   const newsroom: Newsroom = {
     weather: town => Promise.resolve({ degrees: town.length }),

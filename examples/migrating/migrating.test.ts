@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { Scheduler, type SchedulerOptions } from 'belfry'
 import { fromPglite, fromPool } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
@@ -14,6 +14,7 @@ import { sendMails } from './now-and-later.ts'
 import { startReporting } from './recurring.ts'
 import { chargeCard } from './retries.ts'
 import { rebuildOnce, saveSoon } from './unique-jobs.ts'
+import { createPglite } from '../../test-support/embedded-database.ts'
 
 describe('the calls shown in the migration guides', () => {
   let database: TestDatabase
@@ -72,7 +73,7 @@ describe('the calls shown in the migration guides, on a clock that is moved by h
     return scheduler
   }
   beforeAll(async () => {
-    pglite = await PGlite.create()
+    pglite = await createPglite()
   })
   afterEach(() => vi.unstubAllGlobals())
   afterAll(() => pglite.close())

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import {
   BelfryError,
   defineBatchJob,
@@ -19,13 +19,14 @@ import { fromPglite, type Database } from 'belfry/database'
 import { assertScheduled, TestClock } from 'belfry/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { gate } from './support/settled.ts'
+import { createPglite } from '../../../test-support/embedded-database.ts'
 
 let pglite: PGlite
 let database: Database
 let schemas = 0
 const closing: (() => Promise<unknown>)[] = []
 beforeAll(async () => {
-  pglite = await PGlite.create()
+  pglite = await createPglite()
   database = fromPglite(pglite)
 })
 afterAll(async () => {

@@ -1,7 +1,7 @@
+import type { PGlite } from '@electric-sql/pglite'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startProgram } from '../../../test-support/child-process.ts'
 import { until } from '../../../test-support/until.ts'
@@ -20,6 +20,7 @@ import { isolated, type IsolatedHandler, type IsolatedOptions } from '../src/iso
 import { TestClock } from '../src/testing/index.ts'
 import { jobContext } from './support/job-context.ts'
 import { gate, nextSettled } from './support/settled.ts'
+import { createPglite } from '../../../test-support/embedded-database.ts'
 
 const work = new URL('support/isolated-work.mjs', import.meta.url)
 const open: IsolatedHandler<never>[] = []
@@ -261,7 +262,7 @@ describe('in a scheduler', () => {
   let pglite: PGlite
   let database: Database
   beforeAll(async () => {
-    pglite = await PGlite.create()
+    pglite = await createPglite()
     database = fromPglite(pglite)
   })
   afterAll(() => pglite.close())

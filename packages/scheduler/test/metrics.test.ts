@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fromPglite, type Database } from '../src/database/index.ts'
 import { EventHub } from '../src/events.ts'
@@ -7,6 +7,7 @@ import { Scheduler } from '../src/index.ts'
 import { collectMetrics, recordStats, type MetricSink } from '../src/telemetry/collect-metrics.ts'
 import { METRICS, type Metric } from '../src/telemetry/metric-names.ts'
 import { TestClock } from '../src/testing/index.ts'
+import { createPglite } from '../../../test-support/embedded-database.ts'
 
 /** Sums and last values by `name{label="value"}`; strict about kinds and labels. */
 class StrictSink implements MetricSink {
@@ -40,7 +41,7 @@ describe('metrics', () => {
   let pglite: PGlite
   let database: Database
   beforeAll(async () => {
-    pglite = await PGlite.create()
+    pglite = await createPglite()
     database = fromPglite(pglite)
   })
   afterAll(() => pglite.close())

@@ -1,9 +1,9 @@
-import { PGlite } from '@electric-sql/pglite'
 import { fromPglite, fromPool, migrate, migrationSql, type Database, type MigrationPlan } from 'belfry/database'
 import type { Pool } from 'pg'
 import { describe, expect, it, type TestContext } from 'vitest'
 import { createTestDatabase } from '../../../test-support/test-database.ts'
 import { until } from '../../../test-support/until.ts'
+import { createPglite } from '../../../test-support/embedded-database.ts'
 
 const table: MigrationPlan = {
   schema: 'story',
@@ -114,7 +114,7 @@ describe.concurrent('an index on a table that is big and in use', () => {
   it('is built in the ordinary way where there is one connection only', async context => {
     const { database } = await begin(context, 1)
     expect(await migrate(database, withIndex)).toMatchObject({ indexesBuilt: NAMES })
-    const pglite = await PGlite.create()
+    const pglite = await createPglite()
     const embedded = fromPglite(pglite)
     expect(await migrate(embedded, withIndex)).toMatchObject({ applied: [1, 2], indexesBuilt: NAMES })
     expect(await validIndexes(embedded)).toEqual(NAMES)

@@ -1,15 +1,15 @@
-import { PGlite } from '@electric-sql/pglite'
 import { schemaCommand } from 'belfry/cli'
 import { Scheduler } from 'belfry'
 import { fromPglite, fromPool } from 'belfry/database'
 import { expect, it } from 'vitest'
 import { startProgram } from '../../../test-support/child-process.ts'
 import { createTestDatabase } from '../../../test-support/test-database.ts'
+import { createPglite } from '../../../test-support/embedded-database.ts'
 
 it('a database whose schema is made by hand from the printed SQL is up to date', async () => {
   const printed = schemaCommand(['sql', '--schema', 'by hand'])
   expect(printed).toMatchObject({ exitCode: 0, stderr: '' })
-  const pglite = await PGlite.create()
+  const pglite = await createPglite()
   await pglite.exec(printed.stdout)
   const scheduler = new Scheduler({ database: fromPglite(pglite), schema: 'by hand' })
   expect(await scheduler.migrate()).toMatchObject({ applied: [] })

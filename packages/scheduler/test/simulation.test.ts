@@ -1,10 +1,11 @@
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { fromPglite, type Database } from 'belfry/database'
 import { FAULTS, formatFailure, simulate, type Invariant, type SimulationReport } from 'belfry/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test-support/test-database.ts'
 import { connectOnce } from './support/one-connection.ts'
 import { sabotage, type Sabotage } from './support/sabotage.ts'
+import { createPglite } from '../../../test-support/embedded-database.ts'
 
 /** Worlds at the same time, each over a server database of its own: enough to keep two cores busy. */
 const LANES = 2
@@ -91,7 +92,7 @@ describe('on PGlite', () => {
   let database: Database
 
   beforeAll(async () => {
-    pglite = await PGlite.create()
+    pglite = await createPglite()
     database = fromPglite(pglite)
   })
   afterAll(() => pglite.close())

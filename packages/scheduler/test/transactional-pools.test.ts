@@ -4,6 +4,7 @@ import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { createTestDatabase } from '../../../test-support/test-database.ts'
 import { gate, nextSettled } from './support/settled.ts'
+import { createPglite } from '../../../test-support/embedded-database.ts'
 
 type Note = { text: string }
 
@@ -54,9 +55,8 @@ it('a small pool: more transactional jobs than connections, the scheduler goes o
 })
 
 it('on one connection a transaction ends before the lease does, and the attempt counts as timed out', async () => {
-  const { PGlite } = await import('@electric-sql/pglite')
   const { fromPglite } = await import('belfry/database')
-  const pglite = await PGlite.create()
+  const pglite = await createPglite()
   const clock = new TestClock()
   const running = gate()
   const job = defineJob({

@@ -1,5 +1,4 @@
 import fc from 'fast-check'
-import { PGlite } from '@electric-sql/pglite'
 import { Scheduler, type EventStream, type SchedulerOptions, type WatchedEvent } from 'belfry'
 import { fromPglite, fromPool, type Database } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
@@ -7,6 +6,7 @@ import { describe, expect, it, type TestContext } from 'vitest'
 import { createTestDatabase } from '../../../test-support/test-database.ts'
 import { until } from '../../../test-support/until.ts'
 import { packEvents, unpackEvents } from '../src/watching/watched-event.ts'
+import { createPglite } from '../../../test-support/embedded-database.ts'
 
 type Kind = 'PGlite' | 'PostgreSQL'
 
@@ -22,7 +22,7 @@ async function begin(context: TestContext, kind: Kind) {
   })
   let connect: () => Database
   if (kind === 'PGlite') {
-    const pglite = await PGlite.create()
+    const pglite = await createPglite()
     context.onTestFinished(() => pglite.close())
     connect = () => counted(fromPglite(pglite))
   } else {

@@ -1,7 +1,7 @@
+import type { PGlite } from '@electric-sql/pglite'
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { PGlite } from '@electric-sql/pglite'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { fromPglite, type Database } from '../src/database/index.ts'
 import { NonRetryableError, Scheduler, silentLogger } from '../src/index.ts'
@@ -15,6 +15,7 @@ import {
 } from '../src/webhooks/failure-webhooks.ts'
 import { verifyWebhookSignature } from '../src/webhooks/signature.ts'
 import { gate } from './support/settled.ts'
+import { createPglite } from '../../../test-support/embedded-database.ts'
 
 const secret = 'a secret that is long enough'
 
@@ -67,7 +68,7 @@ let stories = 0
 
 beforeAll(async () => {
   await receiver.start()
-  pglite = await PGlite.create()
+  pglite = await createPglite()
   database = fromPglite(pglite)
 })
 afterAll(async () => {

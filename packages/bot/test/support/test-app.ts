@@ -1,11 +1,11 @@
 import { silentLogger } from 'belfry'
 import { fromPglite, fromPool, type Database } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
-import { PGlite } from '@electric-sql/pglite'
 import { createTestDatabase } from '../../../../test-support/test-database.ts'
 import { createApp, type App } from '../../src/app.ts'
 import type { Handled } from '../../src/chat/handle-message.ts'
 import { readConfig } from '../../src/config.ts'
+import { createPglite } from '../../../../test-support/embedded-database.ts'
 
 /** The whole bot on a virtual clock, and people who talk to it. */
 export interface TestApp {
@@ -76,7 +76,7 @@ export async function createTestApp(
 
 async function open(engine: 'PGlite' | 'PostgreSQL'): Promise<{ database: Database; close(): Promise<void> }> {
   if (engine === 'PGlite') {
-    const pglite = await PGlite.create()
+    const pglite = await createPglite()
     return { database: fromPglite(pglite), close: () => pglite.close() }
   }
   const test = await createTestDatabase()

@@ -5,7 +5,9 @@ interface AskedPool {
   connect(): Promise<{
     readonly processID?: number | null | undefined
     query(text: string): Promise<{ rows: unknown[] }>
-    release(): void
+    on(event: 'error', listener: (error: Error) => void): unknown
+    removeListener(event: 'error', listener: (error: Error) => void): unknown
+    release(broken?: Error): void
   }>
 }
 
@@ -43,11 +45,16 @@ export class KeptPlans {
   async #ask(): Promise<void> {
     try {
       const client = await this.#pool.connect()
+      // A checked-out client that loses its connection also emits `error`, which ends the process if nobody listens.
+      let broken: Error | undefined
+      const onLost = (error: Error) => (broken = error)
+      client.on('error', onLost)
       try {
         const { rows } = await client.query('select pg_backend_pid() as pid')
         this.#isDirect = client.processID === (rows[0] as { pid: number } | undefined)?.pid
       } finally {
-        client.release()
+        client.removeListener('error', onLost)
+        client.release(broken)
       }
     } catch {
       // Asked again by the next statement: a connection that is lost says nothing about what stands in between.

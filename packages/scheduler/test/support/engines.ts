@@ -1,7 +1,7 @@
-import { PGlite } from '@electric-sql/pglite'
 import { fromPglite, fromPool, type Database } from 'belfry/database'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { createTestDatabase } from '../../../../test-support/test-database.ts'
+import { createPglite } from '../../../../test-support/embedded-database.ts'
 
 /** A database under test; every story gets a schema of its own in it. */
 export interface Engine {
@@ -19,7 +19,7 @@ export function describeOnBothEngines(title: string, stories: (engine: Engine) =
       let schemas = 0
       beforeAll(async () => {
         if (kind === 'PGlite') {
-          const pglite = await PGlite.create()
+          const pglite = await createPglite()
           database = fromPglite(pglite)
           close = () => pglite.close()
         } else {

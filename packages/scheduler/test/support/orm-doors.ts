@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { fromDrizzle, fromKnex, fromKysely, fromPostgresJs, fromPrisma, type Queryable } from 'belfry/database'
 import { sql as drizzleSql } from 'drizzle-orm'
 import { drizzle as drizzleOnPg } from 'drizzle-orm/node-postgres'
@@ -9,6 +9,7 @@ import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
 import { Pool } from 'pg'
 import postgres from 'postgres'
 import { StrictPrisma } from './strict-prisma.ts'
+import { createPglite } from '../../../../test-support/embedded-database.ts'
 
 /** A library with transactions of its own, opened on a database. */
 export interface Door {
@@ -81,7 +82,7 @@ export const doors: Readonly<Record<string, (url: string) => Door>> = {
 
 /** Drizzle over an embedded database: one connection, transactions of PGlite's own. */
 export async function drizzleOnEmbedded(): Promise<Door & { readonly pglite: PGlite }> {
-  const pglite = await PGlite.create()
+  const pglite = await createPglite()
   const db = drizzleOnPglite(pglite)
   return {
     pglite,
