@@ -9,15 +9,14 @@ export interface QueryResult<Row> {
  * every driver hands back the same values.
  */
 export interface Queryable {
-  /** A driver that knows no `plan` leaves it out. */
-  query<Row>(text: string, values?: readonly unknown[], plan?: StatementPlan): Promise<QueryResult<Row>>
+  query<Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>
+  /**
+   * As `query`, for a statement whose best plan does not depend on how much its tables hold: the connection may keep the
+   * plan and spare making it anew. One that searches a table may not be run so: a plan made for an empty table would
+   * read a full one from end to end. Absent where a driver or a client of the caller's knows no such thing.
+   */
+  queryKept?<Row>(text: string, values: readonly unknown[]): Promise<QueryResult<Row>>
 }
-
-/**
- * `kept`: the statement's best plan does not depend on how much its tables hold, so a connection may keep it and spare
- * planning it anew. One that searches a table may not: a plan made for an empty one would read a full one from end to end.
- */
-export type StatementPlan = 'kept'
 
 /** Ends a subscription; resolves when the connection behind it is given back. */
 export type Unlisten = () => Promise<void>

@@ -1,5 +1,5 @@
 import { BelfryError } from '../errors.ts'
-import type { Database, Queryable, QueryResult, StatementPlan, Unlisten } from './database.ts'
+import type { Database, Queryable, QueryResult, Unlisten } from './database.ts'
 import { KeptPlans } from './kept-plans.ts'
 
 /** What is used of a `pg` client. Structural: the library imports no driver. */
@@ -45,21 +45,21 @@ export function fromPool(pool: PgPool): Database {
     pool.on('error', ignoreIdleClientError)
   }
   const plans = new KeptPlans(pool)
-  const query = async <Row>(
-    text: string,
-    values?: readonly unknown[],
-    plan?: StatementPlan,
-  ): Promise<QueryResult<Row>> => {
-    const name = plan && plans.nameOf(text)
-    const result = await (name === undefined
-      ? pool.query(text, values as unknown[])
-      : pool.query({ name, text, values: [...(values ?? [])] }))
+  const query = async <Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> => {
+    const result = await pool.query(text, values as unknown[])
+    return { rows: result.rows as Row[] }
+  }
+  const queryKept = async <Row>(text: string, values: readonly unknown[]): Promise<QueryResult<Row>> => {
+    const name = plans.nameOf(text)
+    if (name === undefined) return query(text, values)
+    const result = await pool.query({ name, text, values: [...values] })
     return { rows: result.rows as Row[] }
   }
   return {
     kind: 'server',
     maxConnections: pool.options.max ?? DEFAULT_POOL_SIZE,
     query,
+    queryKept,
     transaction: work => transact(pool, work),
     listen: async (channel, onHint, onReconnect) => {
       if ((pool.options.max ?? DEFAULT_POOL_SIZE) < 2) {

@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import type { Delivery } from '../job/delivery.ts'
 import type { ParentLink } from './store-dependencies.ts'
+import { keepingPlan } from './keeping-plan.ts'
 import { isNotPaused } from './pauses.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
@@ -126,7 +127,8 @@ async function insertOnce(
 ): Promise<InsertRow> {
   const { live, runners, channel } = tables
   const uncommon = !jobs.every(isPlain)
-  const answer = await database.query<InsertRow>(
+  const answer = await keepingPlan<InsertRow>(
+    database,
     `with moment as materialized (
        select coalesce($2::text::timestamptz, now()) as now, coalesce($2::text::timestamptz, clock_timestamp()) as clock
      ), me as materialized (
@@ -163,7 +165,6 @@ async function insertOnce(
       claimFor?.leaseToken ?? null,
       jobs.length,
     ],
-    'kept',
   )
   return answer.rows[0] ?? { stored: [], held: null, next_due_ms: null }
 }
@@ -205,12 +206,12 @@ export function isPlain(job: NewJob): boolean {
 
 /** Stores one job that `isPlain` and of which nobody needs to be told: half the planning of the statement above. */
 export async function insertPlainJob(database: Queryable, { live }: Tables, job: NewJob): Promise<void> {
-  await database.query(
+  await keepingPlan(
+    database,
     `insert into ${live} (job_id, job_type, payload, payload_version, max_retries, scheduled_time)
      values ($1::text, $2::text, $3::text::jsonb, $4::int, $5::int,
        coalesce($6::text::timestamptz, now() + $7::float8 * interval '1 millisecond'))`,
     [job.jobId, job.jobType, job.payload, job.payloadVersion, job.maxRetries, job.scheduledTime, job.delayMs],
-    'kept',
   )
 }
 
