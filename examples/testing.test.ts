@@ -1,11 +1,11 @@
+import { PGlite } from '@electric-sql/pglite'
 import { defineJob, Scheduler } from 'belfry'
 import { fromPglite } from 'belfry/database'
 import { formatFailure, runInline, simulate, TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
-import { createPglite } from '../test-support/embedded-database.ts'
 
 it('reminds after two days, and again if the first try fails', async () => {
-  const pglite = await createPglite()
+  const pglite = await PGlite.create()
   const clock = new TestClock('2027-01-01T12:00:00Z')
   const sent: string[] = []
   const remind = defineJob<{ name: string }>({
@@ -32,7 +32,7 @@ it('reminds after two days, and again if the first try fails', async () => {
 })
 
 it('greets whoever signs up', async () => {
-  const pglite = await createPglite()
+  const pglite = await PGlite.create()
   const sent: string[] = []
   const scheduler = new Scheduler({ database: fromPglite(pglite) })
   scheduler.registerHandler('greet', payload => void sent.push((payload as { name: string }).name))
@@ -46,7 +46,7 @@ it('greets whoever signs up', async () => {
 })
 
 it('keeps its promises whatever happens, in twenty worlds', async () => {
-  const pglite = await createPglite()
+  const pglite = await PGlite.create()
   for (let seed = 1; seed <= 20; seed += 1) {
     const report = await simulate({ database: fromPglite(pglite), seed })
     if (report.violations.length > 0) throw new Error(formatFailure(report))
