@@ -1,4 +1,5 @@
 import type { MigrationPlan } from 'belfry/database'
+import { followUpEngineStatements } from './follow-up-engine.ts'
 
 /**
  * The bot's own tables, in `public` beside the scheduler's, so that the guide's SQL and queries work as written.
@@ -95,5 +96,6 @@ export const botMigrations: MigrationPlan = {
         'create index consent_events_user on consent_events (user_id, event_id)',
       ],
     },
+    { version: 3, name: 'the whole engine of follow-ups', statements: followUpEngineStatements },
   ],
 }

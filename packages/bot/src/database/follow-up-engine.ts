@@ -1,0 +1,80 @@
+/**
+ * Statements of migration 3, by what they serve. All are additions: rows of the guide's tables stay as they are.
+ */
+
+/** What people have chosen, and what is known of when they are awake. */
+const people = [
+  `alter table user_profiles
+    add column if not exists locale text,
+    add column if not exists quiet_hours text,
+    add column if not exists is_bot boolean not null default false,
+    add column if not exists suppressed_until timestamptz,
+    add column if not exists dormant_told_at timestamptz,
+    add column if not exists consent_asked_at timestamptz,
+    add column if not exists activity_hours real[],
+    add column if not exists activity_hours_at timestamptz,
+    add column if not exists activity_messages integer not null default 0,
+    add column if not exists activity_days integer not null default 0,
+    add column if not exists activity_last_day date,
+    add column if not exists activity_hours_off boolean not null default false`,
+  `alter table consent_events
+    add column if not exists locale text,
+    add column if not exists reference text,
+    add column if not exists until timestamptz`,
+]
+
+/** The outbox: what is about to be sent, may have been, was. */
+const outbox = [
+  `alter table follow_up_history
+    add column if not exists nonce varchar(25),
+    add column if not exists content_hash text,
+    add column if not exists target text,
+    add column if not exists attempted_at timestamptz,
+    add column if not exists attempts integer not null default 0,
+    add column if not exists platform_message_id text,
+    add column if not exists deduplicated boolean not null default false,
+    add column if not exists failure_code text,
+    add column if not exists reason text,
+    add column if not exists language text,
+    add column if not exists variant text,
+    add column if not exists delay_hours real,
+    add column if not exists returned_within_7d boolean`,
+  'create unique index if not exists follow_up_history_nonce on follow_up_history (nonce) where nonce is not null',
+  'alter table conversation_turns add column if not exists follow_up_id bigint',
+]
+
+/** What stops everybody's follow-ups, and what the language model has used. */
+const controls = [
+  `create table follow_up_controls (
+    name varchar(50) primary key,
+    reason text not null,
+    set_by text not null,
+    set_at timestamptz not null default now(),
+    until timestamptz
+  )`,
+  `create table llm_usage (
+    day date primary key,
+    requests integer not null default 0,
+    prompt_tokens bigint not null default 0,
+    completion_tokens bigint not null default 0
+  )`,
+]
+
+/** A "no" that outlives its person's data, and who did what to whom. */
+const rights = [
+  `create table suppressed_people (
+    person_hash text primary key,
+    reason varchar(50) not null,
+    at timestamptz not null default now()
+  )`,
+  `create table bot_audit (
+    audit_id bigint generated always as identity primary key,
+    at timestamptz not null default now(),
+    actor text not null,
+    act varchar(50) not null,
+    person_hash text,
+    detail jsonb not null default '{}'
+  )`,
+]
+
+export const followUpEngineStatements: readonly string[] = [...people, ...outbox, ...controls, ...rights]

@@ -1,0 +1,62 @@
+import type { Queryable } from 'belfry/database'
+
+/**
+ * What stops follow-ups for everybody: `pause` (a person said so), `guardrail` (too many said no), `platform` (the
+ * platform refuses us). In the database, so that every process obeys and a restart does not forget.
+ */
+export type ControlName = 'pause' | 'guardrail' | 'platform'
+
+export interface Control {
+  readonly name: ControlName
+  readonly reason: string
+  readonly setBy: string
+  readonly setAt: Date
+  /** When it ends by itself; undefined: only a person ends it. */
+  readonly until: Date | undefined
+}
+
+/** The controls that hold now, oldest first. */
+export async function activeControls(database: Queryable, now: string | null): Promise<Control[]> {
+  const found = await database.query<{
+    name: ControlName
+    reason: string
+    set_by: string
+    set_ms: number
+    until_ms: number | null
+  }>(
+    `select name, reason, set_by, (extract(epoch from set_at) * 1000)::float8 as set_ms,
+       (extract(epoch from until) * 1000)::float8 as until_ms
+     from follow_up_controls where until is null or until > coalesce($1::text::timestamptz, now()) order by set_at`,
+    [now],
+  )
+  return found.rows.map(row => ({
+    name: row.name,
+    reason: row.reason,
+    setBy: row.set_by,
+    setAt: new Date(row.set_ms),
+    until: row.until_ms === null ? undefined : new Date(row.until_ms),
+  }))
+}
+
+/** Sets a control; one that holds already is replaced. */
+export async function setControl(
+  database: Queryable,
+  control: { name: ControlName; reason: string; setBy: string; until?: Date; now: string | null },
+): Promise<void> {
+  await database.query(
+    `insert into follow_up_controls (name, reason, set_by, set_at, until)
+     values ($1::text, $2::text, $3::text, coalesce($4::text::timestamptz, now()), $5::text::timestamptz)
+     on conflict (name) do update set reason = excluded.reason, set_by = excluded.set_by, set_at = excluded.set_at,
+       until = excluded.until`,
+    [control.name, control.reason, control.setBy, control.now, control.until?.toISOString() ?? null],
+  )
+}
+
+/** Ends controls; answers how many there were. */
+export async function clearControls(database: Queryable, names: readonly ControlName[]): Promise<number> {
+  const cleared = await database.query<{ name: string }>(
+    'delete from follow_up_controls where name = any($1::text[]) returning name',
+    [names],
+  )
+  return cleared.rows.length
+}
