@@ -6,7 +6,7 @@ import { streamSSE, type SSEStreamingApi } from 'hono/streaming'
 import { z } from 'zod'
 import type { Turn } from '../messaging/message.ts'
 import { RateLimit } from './rate-limit.ts'
-import { fault, isFromOperator, personOf, refuseForeignLinks, refuseForeignPages } from './security.ts'
+import { fault, isFromOperator, knownPersonOf, personOf, refuseForeignLinks, refuseForeignPages } from './security.ts'
 import type { WebChat } from './web-chat.ts'
 
 export interface ChatRouteParts {
@@ -26,7 +26,7 @@ const messageShape = z.object({
 /** Proxies and browsers drop a stream that says nothing for longer. */
 const HEARTBEAT_MS = 15_000
 
-/** `/api/chat`: read turns, hear of new ones, say something. */
+/** `/api/chat`: read turns, hear of new ones, say something, take one's own data along. */
 export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts): Hono<{ Bindings: HttpBindings }> {
   const routes = new Hono<{ Bindings: HttpBindings }>()
   const limit = new RateLimit(clock)
@@ -75,13 +75,25 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
     const { text, messageId, displayName } = message.data
     const fromOperator = isFromOperator(context, context.env.incoming.socket.remoteAddress)
     try {
-      await webChat.say({ userId, text, messageId, displayName: displayName || 'friend', fromOperator })
+      const { aside } = await webChat.say({ userId, text, messageId, displayName: displayName || 'friend', fromOperator })
+      return context.json({ accepted: true, ...(aside !== undefined && { aside }) }, 202)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       logger.error({ event: 'web_message_failed', reason }, 'a message of the web chat could not be answered')
       return context.json(fault('FAILED', 'Something went wrong on my side. Try again in a moment.'), 503)
     }
-    return context.json({ accepted: true }, 202)
+  })
+
+  routes.get('/my-data', async context => {
+    if (context.req.method === 'HEAD') return context.body(null, 200)
+    const userId = knownPersonOf(context)
+    if (userId === undefined)
+      return context.json(fault('UNKNOWN_PERSON', 'Nothing is stored about you here: you have not talked to me.'), 404)
+    if (limit.take(userId) > 0) return context.json(fault('TOO_FAST', 'Give it a few seconds.'), 429)
+    const { name, content } = await webChat.exportData(userId)
+    context.header('Content-Disposition', `attachment; filename="${name}"`)
+    context.header('Cache-Control', 'no-store')
+    return context.body(content, 200, { 'Content-Type': 'application/json; charset=utf-8' })
   })
   return routes
 }
