@@ -56,11 +56,13 @@ export interface App {
 /** Leaves time for the rest of a stop within the ten seconds that people wait. */
 const GRACE_PERIOD = '5s'
 
+const DAILY_CLEANUP = 'daily-cleanup'
+
 /** Once a day, at night in most of the bot's likely zones; a bot that is off then does it when it is back. */
 function schedulesOf(retention: RetentionPolicy | undefined): ScheduleDefinition[] {
   if (!retention) return []
   const daily = { rule: '30 3 * * *', catchUp: 'last', overlap: 'skip' } as const
-  return [{ scheduleId: 'daily-cleanup', job: dataCleanupJob, payload: { type: 'all' }, ...daily }]
+  return [{ scheduleId: DAILY_CLEANUP, job: dataCleanupJob, payload: { type: 'all' }, ...daily }]
 }
 
 /** Wires everything together; the one place that knows every part. Nothing happens until `prepare` and `start`. */
@@ -128,6 +130,7 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
     start: async () => {
       await feed.start()
       await scheduler?.start()
+      if (!retention) await scheduler?.removeSchedule(DAILY_CLEANUP)
     },
     stop: async () => {
       await chat.whenIdle()
