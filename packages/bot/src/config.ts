@@ -74,7 +74,11 @@ function configOf(value: (name: string) => string | undefined): Config {
   const asText = (name: string) => value(name) ?? ''
   const asNumber = (name: string) => Number(value(name))
   const asFlag = (name: string) => /^(true|1|yes|on)$/i.test(asText(name))
-  const asList = (name: string) => asText(name).split(',').map(each => each.trim()).filter(Boolean)
+  const asList = (name: string) =>
+    asText(name)
+      .split(',')
+      .map(each => each.trim())
+      .filter(Boolean)
   const baseUrl = value('LLM_BASE_URL')
   return Object.freeze({
     databaseUrl: value('DATABASE_URL'),

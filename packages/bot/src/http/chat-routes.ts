@@ -75,7 +75,13 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
     const { text, messageId, displayName } = message.data
     const fromOperator = isFromOperator(context, context.env.incoming.socket.remoteAddress)
     try {
-      const { aside } = await webChat.say({ userId, text, messageId, displayName: displayName || 'friend', fromOperator })
+      const { aside } = await webChat.say({
+        userId,
+        text,
+        messageId,
+        displayName: displayName || 'friend',
+        fromOperator,
+      })
       return context.json({ accepted: true, ...(aside !== undefined && { aside }) }, 202)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)

@@ -35,10 +35,7 @@ export async function askForErasure(parts: RightsParts, userId: string): Promise
  * erased already. `being_sent`: a follow-up is on its way to their platform this very moment, and would arrive after they
  * were told that none will; nothing is erased then.
  */
-export function erasePersonWhoAsked(
-  parts: ErasureParts,
-  userId: string,
-): Promise<Erased | 'not_asked' | 'being_sent'> {
+export function erasePersonWhoAsked(parts: ErasureParts, userId: string): Promise<Erased | 'not_asked' | 'being_sent'> {
   const now = databaseNow(parts.clock)
   return parts.database.transaction(async transaction => {
     await lockPerson(transaction, userId)
@@ -61,6 +58,12 @@ async function erase(parts: ErasureParts, transaction: Queryable, userId: string
   const erased = await eraseRows(transaction, { userId, hashes, jobIds })
   await suppressedPeople.suppress(transaction, { userId, reason: 'erased', now })
   const [personHash] = hashes
-  await recordAct(transaction, { actor: 'self', act: 'forget_me', detail: erased, now, ...(personHash && { personHash }) })
+  await recordAct(transaction, {
+    actor: 'self',
+    act: 'forget_me',
+    detail: erased,
+    now,
+    ...(personHash && { personHash }),
+  })
   return erased
 }

@@ -74,7 +74,8 @@ export async function cleanUp(
   const { cleanup, daysToKeep } = request
   const wanted = (kind: Cleanup) => (cleanup === 'all' || cleanup === kind) && !request.signal?.aborted
   const counts = { conversations: 0, followUps: 0, decisions: 0, jobs: 0, tempFiles: 0 }
-  const remove = (what: Aging, days: number) => deleteAll(parts, what, { keepMs: days * DAY_MS, signal: request.signal })
+  const remove = (what: Aging, days: number) =>
+    deleteAll(parts, what, { keepMs: days * DAY_MS, signal: request.signal })
   if (wanted('old_conversations')) {
     counts.conversations = await remove('conversations', daysToKeep ?? policy.conversationDays)
     counts.followUps = await remove('followUps', policy.followUpDays)

@@ -1,9 +1,10 @@
 import type { Database, Queryable } from 'belfry/database'
 import { afterEach, describe, expect, it } from 'vitest'
+import { until } from '../../../../test-support/until.ts'
 import { askForErasure, erasePersonWhoAsked, type ErasureParts } from '../../src/operations/erase-person.ts'
 import { SuppressedPeople } from '../../src/users/suppressed-people-store.ts'
 import { everyRow } from '../support/every-row.ts'
-import { startFakeLlm } from '../support/fake-llm.ts'
+import { startFakeLlm, type FakeLlm } from '../support/fake-llm.ts'
 import { createTestApp, type TestApp } from '../support/test-app.ts'
 
 describe.each(['PGlite', 'PostgreSQL'] as const)('!forget_me on %s', engine => {
@@ -24,6 +25,12 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('!forget_me on %s', engine => {
     return (await test.say(who, '!forget_me confirm')).aside ?? ''
   }
   const traces = async () => (await everyRow(test.database)).filter(line => line.includes('web:ada'))
+  /** Lets the virtual time pass after which a model that hangs is asked again. */
+  const askedAgain = (model: FakeLlm) =>
+    until('the model is asked again', () => {
+      if (model.seen.length < 5) test.clock.advance('5s')
+      return Promise.resolve(model.seen.length >= 5)
+    })
   const partsOf = (database: Database): ErasureParts => ({
     database,
     clock: test.clock,
@@ -185,7 +192,8 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('!forget_me on %s', engine => {
       await model.arrived(4)
       await askForErasure(partsOf(test.database), 'web:ada')
       expect(await erasePersonWhoAsked(partsOf(test.database), 'web:ada')).toMatchObject({ jobs: 1 })
-      await model.close()
+      model.play({ kind: 'answer', content: 'How did the recital go?' })
+      await askedAgain(model)
       await running
       expect(await traces()).toEqual([])
       expect(await test.followUps()).toEqual([])
@@ -204,7 +212,8 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('!forget_me on %s', engine => {
       await model.arrived(4)
       await askForErasure(partsOf(test.database), 'web:ada')
       await erasePersonWhoAsked(partsOf(test.database), 'web:ada')
-      await model.close()
+      model.play({ kind: 'answer', content: 'I am.' })
+      await askedAgain(model)
       expect(await talking).toMatchObject({ reply: undefined })
       expect(await traces()).toEqual([])
     } finally {

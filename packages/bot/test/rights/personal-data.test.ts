@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { personalTables } from '../../src/operations/personal-data-store.ts'
+import { recordAct } from '../../src/users/audit-store.ts'
 import { everyRow, tablesOf } from '../support/every-row.ts'
 import { createTestApp, type TestApp } from '../support/test-app.ts'
 
@@ -36,7 +37,11 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what is stored about a person,
     expect([...known].filter(table => !tables.has(table))).toEqual([])
     for (const [table, columns] of Object.entries(NOBODYS_COLUMNS)) expect(tables.get(table)).toEqual(columns)
     for (const [table, columns] of tables)
-      if (table in NOBODY) expect(columns.filter(column => ABOUT_SOMEBODY.test(column)), table).toEqual([])
+      if (table in NOBODY)
+        expect(
+          columns.filter(column => ABOUT_SOMEBODY.test(column)),
+          table,
+        ).toEqual([])
   })
 
   it('is given to them, all of it and nothing of anybody else, then erased without a trace but the hash', async () => {
@@ -55,6 +60,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what is stored about a person,
       'follow_up_controls',
       'follow_up_decisions',
       'follow_up_history',
+      'job_attempts',
       'scheduled_jobs',
       'user_profiles',
     ])
@@ -88,7 +94,8 @@ const isAdas = (line: string) => /web:ada|"Ada"|cello|attempts that failed/.test
 async function aLife(test: TestApp): Promise<void> {
   const { app, database } = test
   await test.say('Bo', 'Bo likes tea')
-  for (const text of ['hi, I am Ada', 'the cello is my secret', 'I play the cello on Friday']) await test.say('Ada', text)
+  for (const text of ['hi, I am Ada', 'the cello is my secret', 'I play the cello on Friday'])
+    await test.say('Ada', text)
   await test.say('Ada', '!followup_settings on')
   await test.pass('50h')
   expect(await test.followUps()).toHaveLength(1)
@@ -98,20 +105,20 @@ async function aLife(test: TestApp): Promise<void> {
   await test.say('Ada', '!my_data')
   await app.exportData('web:ada')
   // What the scheduler keeps of a job that failed, was tried again, and is long gone.
-  const { jobId = '' } = (await app.scheduler?.scheduleJob('custom', {
-    payload: { userId: 'web:ada', note: 'cello' },
-    subjects: ['user:web:ada'],
-    uniqueKey: 'automatic:web:ada',
-    uniqueFor: '30d',
-  })) ?? {}
+  const { jobId = '' } =
+    (await app.scheduler?.scheduleJob('custom', {
+      payload: { userId: 'web:ada', note: 'cello' },
+      subjects: ['user:web:ada'],
+      uniqueKey: 'automatic:web:ada',
+      uniqueFor: '30d',
+    })) ?? {}
   app.scheduler?.registerHandler('custom', () => {
     throw new Error('attempts that failed')
   })
   await app.scheduler?.runDueJobs()
   expect((await app.scheduler?.getJob(jobId))?.status).toBe('pending')
-  await app.scheduler?.admin.cancelSubject('web:ada-not-her', { actor: 'web:ada' })
+  await app.scheduler?.admin.cancelSubject('web:somebody-else', { actor: 'web:ada' })
   await app.scheduler?.admin.postponeSubject('web:ada', { by: '1h' }, { actor: 'bo the admin' })
-  await database.query(
-    `insert into follow_up_controls (name, reason, set_by) values ('pause', 'holiday', 'web:ada')`,
-  )
+  await recordAct(database, { actor: 'web:ada', act: 'pause', now: null })
+  await database.query(`insert into follow_up_controls (name, reason, set_by) values ('pause', 'holiday', 'web:ada')`)
 }

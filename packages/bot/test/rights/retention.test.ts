@@ -29,7 +29,8 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('the daily cleanup on %s', engi
     expect(job?.status).toBe('completed')
     return job?.result
   }
-  const count = async (table: string) => (await test.rows<{ n: number }>(`select count(*)::int as n from ${table}`))[0]?.n
+  const count = async (table: string) =>
+    (await test.rows<{ n: number }>(`select count(*)::int as n from ${table}`))[0]?.n
   const talk = async (who: string) => {
     for (const text of ['hello there', 'I play the cello', 'my recital is on Friday']) await test.say(who, text)
   }
@@ -96,7 +97,11 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('the daily cleanup on %s', engi
     test.clock.advance('10d')
     expect(await cleanUp({ type: 'old_conversations', days_to_keep: 30 })).toMatchObject({ conversations: 0 })
     expect(await cleanUp({ cleanup_type: 'old_conversations', days_to_keep: 7 })).toMatchObject({ conversations: 6 })
-    const refused = [{ type: 'everything' }, { type: 'old_conversations', days_to_keep: 0 }, { type: 'failed_jobs', days_to_keep: 3 }]
+    const refused = [
+      { type: 'everything' },
+      { type: 'old_conversations', days_to_keep: 0 },
+      { type: 'failed_jobs', days_to_keep: 3 },
+    ]
     for (const payload of refused)
       await expect(test.app.scheduler?.scheduleJob(JobType.DATA_CLEANUP, { payload })).rejects.toMatchObject({
         code: 'BELFRY_INVALID_PAYLOAD',

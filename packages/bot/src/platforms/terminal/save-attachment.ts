@@ -19,7 +19,8 @@ export async function saveAttachment(folder: string, { name, content }: Attachme
       return `Saved as ${path}, readable by you alone.`
     } catch (error) {
       if (!(error instanceof Error && 'code' in error)) throw error
-      if (error.code !== 'EEXIST') return `It could not be saved as ${path} (${String(error.code)}). Start me in a folder of yours.`
+      if (error.code !== 'EEXIST')
+        return `It could not be saved as ${path} (${String(error.code)}). Start me in a folder of yours.`
     }
   }
   return `It could not be saved: ${folder} holds too many files named ${plain}. Move some away.`
