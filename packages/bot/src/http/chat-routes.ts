@@ -5,8 +5,9 @@ import { bodyLimit } from 'hono/body-limit'
 import { streamSSE, type SSEStreamingApi } from 'hono/streaming'
 import { z } from 'zod'
 import type { Turn } from '../messaging/message.ts'
+import { handOutData } from './my-data.ts'
 import { RateLimit } from './rate-limit.ts'
-import { fault, isFromOperator, knownPersonOf, personOf, refuseForeignLinks, refuseForeignPages } from './security.ts'
+import { fault, isFromOperator, personOf, refuseForeignLinks, refuseForeignPages } from './security.ts'
 import type { WebChat } from './web-chat.ts'
 
 export interface ChatRouteParts {
@@ -90,17 +91,7 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
     }
   })
 
-  routes.get('/my-data', async context => {
-    if (context.req.method === 'HEAD') return context.body(null, 200)
-    const userId = knownPersonOf(context)
-    if (userId === undefined)
-      return context.json(fault('UNKNOWN_PERSON', 'Nothing is stored about you here: you have not talked to me.'), 404)
-    if (limit.take(userId) > 0) return context.json(fault('TOO_FAST', 'Give it a few seconds.'), 429)
-    const { name, content } = await webChat.exportData(userId)
-    context.header('Content-Disposition', `attachment; filename="${name}"`)
-    context.header('Cache-Control', 'no-store')
-    return context.body(content, 200, { 'Content-Type': 'application/json; charset=utf-8' })
-  })
+  routes.get('/my-data', handOutData({ webChat, limit }))
   return routes
 }
 

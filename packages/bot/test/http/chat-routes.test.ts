@@ -376,35 +376,3 @@ describe('the server', () => {
     expect((await get('/healthz')).status).toBe(200)
   })
 })
-
-describe("a person's own data", () => {
-  it('is a file for whoever holds their cookie, and kept by nobody on the way', async () => {
-    const response = await get('/api/chat/my-data', { cookie: ADA })
-    expect(response.status).toBe(200)
-    expect(response.headers.get('content-disposition')).toBe('attachment; filename="my-data-2027-01-01.json"')
-    expect(response.headers.get('cache-control')).toBe('no-store')
-    expect(await response.json()).toEqual({ user_id: await idOf(ADA) })
-    const other = (await (await get('/api/chat/my-data', { cookie: BO })).json()) as { user_id: string }
-    expect(other).toEqual({ user_id: await idOf(BO) })
-    expect(await idOf(ADA)).not.toBe(await idOf(BO))
-  })
-
-  it('cannot be asked for by an id, by a visitor without a cookie, or through a link elsewhere', async () => {
-    const ada = await idOf(ADA)
-    const asBo = await get(`/api/chat/my-data?userId=${ada}&user_id=${ada}`, { cookie: BO })
-    expect(await asBo.json()).toEqual({ user_id: await idOf(BO) })
-    const nobody = await get('/api/chat/my-data')
-    expect(await codeOf(nobody)).toBe('404 UNKNOWN_PERSON')
-    expect(nobody.headers.get('set-cookie')).toBeNull()
-    expect(await rawGet('/api/chat/my-data', { cookie: ADA, 'sec-fetch-site': 'cross-site' })).toBe(403)
-  })
-})
-
-describe('an answer that is kept nowhere', () => {
-  it('comes with the request itself', async () => {
-    webChat.aside = 'Done.'
-    expect(await (await say('!forget_me confirm')).json()).toEqual({ accepted: true, aside: 'Done.' })
-    webChat.aside = undefined
-    expect(await (await say('hello')).json()).toEqual({ accepted: true })
-  })
-})
