@@ -22,6 +22,7 @@ import { registerFollowUpHandler } from './jobs/follow-up-message.ts'
 import { createOpenAiCompatibleClient } from './llm/openai-compatible.ts'
 import type { LlmClient } from './llm/llm-client.ts'
 import { TurnFeed } from './memory/turn-feed.ts'
+import type { ErasureParts } from './operations/erase-person.ts'
 import { exportData, fileOf } from './operations/export-data.ts'
 import { retentionOf, type RetentionPolicy } from './operations/retention.ts'
 import { SuppressedPeople } from './users/suppressed-people-store.ts'
@@ -65,38 +66,49 @@ function schedulesOf(retention: RetentionPolicy | undefined): ScheduleDefinition
   return [{ scheduleId: DAILY_CLEANUP, job: dataCleanupJob, payload: { type: 'all' }, ...daily }]
 }
 
+function createScheduler(parts: AppParts, retention: RetentionPolicy | undefined): Scheduler {
+  const { config, database, clock, logger } = parts
+  return new Scheduler({
+    database,
+    schema: 'public',
+    clock,
+    logger,
+    gracePeriod: GRACE_PERIOD,
+    pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
+    schedules: schedulesOf(retention),
+    ...(retention && { retention: { failed: retention.failedJobDays * 86_400_000 } }),
+  })
+}
+
+function rightsCommands(config: Config, parts: ErasureParts): Command[] {
+  const { botName, commandPrefix: prefix, llm, privacy } = config
+  const modelHost = llm && new URL(llm.baseUrl).host
+  return [
+    myDataCommand(parts),
+    forgetMeCommand({ ...parts, prefix }),
+    privacyCommand({ botName, prefix, modelHost, privacyUrl: privacy.url, retention: retentionOf(config) }),
+  ]
+}
+
 /** Wires everything together; the one place that knows every part. Nothing happens until `prepare` and `start`. */
-export function createApp({ config, database, clock, logger }: AppParts): App {
+export function createApp(parts: AppParts): App {
+  const { config, database, clock, logger } = parts
   const policy = policyOf(config.followUps)
   const retention = retentionOf(config)
   const suppressedPeople = new SuppressedPeople(config.privacy.keys)
   const llm = config.llm && createOpenAiCompatibleClient({ ...config.llm, clock })
-  const scheduler = config.scheduler.enabled
-    ? new Scheduler({
-        database,
-        schema: 'public',
-        clock,
-        logger,
-        gracePeriod: GRACE_PERIOD,
-        pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
-        schedules: schedulesOf(retention),
-        ...(retention && { retention: { failed: retention.failedJobDays * 86_400_000 } }),
-      })
-    : undefined
+  const scheduler = config.scheduler.enabled ? createScheduler(parts, retention) : undefined
   const planner = scheduler && { database, scheduler, policy, clock, suppressedPeople }
   const composer = new FollowUpComposer({ database, botName: config.botName, llm, logger })
   if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger, suppressedPeople })
   if (scheduler && retention) registerCleanupHandler(scheduler, { database, clock, scheduler, policy: retention })
   const { commandPrefix: prefix, botName } = config
   const rights = { database, clock, suppressedPeople }
-  const modelHost = config.llm && new URL(config.llm.baseUrl).host
   const commands: Command[] = [
     scheduleFollowUpCommand({ database, clock, planner }),
     jobStatusCommand({ database, clock, scheduler }),
     followUpSettingsCommand({ ...rights, scheduler, policy, prefix }),
-    myDataCommand(rights),
-    forgetMeCommand({ ...rights, scheduler, prefix }),
-    privacyCommand({ botName, prefix, modelHost, privacyUrl: config.privacy.url, retention }),
+    ...rightsCommands(config, { ...rights, scheduler }),
   ]
   const all = [...commands, helpCommand({ prefix, botName, commands })]
   const feed = new TurnFeed({ database, clock, logger })
