@@ -10,6 +10,7 @@ import { jobStatusCommand } from './commands/job-status.ts'
 import { scheduleFollowUpCommand } from './commands/schedule-followup.ts'
 import type { Config } from './config.ts'
 import { botMigrations } from './database/migrations.ts'
+import { act, type ActionRequest } from './followups/actions.ts'
 import { FollowUpComposer } from './followups/compose-follow-up.ts'
 import { scheduleFollowUpMessage, type FollowUpRequest, type PlannedFollowUp } from './followups/plan-follow-up.ts'
 import { policyOf } from './followups/policy.ts'
@@ -35,6 +36,8 @@ export interface App {
   readonly llm: LlmClient | undefined
   /** The guide's call: plans a follow-up to somebody. */
   scheduleFollowUpMessage(request: FollowUpRequest): Promise<PlannedFollowUp>
+  /** What a person does with a follow-up by a button of their platform; answers what they are told. */
+  act(request: ActionRequest): Promise<string>
   /** Brings the database up to date; nothing runs yet. */
   prepare(): Promise<void>
   /** Runs background jobs. */
@@ -64,10 +67,11 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
   const composer = new FollowUpComposer({ database, botName: config.botName, llm, logger })
   if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger })
   const { commandPrefix: prefix, botName } = config
+  const actions = { database, scheduler, clock, prefix, modelLabel: llm?.label }
   const commands: Command[] = [
     scheduleFollowUpCommand({ database, clock, planner }),
     jobStatusCommand({ database, clock, scheduler }),
-    followUpSettingsCommand({ database, clock, scheduler, policy, prefix }),
+    followUpSettingsCommand({ ...actions, policy }),
   ]
   const all = [...commands, helpCommand({ prefix, botName, commands })]
   const feed = new TurnFeed({ database, clock, logger })
@@ -79,6 +83,7 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
     replies: new ReplyComposer({ botName, llm, logger }),
     planner,
     replyWindowMs: policy.replyWindowMs,
+    actions,
   })
   return {
     chat,
@@ -90,6 +95,7 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
       if (!planner) throw new Error('follow-ups need the job scheduler; JOB_SCHEDULER_ENABLED is false')
       return scheduleFollowUpMessage(planner, request)
     },
+    act: request => act(actions, request),
     prepare: async () => {
       // The scheduler's tables exist even when it is off here: commands read them, other processes run them.
       await (scheduler ?? new Scheduler({ database, schema: 'public', clock })).migrate()

@@ -49,9 +49,12 @@ function webChatOf(app: App, config: Config): WebChat {
     turnsAfter: (userId, afterTurnId) =>
       turnsAfter(app.database, { conversationId: userId, afterTurnId, limit: TURNS_AT_ONCE }),
     subscribe: (userId, onChange) => app.feed.subscribe(userId, onChange),
-    say: async ({ userId, displayName, text, messageId, fromOperator }) => {
-      const isAdmin = fromOperator || config.adminUserIds.includes(userId)
-      await app.chat.handle({ messageId, platform: 'web', conversationId: userId, userId, displayName, text, isAdmin })
+    say: async ({ fromOperator, ...message }) => {
+      const isAdmin = fromOperator || config.adminUserIds.includes(message.userId)
+      await app.chat.handle({ ...message, platform: 'web', conversationId: message.userId, isAdmin })
+    },
+    press: async pressed => {
+      await app.chat.press({ ...pressed, conversationId: pressed.userId })
     },
   }
 }

@@ -13,6 +13,21 @@ export function parseQuietHours(text: string): QuietHours {
   return start === end ? 'off' : { start, end }
 }
 
+/** A person's stored quiet hours; undefined for a text that is none, so that nobody takes it for "no quiet hours". */
+export function readQuietHours(text: string): QuietHours | undefined {
+  return text === 'off' || /^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/.test(text)
+    ? parseQuietHours(text)
+    : undefined
+}
+
+/** `22:00-08:00` or `off`, as it is typed. */
+export function sayQuietHours(quiet: QuietHours): string {
+  if (quiet === 'off') return quiet
+  const say = (minutes: number) =>
+    [Math.floor(minutes / 60), minutes % 60].map(part => String(part).padStart(2, '0')).join(':')
+  return `${say(quiet.start)}-${say(quiet.end)}`
+}
+
 /**
  * Reads a zone's wall clock, by the zone's rules of the day asked for: minutes since midnight. Making one costs about
  * 0.1 ms, so whoever asks for many instants keeps it.
@@ -32,7 +47,8 @@ export function awakeMs(quiet: QuietHours): number {
   return (DAY_MINUTES - quietMinutes) * MINUTE_MS
 }
 
-function isQuietMinute(minute: number, quiet: { start: number; end: number }): boolean {
+/** Whether a minute of the day is quiet. */
+export function isQuietMinute(minute: number, quiet: { start: number; end: number }): boolean {
   const { start, end } = quiet
   return start < end ? minute >= start && minute < end : minute >= start || minute < end
 }

@@ -1,6 +1,6 @@
 import type { HttpBindings } from '@hono/node-server'
 import { sleep, type Clock, type Logger } from 'belfry'
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { streamSSE, type SSEStreamingApi } from 'hono/streaming'
 import { z } from 'zod'
@@ -18,15 +18,21 @@ export interface ChatRouteParts {
 }
 
 const LARGEST_BODY = 16_384
+const messageId = z.string().regex(/^[\w-]{8,64}$/)
 const messageShape = z.object({
   text: z.string().trim().min(1).max(4_000),
-  messageId: z.string().regex(/^[\w-]{8,64}$/),
+  messageId,
   displayName: z.string().trim().max(64).optional(),
+})
+const pressShape = z.object({
+  followUpId: z.int().positive(),
+  action: z.enum(['stop', 'later', 'why']),
+  messageId,
 })
 /** Proxies and browsers drop a stream that says nothing for longer. */
 const HEARTBEAT_MS = 15_000
 
-/** `/api/chat`: read turns, hear of new ones, say something. */
+/** `/api/chat`: read turns, hear of new ones, say something, press a button under a follow-up. */
 export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts): Hono<{ Bindings: HttpBindings }> {
   const routes = new Hono<{ Bindings: HttpBindings }>()
   const limit = new RateLimit(clock)
@@ -52,11 +58,12 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
     )
   })
 
-  const tooLarge = bodyLimit({
-    maxSize: LARGEST_BODY,
-    onError: context => context.json(fault('TOO_LARGE', `Expected at most ${LARGEST_BODY} bytes.`), 413),
-  })
-  routes.post('/messages', refuseForeignPages, tooLarge, async context => {
+  /** What the page hands in: not too often, of the right shape; the answer to it arrives as a turn. */
+  async function take<Shape extends z.ZodType>(
+    context: Context<{ Bindings: HttpBindings }>,
+    shape: Shape,
+    hand: (taken: z.infer<Shape>, userId: string) => Promise<void>,
+  ) {
     const userId = personOf(context)
     const waitMs = limit.take(userId)
     if (waitMs > 0) {
@@ -64,25 +71,39 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
       return context.json(fault('TOO_FAST', 'That was a lot at once. Give it a few seconds.'), 429)
     }
     const body: unknown = await context.req.json().catch(() => undefined)
-    const message = messageShape.safeParse(body)
-    if (!message.success) {
-      const [issue] = message.error.issues
-      return context.json(
-        fault('BAD_MESSAGE', `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'not understood'}`),
-        400,
-      )
+    const taken = shape.safeParse(body)
+    if (!taken.success) {
+      const [issue] = taken.error.issues
+      const what = `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'not understood'}`
+      return context.json(fault('BAD_MESSAGE', what), 400)
     }
-    const { text, messageId, displayName } = message.data
-    const fromOperator = isFromOperator(context, context.env.incoming.socket.remoteAddress)
     try {
-      await webChat.say({ userId, text, messageId, displayName: displayName || 'friend', fromOperator })
+      await hand(taken.data, userId)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       logger.error({ event: 'web_message_failed', reason }, 'a message of the web chat could not be answered')
       return context.json(fault('FAILED', 'Something went wrong on my side. Try again in a moment.'), 503)
     }
     return context.json({ accepted: true }, 202)
+  }
+
+  const tooLarge = bodyLimit({
+    maxSize: LARGEST_BODY,
+    onError: context => context.json(fault('TOO_LARGE', `Expected at most ${LARGEST_BODY} bytes.`), 413),
   })
+  routes.post('/messages', refuseForeignPages, tooLarge, context =>
+    take(context, messageShape, ({ displayName, ...message }, userId) => {
+      const fromOperator = isFromOperator(context, context.env.incoming.socket.remoteAddress)
+      const locale = localeOf(context.req.header('accept-language'))
+      return webChat.say({
+        ...{ ...message, userId, displayName: displayName || 'friend', fromOperator },
+        ...(locale && { locale }),
+      })
+    }),
+  )
+  routes.post('/actions', refuseForeignPages, tooLarge, context =>
+    take(context, pressShape, (press, userId) => webChat.press({ ...press, userId })),
+  )
   return routes
 }
 
@@ -92,7 +113,13 @@ function turnIdOf(text: string | undefined): number {
 
 /** A turn as the page gets it. */
 function shown(turn: Turn): Record<string, unknown> {
-  return { id: turn.turnId, author: turn.author, kind: turn.kind, text: turn.text, sentAt: turn.sentAt.toISOString() }
+  const { turnId: id, author, kind, text, sentAt, followUpId } = turn
+  return { id, author, kind, text, sentAt: sentAt.toISOString(), ...(followUpId !== undefined && { followUpId }) }
+}
+
+/** The first language of `Accept-Language`, if it is one. */
+function localeOf(header: string | undefined): string | undefined {
+  return /^\s*([a-z]{2,3}(?:-[a-z0-9]{2,8})*)\s*(?:[,;]|$)/i.exec(header ?? '')?.[1]
 }
 
 /** Sends what is there, then whatever comes, until the page or the server goes. */

@@ -1,4 +1,5 @@
 import type { Turn } from '../messaging/message.ts'
+import type { FollowUpAction } from '../messaging/platform.ts'
 
 /** What the web chat needs of the bot. */
 export interface WebChat {
@@ -9,16 +10,28 @@ export interface WebChat {
   subscribe(userId: string, onChange: () => void): () => void
   /** Hands in what the person said; resolves when it is answered. The answer arrives as a turn. */
   say(said: WebMessage): Promise<void>
+  /** A button under a follow-up; resolves when it is done and answered. The answer arrives as a turn. */
+  press(pressed: WebPress): Promise<void>
 }
 
 export interface WebMessage {
   readonly userId: string
   readonly displayName: string
+  /** The language the browser asks for. */
+  readonly locale?: string
   readonly text: string
   /** Made by the page: a message sent again after a lost answer is recorded once. */
   readonly messageId: string
   /** Whether it came from this very machine, straight and not through a proxy. */
   readonly fromOperator: boolean
+}
+
+export interface WebPress {
+  readonly userId: string
+  readonly followUpId: number
+  readonly action: FollowUpAction
+  /** Made by the page, like a message's: a press sent again counts once. */
+  readonly messageId: string
 }
 
 /** What `/healthz` and `/readyz` answer from. */

@@ -28,6 +28,8 @@ export interface TerminalChatOptions {
 }
 
 const TURNS_AT_ONCE = 100
+/** What stands below a follow-up: words that may be typed. */
+const ACTIONS_LINE = '(stop · later · why)'
 /** Between two looks at a follow-up that is due and being written. */
 const LOOK_AGAIN_MS = 200
 
@@ -102,7 +104,9 @@ class TurnPrinter {
   }
 
   #print(turn: Turn): void {
-    for (const line of turn.text.split('\n')) this.#options.output.write(`${this.#options.botName}: ${line}\n`)
+    const lines = turn.text.split('\n')
+    if (turn.kind === 'follow_up') lines.push(ACTIONS_LINE)
+    for (const line of lines) this.#options.output.write(`${this.#options.botName}: ${line}\n`)
   }
 }
 
