@@ -37,8 +37,8 @@ function nearestZones(name: string, known: readonly string[]): string[] {
     const full = zone.toLowerCase()
     const city = full.split('/').at(-1) ?? full
     // Who typed the beginning of a city most likely meant that city.
-    const begun = typed.length >= 3 && city.startsWith(typed) ? -1 : 0
-    return begun + Math.min(distance(typed, full), distance(typed.split('/').at(-1) ?? typed, city))
+    if (typed.length >= 3 && city.startsWith(typed)) return 0
+    return Math.min(distance(typed, full), distance(typed.split('/').at(-1) ?? typed, city))
   }
   return known
     .map(zone => ({ zone, far: how(zone) }))
@@ -97,7 +97,7 @@ export function readSpan(typed: string, { least, most }: { least: number; most: 
     .toLowerCase()
     .replace(/^(?:every|each|once (?:a|every|per)|for)\s+/, '')
     .replace(/^(?:an?|one)\s+/, '1 ')
-  const ms = NAMED[text] ?? spanOf(/^(?:hour|day|week)$/.test(text) ? `1 ${text}` : text)
+  const ms = (Object.hasOwn(NAMED, text) ? NAMED[text] : undefined) ?? spanOf(/^(?:hour|day|week|month)$/.test(text) ? `1 ${text}` : text)
   if (ms === undefined) {
     const number = /^(\d{1,3})(?:\.\d+)?\b/.exec(text)?.[1]
     return { near: number && Number(number) > 0 ? [`${number}d`, `${number}h`] : ['3d', 'weekly'] }

@@ -55,14 +55,15 @@ export function isQuietMinute(minute: number, quiet: { start: number; end: numbe
 
 /**
  * When the quiet hours that hold at an instant end; undefined when it is not quiet. Walks real minutes, so that a change
- * of the clocks inside the window needs no case of its own: a day has at most 25 hours of them.
+ * of the clocks inside the window needs no case of its own. Waking minutes may fall into the hour that a spring day
+ * skips (midnight, in Cairo): then the quiet hours of two days are one.
  */
 export function quietUntil(instant: Date, quiet: QuietHours, timeZone: string): Date | undefined {
   if (quiet === 'off') return undefined
   const minuteOfDay = wallClock(timeZone)
   if (!isQuietMinute(minuteOfDay(instant), quiet)) return undefined
   const fullMinute = Math.floor(instant.getTime() / MINUTE_MS) * MINUTE_MS
-  for (let minutes = 1; minutes <= DAY_MINUTES + 120; minutes += 1) {
+  for (let minutes = 1; minutes <= 2 * DAY_MINUTES + 120; minutes += 1) {
     const later = new Date(fullMinute + minutes * MINUTE_MS)
     if (!isQuietMinute(minuteOfDay(later), quiet)) return later
   }
