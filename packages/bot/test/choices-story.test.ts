@@ -251,7 +251,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what a person chooses, on %s',
     const hours = (await ada())?.activityHours
     expect(hours).toMatchObject({ messages: 3, days: 2 })
     // 28 days are 28/30 of a half-life.
-    expect(hours?.weights[at]).toBeCloseTo(1 + 2 * 2 ** (28 / 30), 3)
+    expect(hours?.weights[at]).toBeCloseTo(1 + 2 * 2 ** (28 / 30), 2)
     expect(hours?.weights.filter(weight => weight > 0)).toHaveLength(1)
     expect((await test.say('Ada', '!followup_settings hours')).text).toMatch(
       /Counted over 3 messages on 2 days.*\nYour busiest hours, UTC: 12:00 \(100 %\)\./,

@@ -22,7 +22,7 @@ interface SentRow {
 
 /** What may have reached the person counts: they have the message, whether or not we know. */
 const REACHED = `state not in ('prepared', 'withheld')`
-const AT = 'coalesce(sent_at, prepared_at)'
+const AT = 'coalesce(history.sent_at, history.prepared_at)'
 
 /** A person's own follow-ups that went out, newest first; with an id, that one if it is theirs. */
 export async function sentFollowUps(
