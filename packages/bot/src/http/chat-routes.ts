@@ -1,11 +1,11 @@
 import type { HttpBindings } from '@hono/node-server'
 import { sleep, type Clock, type Logger } from 'belfry'
-import { Hono, type Context } from 'hono'
+import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { streamSSE, type SSEStreamingApi } from 'hono/streaming'
 import { z } from 'zod'
 import type { Turn } from '../messaging/message.ts'
-import { RateLimit } from './rate-limit.ts'
+import { Intake } from './intake.ts'
 import { fault, isFromOperator, personOf, refuseForeignLinks, refuseForeignPages } from './security.ts'
 import type { WebChat } from './web-chat.ts'
 
@@ -35,7 +35,7 @@ const HEARTBEAT_MS = 15_000
 /** `/api/chat`: read turns, hear of new ones, say something, press a button under a follow-up. */
 export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts): Hono<{ Bindings: HttpBindings }> {
   const routes = new Hono<{ Bindings: HttpBindings }>()
-  const limit = new RateLimit(clock)
+  const intake = new Intake({ clock, logger })
   routes.use(refuseForeignLinks)
 
   routes.get('/turns', async context => {
@@ -58,41 +58,12 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
     )
   })
 
-  /** What the page hands in: not too often, of the right shape; the answer to it arrives as a turn. */
-  async function take<Shape extends z.ZodType>(
-    context: Context<{ Bindings: HttpBindings }>,
-    shape: Shape,
-    hand: (taken: z.infer<Shape>, userId: string) => Promise<void>,
-  ) {
-    const userId = personOf(context)
-    const waitMs = limit.take(userId)
-    if (waitMs > 0) {
-      context.header('Retry-After', String(Math.ceil(waitMs / 1_000)))
-      return context.json(fault('TOO_FAST', 'That was a lot at once. Give it a few seconds.'), 429)
-    }
-    const body: unknown = await context.req.json().catch(() => undefined)
-    const taken = shape.safeParse(body)
-    if (!taken.success) {
-      const [issue] = taken.error.issues
-      const what = `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'not understood'}`
-      return context.json(fault('BAD_MESSAGE', what), 400)
-    }
-    try {
-      await hand(taken.data, userId)
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      logger.error({ event: 'web_message_failed', reason }, 'a message of the web chat could not be answered')
-      return context.json(fault('FAILED', 'Something went wrong on my side. Try again in a moment.'), 503)
-    }
-    return context.json({ accepted: true }, 202)
-  }
-
   const tooLarge = bodyLimit({
     maxSize: LARGEST_BODY,
     onError: context => context.json(fault('TOO_LARGE', `Expected at most ${LARGEST_BODY} bytes.`), 413),
   })
   routes.post('/messages', refuseForeignPages, tooLarge, context =>
-    take(context, messageShape, ({ displayName, ...message }, userId) => {
+    intake.take(context, messageShape, ({ displayName, ...message }, userId) => {
       const fromOperator = isFromOperator(context, context.env.incoming.socket.remoteAddress)
       const locale = localeOf(context.req.header('accept-language'))
       return webChat.say({
@@ -102,7 +73,7 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
     }),
   )
   routes.post('/actions', refuseForeignPages, tooLarge, context =>
-    take(context, pressShape, (press, userId) => webChat.press({ ...press, userId })),
+    intake.take(context, pressShape, (press, userId) => webChat.press({ ...press, userId })),
   )
   return routes
 }
