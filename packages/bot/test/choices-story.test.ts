@@ -60,7 +60,12 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what a person chooses, on %s',
     const [question] = await asked()
     expect((await botTurns('Ada')).at(-1)).toBe(question)
     // What, how often at most, based on what, how to stop.
-    for (const part of ['one message after about 2 days', 'at most 2 a week', 'what we last talked about', 'say "stop"'])
+    for (const part of [
+      'one message after about 2 days',
+      'at most 2 a week',
+      'what we last talked about',
+      'say "stop"',
+    ])
       expect(question).toContain(part)
     const activeAt = (await ada())?.lastActiveAt
     expect((await test.say('Ada', 'Yes, please!', { messageId: 'the-yes' })).text).toContain('Thank you')
@@ -169,7 +174,9 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what a person chooses, on %s',
     expect(told).toMatch(new RegExp(`Consent: you said yes .*by command \\(wording ${CONSENT_TEXT_VERSION}, en\\)`))
     expect(told).toContain('Language model: none was asked')
     expect(told).toContain('To end it: say "stop"')
-    expect((await test.say('Ada', '!followup_settings why')).text).toBe(told.replace(/\d+ (minutes|seconds) ago/g, '$&'))
+    expect((await test.say('Ada', '!followup_settings why')).text).toBe(
+      told.replace(/\d+ (minutes|seconds) ago/g, '$&'),
+    )
     expect((await test.say('Bo', '!followup_settings why')).text).toBe('I have not written to you by myself yet.')
   })
 
@@ -184,7 +191,10 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what a person chooses, on %s',
       expect((await press('Bo', action, 987_654_321)).reply?.text).toBe(refused.reply?.text)
     }
     expect(await events()).toEqual([])
-    expect(await findProfile(test.database, 'web:bo')).toMatchObject({ followUpsEnabled: true, snoozedUntil: undefined })
+    expect(await findProfile(test.database, 'web:bo')).toMatchObject({
+      followUpsEnabled: true,
+      snoozedUntil: undefined,
+    })
     await test.pass('90d')
     await test.database.query("update conversation_turns set text = text where kind = 'follow_up'")
     expect((await press('Ada', 'why', id)).reply?.text).toContain('Rule: I write once')
@@ -324,10 +334,13 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what a person chooses, on %s',
     await begin({ FOLLOW_UP_MAX_AGE_DAYS: '365' })
     await talk()
     await test.pass('50h')
-    for (const hours of [200, 600, 900]) await test.say('Olga', `!schedule_followup @Ada ${Math.min(hours, 720)}`, { admin: true })
+    for (const hours of [200, 600, 900])
+      await test.say('Olga', `!schedule_followup @Ada ${Math.min(hours, 720)}`, { admin: true })
     await test.pass('90d')
     expect(await test.followUps()).toHaveLength(2)
-    expect((await test.say('Ada', '!followup_settings')).text).toContain('Unanswered: 2 of 2; I keep silent until you write')
+    expect((await test.say('Ada', '!followup_settings')).text).toContain(
+      'Unanswered: 2 of 2; I keep silent until you write',
+    )
     await talk()
     await test.pass('50h')
     expect(await test.followUps()).toHaveLength(3)
@@ -351,7 +364,8 @@ describe('settings of one’s own', () => {
     expect(await ask('frequency 2h')).toBe("I write to you at most once in 1 day (the operator's least).")
     expect(await ask('snooze 5d')).toMatch(/^I will not write by myself until in 5 days \(2027-03-06/)
     const status = await ask('status')
-    for (const part of ['America/New_York (yours)', 'Quiet hours: 23:00-07:00.', 'Snoozed: until in ']) expect(status).toContain(part)
+    for (const part of ['America/New_York (yours)', 'Quiet hours: 23:00-07:00.', 'Snoozed: until in '])
+      expect(status).toContain(part)
     expect(await ask('on')).toMatch(/What was cancelled before stays cancelled\. You asked for a pause until/)
     expect(await ask('snooze off')).toBe('The pause is over.')
     expect(await ask('quiet off')).toContain('no quiet hours')
@@ -360,15 +374,21 @@ describe('settings of one’s own', () => {
     expect(await ask('timezone default')).toContain('forgotten')
     expect(await ask('frequency default')).toContain('default again')
     const history = await ask('history')
-    expect(history).toMatch(/newest first:\n- .*yes \(command, wording 2\)\n- .*not now, until .*\(command, wording 2\)\nFollow-ups you were sent: none\./)
-    expect(await ask('history', 'Bo')).toBe('What you said about follow-ups: nothing yet.\nFollow-ups you were sent: none.')
+    expect(history).toMatch(
+      /newest first:\n- .*yes \(command, wording 2\)\n- .*not now, until .*\(command, wording 2\)\nFollow-ups you were sent: none\./,
+    )
+    expect(await ask('history', 'Bo')).toBe(
+      'What you said about follow-ups: nothing yet.\nFollow-ups you were sent: none.',
+    )
   })
 
   it('are unchanged by what is not understood, and the nearest that would do is named', async () => {
     test = await createTestApp('PGlite')
     await test.say('Ada', 'I play the cello')
     const before = await findProfile(test.database, 'web:ada')
-    expect(await ask('timezone berlni')).toMatch(/Expected a time zone such as `Europe\/Berlin`.*got `berlni`\. The nearest: `Europe\/Berlin`/)
+    expect(await ask('timezone berlni')).toMatch(
+      /Expected a time zone such as `Europe\/Berlin`.*got `berlni`\. The nearest: `Europe\/Berlin`/,
+    )
     expect(await ask('timezone')).toMatch(/got nothing/)
     expect(await ask('quiet 25:00-08:00')).toMatch(/got `25:00-08:00`\. The nearest: `23:00-08:00`/)
     expect(await ask('frequency often')).toMatch(/Expected a span from `1h` to `365d`.*The nearest: `3d`, `weekly`/)

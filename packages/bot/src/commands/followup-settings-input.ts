@@ -48,11 +48,7 @@ function nearestZones(name: string, known: readonly string[]): string[] {
 }
 
 function plain(typed: string): string {
-  return typed
-    .normalize('NFD')
-    .replace(/\p{M}/gu, '')
-    .replace(/[`"]/g, '')
-    .trim()
+  return typed.normalize('NFD').replace(/\p{M}/gu, '').replace(/[`"]/g, '').trim()
 }
 
 const TIME = String.raw`(\d{1,2})(?:[:.h](\d{1,2}))?\s*(am|pm)?`
@@ -76,7 +72,8 @@ function readTime(hourText = '', minuteText = '0', half = ''): { text: string; e
   const limit = isHalved ? 12 : 24
   const afternoon = half.toLowerCase() === 'pm' ? 12 : 0
   const hour = isHalved ? (Math.min(typedHour, 12) % 12) + afternoon : Math.min(typedHour, 24) % 24
-  const exact = typedHour <= limit && (!isHalved || typedHour > 0) && typedMinute <= 59 && !(typedHour === 24 && typedMinute > 0)
+  const exact =
+    typedHour <= limit && (!isHalved || typedHour > 0) && typedMinute <= 59 && !(typedHour === 24 && typedMinute > 0)
   const pad = (number: number) => String(number).padStart(2, '0')
   return { text: `${pad(typedHour > limit && !isHalved ? 23 : hour)}:${pad(Math.min(typedMinute, 59))}`, exact }
 }
@@ -97,7 +94,9 @@ export function readSpan(typed: string, { least, most }: { least: number; most: 
     .toLowerCase()
     .replace(/^(?:every|each|once (?:a|every|per)|for)\s+/, '')
     .replace(/^(?:an?|one)\s+/, '1 ')
-  const ms = (Object.hasOwn(NAMED, text) ? NAMED[text] : undefined) ?? spanOf(/^(?:hour|day|week|month)$/.test(text) ? `1 ${text}` : text)
+  const ms =
+    (Object.hasOwn(NAMED, text) ? NAMED[text] : undefined) ??
+    spanOf(/^(?:hour|day|week|month)$/.test(text) ? `1 ${text}` : text)
   if (ms === undefined) {
     const number = /^(\d{1,3})(?:\.\d+)?\b/.exec(text)?.[1]
     return { near: number && Number(number) > 0 ? [`${number}d`, `${number}h`] : ['3d', 'weekly'] }

@@ -7,7 +7,13 @@ import { findProfile } from '../users/profile-store.ts'
 import { changeSettings, forgetActivityHours } from '../users/settings-store.ts'
 import { CommandError, type Command } from './command.ts'
 import { readQuiet, readSpan, readZone, type Understood } from './followup-settings-input.ts'
-import { describeHistory, describeHours, describeSettings, whatTheyAre, type StatusParts } from './followup-settings-status.ts'
+import {
+  describeHistory,
+  describeHours,
+  describeSettings,
+  whatTheyAre,
+  type StatusParts,
+} from './followup-settings-status.ts'
 
 type SettingsParts = ActionParts & StatusParts
 
@@ -18,8 +24,7 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const FREQUENCY_LIMITS = { least: HOUR_MS, most: 365 * DAY_MS }
 const SNOOZE_LIMITS = { least: HOUR_MS, most: 365 * DAY_MS }
-const USAGE =
-  'status|on|off|timezone ZONE|quiet HH:MM-HH:MM|frequency 3d|snooze 5d|history|why|hours [on|off|forget]'
+const USAGE = 'status|on|off|timezone ZONE|quiet HH:MM-HH:MM|frequency 3d|snooze 5d|history|why|hours [on|off|forget]'
 
 const SETTINGS: Readonly<Record<string, Setting>> = {
   status: async (parts, message) => `${await describeSettings(parts, message.userId)}\n${usage(parts)}`,
@@ -97,7 +102,8 @@ async function setQuiet(parts: SettingsParts, { userId }: InboundMessage, typed:
   const quietHours = valueOf(readQuiet(typed), typed, 'times such as `22:00-08:00`, `off` or `default`')
   await changeSettings(parts.database, userId, { quietHours })
   const [start, end] = quietHours.split('-')
-  if (start === end) return `Quiet hours ${quietHours}: the same time twice means none, so I may write at any time of day.`
+  if (start === end)
+    return `Quiet hours ${quietHours}: the same time twice means none, so I may write at any time of day.`
   const zone = (await findProfile(parts.database, userId))?.timeZone ?? parts.policy.timeZone
   return zone
     ? `Your quiet hours are ${quietHours}, ${zone}.`
@@ -144,7 +150,9 @@ async function setHours({ database, prefix }: SettingsParts, { userId }: Inbound
       await forgetActivityHours(database, userId)
       return `Your hours are forgotten; counting begins anew. \`${prefix}followup_settings hours off\` ends it.`
     default:
-      throw new CommandError(`Expected \`hours\`, \`hours on\`, \`hours off\` or \`hours forget\`; got ${quoted(typed)}.`)
+      throw new CommandError(
+        `Expected \`hours\`, \`hours on\`, \`hours off\` or \`hours forget\`; got ${quoted(typed)}.`,
+      )
   }
 }
 

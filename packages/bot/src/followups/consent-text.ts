@@ -63,7 +63,8 @@ const WORDINGS: Readonly<Record<Language, Wording>> = {
       'sobre a nossa última conversa aqui, nas horas em que você costuma escrever; eu contaria essas horas. ' +
       `Você pode parar quando quiser: diga "parar" ou \`${prefix}followup_settings off\`. Responda sim ou não, por favor.`,
     granted: 'Obrigado. Vou escrever de vez em quando. Diga "parar" e nunca mais escrevo.',
-    declined: prefix => `Tudo bem, não vou escrever nem perguntar de novo. \`${prefix}followup_settings on\` muda isso.`,
+    declined: prefix =>
+      `Tudo bem, não vou escrever nem perguntar de novo. \`${prefix}followup_settings on\` muda isso.`,
   },
 }
 

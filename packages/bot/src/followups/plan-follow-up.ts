@@ -51,7 +51,10 @@ export async function planAfterMessage(
   const plannedAt = facts.now
   const dueAt = new Date(plannedAt.getTime() + policy.delayMs)
   // What is paused today may not be when it is due; it is asked again then.
-  const advice = foresee({ ...facts, controls: [] }, { policy, job: { automatic: true, plannedAt, dueAt, seed: uniqueKey } })
+  const advice = foresee(
+    { ...facts, controls: [] },
+    { policy, job: { automatic: true, plannedAt, dueAt, seed: uniqueKey } },
+  )
   if (advice.verdict === 'deny') return undefined
   const planned = await scheduler.scheduleJob(
     followUpJob,

@@ -21,9 +21,9 @@ describe('a time zone', () => {
     ['`Asia/Tokyo`', 'Asia/Tokyo'],
   ])('%j is %s', (typed, zone) => {
     const understood = readZone(typed)
-    expect('value' in understood && new Intl.DateTimeFormat('en', { timeZone: understood.value }).resolvedOptions().timeZone).toBe(
-      new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone,
-    )
+    expect(
+      'value' in understood && new Intl.DateTimeFormat('en', { timeZone: understood.value }).resolvedOptions().timeZone,
+    ).toBe(new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone)
   })
 
   it.each([
@@ -36,13 +36,22 @@ describe('a time zone', () => {
     expect(readZone(typed)).toEqual({ near: expect.arrayContaining([zone]) })
   })
 
-  it.each(['+02:00', 'EST', 'CET', 'GMT+2', 'Etc/GMT+5', 'UTC+1', '', 'x'.repeat(5_000), "'; drop table", '🕰️', '../etc'])(
-    '%j is an offset or nonsense, which says nothing of when the clocks change',
-    typed => {
-      const understood = readZone(typed)
-      expect('near' in understood && understood.near).toHaveLength(3)
-    },
-  )
+  it.each([
+    '+02:00',
+    'EST',
+    'CET',
+    'GMT+2',
+    'Etc/GMT+5',
+    'UTC+1',
+    '',
+    'x'.repeat(5_000),
+    "'; drop table",
+    '🕰️',
+    '../etc',
+  ])('%j is an offset or nonsense, which says nothing of when the clocks change', typed => {
+    const understood = readZone(typed)
+    expect('near' in understood && understood.near).toHaveLength(3)
+  })
 })
 
 describe('quiet hours', () => {
@@ -72,13 +81,21 @@ describe('quiet hours', () => {
   })
 
   it('whatever is typed, what is understood or offered can be read back', () => {
-    const time = fc.tuple(fc.nat(99), fc.nat(99), fc.constantFrom('', 'am', 'pm')).map(([h, m, half]) => `${h}:${m}${half}`)
+    const time = fc
+      .tuple(fc.nat(99), fc.nat(99), fc.constantFrom('', 'am', 'pm'))
+      .map(([h, m, half]) => `${h}:${m}${half}`)
     fc.assert(
-      fc.property(fc.oneof(fc.tuple(time, time).map(([a, b]) => `${a}-${b}`), fc.string()), typed => {
-        const understood = readQuiet(typed)
-        const [text = ''] = 'value' in understood ? [understood.value] : understood.near
-        expect(readQuietHours(text)).toBeDefined()
-      }),
+      fc.property(
+        fc.oneof(
+          fc.tuple(time, time).map(([a, b]) => `${a}-${b}`),
+          fc.string(),
+        ),
+        typed => {
+          const understood = readQuiet(typed)
+          const [text = ''] = 'value' in understood ? [understood.value] : understood.near
+          expect(readQuietHours(text)).toBeDefined()
+        },
+      ),
     )
   })
 })

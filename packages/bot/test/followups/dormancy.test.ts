@@ -14,11 +14,14 @@ describe('falling silent', () => {
     [2, 2, true, false],
     [3, 1, false, false],
     [3, 2, false, true],
-  ])('after %i unanswered: with %i it is %s, and the next is the last: %s', (maxUnanswered, unanswered, dormant, last) => {
-    const policy = { ...POLICY, maxUnanswered }
-    expect(isDormant({ unanswered }, policy)).toBe(dormant)
-    expect(isLastBeforeDormant({ unanswered }, policy)).toBe(last)
-  })
+  ])(
+    'after %i unanswered: with %i it is %s, and the next is the last: %s',
+    (maxUnanswered, unanswered, dormant, last) => {
+      const policy = { ...POLICY, maxUnanswered }
+      expect(isDormant({ unanswered }, policy)).toBe(dormant)
+      expect(isLastBeforeDormant({ unanswered }, policy)).toBe(last)
+    },
+  )
 
   it('is announced exactly once in a row of unanswered follow-ups', () => {
     fc.assert(

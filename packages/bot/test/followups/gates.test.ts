@@ -78,7 +78,11 @@ describe.each<{ gate: string; cases: [string, Changes, string][] }>([
     cases: [
       ['suppressed', { person: { suppressed: 'dm_closed' } }, 'deny suppressed'],
       ['suppressed for an empty reason', { person: { suppressed: '' } }, 'deny suppressed'],
-      ['suppressed for another millisecond', { person: { suppressed: 'distress', suppressedUntil: ahead(1) } }, 'deny suppressed'],
+      [
+        'suppressed for another millisecond',
+        { person: { suppressed: 'distress', suppressedUntil: ahead(1) } },
+        'deny suppressed',
+      ],
       ['suppressed until now', { person: { suppressed: 'distress', suppressedUntil: NOW } }, 'allow'],
       ['an end without a suppression', { person: { suppressedUntil: ahead(DAY) } }, 'allow'],
       ['suppressed, an admin asks', { manual: true, person: { suppressed: 'erased' } }, 'deny suppressed'],
@@ -209,7 +213,11 @@ describe.each<{ gate: string; cases: [string, Changes, string][] }>([
       ['one of two unanswered', { person: { unanswered: 1 } }, 'allow'],
       ['two of two', { person: { unanswered: 2 } }, 'deny unanswered'],
       ['two of two, an admin asks', { manual: true, person: { unanswered: 2 } }, 'deny unanswered'],
-      ['one of one, the strict setting', { policy: { maxUnanswered: 1 }, person: { unanswered: 1 } }, 'deny unanswered'],
+      [
+        'one of one, the strict setting',
+        { policy: { maxUnanswered: 1 }, person: { unanswered: 1 } },
+        'deny unanswered',
+      ],
       ['an owner insists', { job: { force: true }, person: { unanswered: 2 } }, 'deny unanswered'],
     ],
   },

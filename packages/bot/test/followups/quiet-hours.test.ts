@@ -75,7 +75,9 @@ describe('quiet hours on the days the clocks change', () => {
     const quiet = parseQuietHours('00:30-00:00')
     const night = new Date('2027-04-29T22:10:00Z')
     expect(quietUntil(night, quiet, 'Africa/Cairo')).toEqual(new Date('2027-04-30T21:00:00Z'))
-    expect(quietUntil(new Date('2027-04-28T23:00:00Z'), quiet, 'Africa/Cairo')).toEqual(new Date('2027-04-30T21:00:00Z'))
+    expect(quietUntil(new Date('2027-04-28T23:00:00Z'), quiet, 'Africa/Cairo')).toEqual(
+      new Date('2027-04-30T21:00:00Z'),
+    )
   })
 
   it('a window inside the hour that comes twice is quiet twice', () => {

@@ -26,7 +26,7 @@ describe('a whole message of a known word', () => {
     ['por quê?', 'why', 'pt'],
     ['Yes, please!', 'yes', 'en'],
     ['ja', 'yes', 'de'],
-    ["d’accord", 'yes', 'fr'],
+    ['d’accord', 'yes', 'fr'],
     ['sí', 'yes', 'es'],
     ['sim', 'yes', 'pt'],
     ['no', 'no', 'en'],
