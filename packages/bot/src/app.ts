@@ -53,16 +53,7 @@ const GRACE_PERIOD = '5s'
 export function createApp({ config, database, clock, logger }: AppParts): App {
   const policy = policyOf(config.followUps)
   const llm = config.llm && createOpenAiCompatibleClient({ ...config.llm, clock })
-  const scheduler = config.scheduler.enabled
-    ? new Scheduler({
-        database,
-        schema: 'public',
-        clock,
-        logger,
-        gracePeriod: GRACE_PERIOD,
-        pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
-      })
-    : undefined
+  const scheduler = createScheduler({ config, database, clock, logger })
   const planner = scheduler && { database, scheduler, policy, clock }
   const composer = new FollowUpComposer({ database, botName: config.botName, llm, logger })
   if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger })
@@ -111,4 +102,10 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
       await feed.stop()
     },
   }
+}
+
+function createScheduler({ config, database, clock, logger }: AppParts): Scheduler | undefined {
+  if (!config.scheduler.enabled) return undefined
+  const pollInterval = config.scheduler.checkIntervalSeconds * 1_000
+  return new Scheduler({ database, schema: 'public', clock, logger, gracePeriod: GRACE_PERIOD, pollInterval })
 }

@@ -107,8 +107,14 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what a person chooses, on %s',
     await begin({ FOLLOW_UP_CONSENT: 'opt_in' })
     for (const n of [1, 2, 3, 4, 5])
       await test.app.chat.handle({
-        ...{ messageId: `bo-${n}`, platform: 'web', conversationId: 'web:bo', userId: 'web:bo', displayName: 'Bo' },
-        ...{ text: `das Boot Nummer ${n} ist lang`, isAdmin: false, locale: 'de-AT' },
+        messageId: `bo-${n}`,
+        platform: 'web',
+        conversationId: 'web:bo',
+        userId: 'web:bo',
+        displayName: 'Bo',
+        text: `das Boot Nummer ${n} ist lang`,
+        isAdmin: false,
+        locale: 'de-AT',
       })
     expect((await botTurns('Bo')).at(-1)).toContain('Darf ich dir von mir aus schreiben')
     expect((await test.say('Bo', 'ja')).text).toContain('Danke')

@@ -7,10 +7,10 @@ export type Understood<Value> = { readonly value: Value } | { readonly near: rea
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-const REGIONS = [
-  ...['Africa', 'America', 'Antarctica', 'Asia', 'Atlantic', 'Australia', 'Europe', 'Indian', 'Pacific'],
-  ...['Arctic', 'America/Argentina', 'America/Indiana', 'America/Kentucky', 'America/North_Dakota'],
-]
+const REGIONS =
+  'Africa America Antarctica Arctic Asia Atlantic Australia Europe Indian Pacific America/Argentina America/Indiana'.split(
+    ' ',
+  )
 const NAMES_SHOWN = 3
 
 /**

@@ -67,7 +67,10 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
       const fromOperator = isFromOperator(context, context.env.incoming.socket.remoteAddress)
       const locale = localeOf(context.req.header('accept-language'))
       return webChat.say({
-        ...{ ...message, userId, displayName: displayName || 'friend', fromOperator },
+        ...message,
+        userId,
+        displayName: displayName || 'friend',
+        fromOperator,
         ...(locale && { locale }),
       })
     }),

@@ -6,7 +6,11 @@ import { ago, ahead, AUTOMATIC, DAY, factsOf, HOUR, MANUAL, NOW, type Changes } 
 const HALF_AN_HOUR = 30 * 60_000
 
 const control = (name: ControlName, until?: Date): Control => ({
-  ...{ name, until, reason: 'a story', setBy: 'terminal:olga', setAt: ago(DAY) },
+  name,
+  until,
+  reason: 'a story',
+  setBy: 'terminal:olga',
+  setAt: ago(DAY),
 })
 const channels = (openedLastHour: number, openedLastDay: number) => ({ needed: true, openedLastHour, openedLastDay })
 /** Twenty messages on five days, all at this hour (UTC) of whatever day. */
