@@ -51,7 +51,9 @@ describe('a button under a follow-up', () => {
   it('is known by the follow-up it belongs to', async () => {
     const ada = await idOfAda()
     webChat.add(ada, { author: 'bot', kind: 'follow_up', text: 'How was it?', followUpId: 7 })
-    const { turns } = (await (await fetch(`${url}/api/chat/turns?after=2`, { headers: { cookie: ADA } })).json()) as { turns: unknown[] }
+    const { turns } = (await (await fetch(`${url}/api/chat/turns?after=2`, { headers: { cookie: ADA } })).json()) as {
+      turns: unknown[]
+    }
     expect(turns).toMatchObject([{ kind: 'follow_up', followUpId: 7 }])
   })
 
