@@ -14,8 +14,10 @@ import { FollowUpComposer } from './followups/compose-follow-up.ts'
 import { scheduleFollowUpMessage, type FollowUpRequest, type PlannedFollowUp } from './followups/plan-follow-up.ts'
 import { policyOf } from './followups/policy.ts'
 import { registerFollowUpHandler } from './jobs/follow-up-message.ts'
+import { DistressGuard } from './llm/distress.ts'
 import { createOpenAiCompatibleClient } from './llm/openai-compatible.ts'
 import type { LlmClient } from './llm/llm-client.ts'
+import { DraftFeed } from './memory/draft-feed.ts'
 import { TurnFeed } from './memory/turn-feed.ts'
 
 export interface AppParts {
@@ -29,6 +31,8 @@ export interface AppParts {
 export interface App {
   readonly chat: Chat
   readonly feed: TurnFeed
+  /** Answers while they are being written. */
+  readonly drafts: DraftFeed
   readonly database: Database
   /** Undefined with `JOB_SCHEDULER_ENABLED=false`. */
   readonly scheduler: Scheduler | undefined
@@ -46,10 +50,16 @@ export interface App {
 /** Leaves time for the rest of a stop within the ten seconds that people wait. */
 const GRACE_PERIOD = '5s'
 
+/** How long answers that a model is writing are waited for when the bot stops; then the built-in writer answers. */
+const MODEL_GRACE_MS = 3_000
+
 /** Wires everything together; the one place that knows every part. Nothing happens until `prepare` and `start`. */
 export function createApp({ config, database, clock, logger }: AppParts): App {
   const policy = policyOf(config.followUps)
-  const llm = config.llm && createOpenAiCompatibleClient({ ...config.llm, clock })
+  const llm = config.llm && createOpenAiCompatibleClient({ ...config.llm, clock, database, logger })
+  const distress = new DistressGuard(config.distressWords)
+  const drafts = new DraftFeed()
+  const stopping = new AbortController()
   const scheduler = config.scheduler.enabled
     ? new Scheduler({
         database,
@@ -61,7 +71,7 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
       })
     : undefined
   const planner = scheduler && { database, scheduler, policy, clock }
-  const composer = new FollowUpComposer({ database, botName: config.botName, llm, logger })
+  const composer = new FollowUpComposer({ database, botName: config.botName, llm, distress, clock, logger })
   if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger })
   const { commandPrefix: prefix, botName } = config
   const commands: Command[] = [
@@ -76,13 +86,16 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
     clock,
     logger,
     commands: new CommandDispatcher({ prefix, logger, commands: all }),
-    replies: new ReplyComposer({ botName, llm, logger }),
+    replies: new ReplyComposer({ botName, llm, distress, logger, stopping: stopping.signal }),
+    distress,
+    drafts,
     planner,
     replyWindowMs: policy.replyWindowMs,
   })
   return {
     chat,
     feed,
+    drafts,
     database,
     scheduler,
     llm,
@@ -100,7 +113,9 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
       await scheduler?.start()
     },
     stop: async () => {
+      const impatience = clock.setTimer(MODEL_GRACE_MS, () => stopping.abort())
       await chat.whenIdle()
+      impatience.cancel()
       await scheduler?.stop()
       await feed.stop()
     },

@@ -48,7 +48,11 @@ function webChatOf(app: App, config: Config): WebChat {
     botName: config.botName,
     turnsAfter: (userId, afterTurnId) =>
       turnsAfter(app.database, { conversationId: userId, afterTurnId, limit: TURNS_AT_ONCE }),
-    subscribe: (userId, onChange) => app.feed.subscribe(userId, onChange),
+    draftOf: userId => app.drafts.draftOf(userId),
+    subscribe: (userId, onChange) => {
+      const ends = [app.feed.subscribe(userId, onChange), app.drafts.subscribe(userId, onChange)]
+      return () => ends.forEach(end => end())
+    },
     say: async ({ userId, displayName, text, messageId, fromOperator }) => {
       const isAdmin = fromOperator || config.adminUserIds.includes(userId)
       await app.chat.handle({ messageId, platform: 'web', conversationId: userId, userId, displayName, text, isAdmin })

@@ -2,10 +2,13 @@ import type { Clock, Logger } from 'belfry'
 import type { Database } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import type { CommandDispatcher } from '../commands/dispatch-command.ts'
+import { respondToDistress } from '../followups/distress-response.ts'
 import { creditResponse } from '../followups/follow-up-store.ts'
 import { planAfterMessage, type PlannedFollowUp, type PlannerParts } from '../followups/plan-follow-up.ts'
 import { isStopWord, stopAnswer, turnOff } from '../followups/preferences.ts'
+import type { DistressGuard } from '../llm/distress.ts'
 import { addTurn, findInbound, recentTalk } from '../memory/conversation-store.ts'
+import type { DraftFeed } from '../memory/draft-feed.ts'
 import type { InboundMessage, Turn } from '../messaging/message.ts'
 import { lockPerson, recordActivity, takeNotice } from '../users/profile-store.ts'
 import type { ReplyComposer } from './compose-reply.ts'
@@ -17,6 +20,9 @@ export interface ChatParts {
   readonly logger: Logger
   readonly commands: CommandDispatcher
   readonly replies: ReplyComposer
+  readonly distress: DistressGuard
+  /** Where answers are shown while they are being written. */
+  readonly drafts: DraftFeed
   /** Undefined when there are no background jobs. */
   readonly planner: PlannerParts | undefined
   readonly replyWindowMs: number
@@ -69,7 +75,7 @@ export class Chat {
 
   /** One transaction: what was said, that they are active, the answer credited, the next follow-up planned. */
   async #record(message: InboundMessage) {
-    const { database, clock, planner, replyWindowMs } = this.#parts
+    const { database, clock, planner, replyWindowMs, distress, logger } = this.#parts
     const now = databaseNow(clock)
     const { conversationId, userId, messageId } = message
     const recorded = await database.transaction(async transaction => {
@@ -87,6 +93,7 @@ export class Chat {
       if (!turn) return undefined
       const credited = await creditResponse(transaction, { userId, windowMs: replyWindowMs, now })
       await recordActivity(transaction, { ...message, now })
+      if (distress.isDistress(message.text)) await respondToDistress(transaction, { userId, now, logger })
       const planned = planner && (await planAfterMessage(planner, transaction, userId))
       return { turn, credited, planned }
     })
@@ -96,12 +103,24 @@ export class Chat {
   }
 
   async #reply(message: InboundMessage, turn: Turn): Promise<Turn | undefined> {
-    const { database, clock, replies } = this.#parts
-    const { conversationId, userId } = message
+    const { database, clock, replies, drafts } = this.#parts
+    const { conversationId, displayName } = message
     const now = databaseNow(clock)
     const turns = await recentTalk(database, { conversationId, limit: RECALLED_TURNS })
-    const text = await replies.compose({ displayName: message.displayName, turns })
-    return database.transaction(async transaction => {
+    const readAlong = drafts.hasReaders(conversationId)
+    const onDraft = readAlong ? (draft: string) => drafts.show(conversationId, draft) : undefined
+    try {
+      const text = await replies.compose({ displayName, turns, onDraft })
+      return await this.#store(message, { turn, text, now })
+    } finally {
+      drafts.clear(conversationId)
+    }
+  }
+
+  #store(message: InboundMessage, answer: { turn: Turn; text: string; now: string | null }): Promise<Turn | undefined> {
+    const { conversationId, userId } = message
+    const { turn, text, now } = answer
+    return this.#parts.database.transaction(async transaction => {
       const first = this.#parts.planner && (await takeNotice(transaction, userId, now))
       const whole = first ? `${text}\n${NOTICE}` : text
       return addTurn(transaction, {

@@ -25,6 +25,8 @@ const messageShape = z.object({
 })
 /** Proxies and browsers drop a stream that says nothing for longer. */
 const HEARTBEAT_MS = 15_000
+/** A draft grows with every word; more often than this nobody sees a difference. */
+const DRAFT_INTERVAL_MS = 60
 
 /** `/api/chat`: read turns, hear of new ones, say something. */
 export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts): Hono<{ Bindings: HttpBindings }> {
@@ -95,7 +97,7 @@ function shown(turn: Turn): Record<string, unknown> {
   return { id: turn.turnId, author: turn.author, kind: turn.kind, text: turn.text, sentAt: turn.sentAt.toISOString() }
 }
 
-/** Sends what is there, then whatever comes, until the page or the server goes. */
+/** Sends what is there, then whatever comes and what is being written, until the page or the server goes. */
 async function sendTurns(request: {
   stream: SSEStreamingApi
   userId: string
@@ -106,6 +108,7 @@ async function sendTurns(request: {
 }): Promise<void> {
   const { stream, userId, webChat, clock, closing } = request
   let { after } = request
+  let drawn: string | undefined
   let wake = new AbortController()
   const unsubscribe = webChat.subscribe(userId, () => wake.abort())
   const end = () => wake.abort()
@@ -114,14 +117,23 @@ async function sendTurns(request: {
   try {
     while (!stream.aborted && !closing.aborted) {
       wake = new AbortController()
+      // Read before the turns: once a draft is gone, the turn that took its place is found.
+      const draft = webChat.draftOf(userId)
       const turns = await webChat.turnsAfter(userId, after)
       for (const turn of turns) {
         await stream.writeSSE({ id: String(turn.turnId), event: 'turn', data: JSON.stringify(shown(turn)) })
         after = turn.turnId
+        if (turn.author === 'bot' && turn.kind === 'chat') drawn = undefined
       }
       // After a full batch there may be more.
       if (turns.length > 0) continue
-      await stream.write(': here\n\n')
+      if (draft === drawn) await stream.write(': here\n\n')
+      else {
+        await stream.writeSSE({ event: 'draft', data: JSON.stringify({ text: draft ?? '' }) })
+        drawn = draft
+        await sleep(clock, DRAFT_INTERVAL_MS, closing)
+        continue
+      }
       await sleep(clock, HEARTBEAT_MS, wake.signal)
     }
   } finally {
