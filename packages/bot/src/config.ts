@@ -88,7 +88,7 @@ const distressPhrases = z
   .array(z.string().regex(/^[\p{L}\p{M}\p{N}'’ -]{3,80}\*?$/u, 'expected 3 to 80 letters, the last may be followed by *'))
   .max(1_000)
 const distressFile = z.record(
-  z.string().regex(/^[a-z]{2,3}$/, 'expected a language code such as en'),
+  z.string().regex(/^[a-z]{2,3}$/),
   z.strictObject({
     add: distressPhrases.optional(),
     replace: distressPhrases.optional(),
@@ -108,7 +108,11 @@ function readDistressWords(path: string): Config['distressWords'] {
   }
   const checked = distressFile.safeParse(content)
   if (checked.success) return checked.data
-  throw fault(checked.error.issues.map(issue => `${issue.path.join('.') || 'the file'}: ${issue.message}`).join('; '))
+  const faults = checked.error.issues.map(issue => {
+    const message = issue.code === 'invalid_key' ? 'expected a language code such as en' : issue.message
+    return `${issue.path.join('.') || 'the file'}: ${message}`
+  })
+  throw fault(faults.join('; '))
 }
 
 function configOf(value: (name: string) => string | undefined): Omit<Config, 'distressWords'> {

@@ -83,7 +83,7 @@ function handedIn(hint: string, language: Language): Topic | undefined {
 }
 
 function isFit(words: string): boolean {
-  return checkFollowUpText(words, { theirTexts: [], previousFollowUps: [] }) === undefined
+  return !/[{}]/.test(words) && checkFollowUpText(words, { theirTexts: [], previousFollowUps: [] }) === undefined
 }
 
 function fill(template: Template, words: Words, language: Language): TemplateFollowUp[] {

@@ -59,7 +59,7 @@ export function checkFollowUpText(written: string, context: SafetyContext): Safe
 
 /** Questions in a text; several marks in a row are one. */
 export function countQuestions(text: string): number {
-  return text.match(/(?:[?？؟⁇⁈⁉‽՞፧]\s*)+/g)?.length ?? 0
+  return text.match(/(?:[?？؟⁇⁈⁉‽՞፧][\s!]*)+/g)?.length ?? 0
 }
 
 /** Leaves out words that are, character by character, links of the person's own; a look-alike is none of theirs. */

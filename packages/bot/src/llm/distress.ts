@@ -64,7 +64,7 @@ function patternOf(phrases: readonly string[]): RegExp {
     const isOpen = phrase.endsWith('*')
     const source = folded(isOpen ? phrase.slice(0, -1) : phrase)
       .trim()
-      .replace(/[-.*+?^${}()|[\]\\/]/g, '\\$&')
+      .replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')
       .replaceAll(' ', '[ -]')
     return isOpen ? `${source}[\\p{L}\\p{N}]*` : source
   })

@@ -1,5 +1,5 @@
 import { silentLogger } from 'belfry'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LlmError, type Completion, type LlmClient, type LlmFailure } from '../../src/llm/llm-client.ts'
 import { withDailyBudget } from '../../src/llm/guarded-client.ts'
 import { createTestApp, type TestApp } from '../support/test-app.ts'
@@ -11,11 +11,15 @@ const REQUEST = { messages: [{ role: 'user' as const, content: 'a'.repeat(30) }]
 describe.each(['PGlite', 'PostgreSQL'] as const)('tokens of a day (%s)', engine => {
   let test: TestApp
   let asked: number
-  beforeEach(async () => {
+  beforeAll(async () => {
     test = await createTestApp(engine)
+  })
+  afterAll(() => test.close())
+  beforeEach(async () => {
+    await test.database.query('delete from llm_usage')
+    test.clock.moveTo('2027-03-01T12:00:00Z')
     asked = 0
   })
-  afterEach(() => test.close())
 
   const client = (budget: number | undefined, answer: () => Promise<Completion> = () => Promise.resolve(ANSWER)) => {
     const model: LlmClient = {
@@ -92,8 +96,9 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('tokens of a day (%s)', engine 
   })
 
   it('that cannot be counted are not spent when there is a budget, and do not matter when there is none', async () => {
-    await test.database.query('drop table llm_usage')
+    await test.database.query('alter table llm_usage rename to llm_usage_away')
     expect(await failureOf(client(1_000).complete(REQUEST))).toBe('budget_spent')
     expect(await failureOf(client(undefined).complete(REQUEST))).toBe('an answer')
+    await test.database.query('alter table llm_usage_away rename to llm_usage')
   })
 })
