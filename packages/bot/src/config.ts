@@ -85,7 +85,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 
 /** Words, and `*` for any ending: nothing in a file becomes a pattern of its own. */
 const distressPhrases = z
-  .array(z.string().regex(/^[\p{L}\p{M}\p{N}'’ -]{3,80}\*?$/u, 'expected 3 to 80 letters, the last may be followed by *'))
+  .array(
+    z.string().regex(/^[\p{L}\p{M}\p{N}'’ -]{3,80}\*?$/u, 'expected 3 to 80 letters, the last may be followed by *'),
+  )
   .max(1_000)
 const distressFile = z.record(
   z.string().regex(/^[a-z]{2,3}$/),

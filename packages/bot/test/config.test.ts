@@ -187,7 +187,11 @@ describe('a right setting', () => {
       dailyTokenBudget: undefined,
     })
     const more = { LLM_TIMEOUT_SECONDS: '7.5', LLM_TEMPERATURE: '0', LLM_DAILY_TOKEN_BUDGET: '50000' }
-    expect(readConfig({ ...llm, ...more }).llm).toMatchObject({ timeoutMs: 7_500, temperature: 0, dailyTokenBudget: 50_000 })
+    expect(readConfig({ ...llm, ...more }).llm).toMatchObject({
+      timeoutMs: 7_500,
+      temperature: 0,
+      dailyTokenBudget: 50_000,
+    })
     expect(readConfig({ ...llm, LLM_API_KEY: 'sk-x' }).llm?.apiKey).toBe('sk-x')
   })
 

@@ -89,7 +89,9 @@ describe('the bot with a language model', () => {
   it('is not asked about distress: help is named at once, no follow-up is planned, none is sent', async () => {
     await talk()
     const asked = model.seen.length
-    expect((await test.say('Ada', 'Ich will nicht mehr leben')).text).toMatch(/^Das klingt sehr ernst, und ich bin nur ein Programm/)
+    expect((await test.say('Ada', 'Ich will nicht mehr leben')).text).toMatch(
+      /^Das klingt sehr ernst, und ich bin nur ein Programm/,
+    )
     expect((await test.say('Ada', 'I want to kill myself')).text).toMatch(/crisis line/)
     expect(model.seen).toHaveLength(asked)
     await test.pass('60h')
@@ -100,9 +102,11 @@ describe('the bot with a language model', () => {
 
   it('counts what it uses', async () => {
     await talk()
-    expect(await test.rows('select requests, prompt_tokens::int as prompt, completion_tokens::int as completion from llm_usage')).toEqual([
-      { requests: 3, prompt: 33, completion: 21 },
-    ])
+    expect(
+      await test.rows(
+        'select requests, prompt_tokens::int as prompt, completion_tokens::int as completion from llm_usage',
+      ),
+    ).toEqual([{ requests: 3, prompt: 33, completion: 21 }])
   })
 
   it('stops with the bot: an answer that hangs is the built-in writer’s three seconds later', async () => {

@@ -101,7 +101,8 @@ export class FollowUpComposer {
     const written = templateFollowUps({ ...material, previous: material.previousTemplates, opener }).find(
       ({ text }) => checkFollowUpText(text, material.safety) === undefined,
     )
-    if (written) return { ...place, text: written.text + footer, source: 'template', template: written.template, language }
+    if (written)
+      return { ...place, text: written.text + footer, source: 'template', template: written.template, language }
     logger.warn({ event: 'follow_up_unsafe' }, 'no text for a follow-up passed the safety gate; none is sent')
     return 'unsafe'
   }

@@ -77,7 +77,9 @@ function topicOf(lines: readonly Line[], language: Language): Topic | undefined 
 }
 
 function handedIn(hint: string, language: Language): Topic | undefined {
-  const clean = quotable(hint, LONGEST_TOPIC).replace(/[?？؟¿]/g, '').trim()
+  const clean = quotable(hint, LONGEST_TOPIC)
+    .replace(/[?？؟¿]/g, '')
+    .trim()
   const thing = language === 'en' ? turnAround(clean) : clean
   return thing !== '' && isFit(thing) ? { said: undefined, thing } : undefined
 }

@@ -90,7 +90,8 @@ const fr: Wordings = {
   'what-became-of-it': "{hi}, j'ai noté « {topic} ». Tu veux m'en dire plus ?",
   'kept-in-mind': '{hi}, « {topic} » est toujours dans mes notes. Raconte-moi la suite si tu veux.',
   'tell-me-more': "{hi}, tu m'as parlé de « {topic} ». J'en lirais volontiers plus, quand cela te convient.",
-  'where-we-were': '{hi}, la dernière fois, il était question de « {topic} ». Rien ne presse, je sais où nous en étions.',
+  'where-we-were':
+    '{hi}, la dernière fois, il était question de « {topic} ». Rien ne presse, je sais où nous en étions.',
   general: '{hi}, cela fait quelque temps que nous n’avons pas parlé. À quoi penses-tu en ce moment ?',
   'general-again': '{hi}, comment ça va depuis notre dernière conversation ?',
   'general-new': '{hi}, un peu de temps a passé. Quoi de neuf de ton côté ?',

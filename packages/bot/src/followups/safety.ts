@@ -45,8 +45,8 @@ export function checkFollowUpText(written: string, context: SafetyContext): Safe
   if (text.trim() === '') return 'empty'
   if (written.length + (context.reserved ?? 0) > LONGEST_FOLLOW_UP) return 'too_long'
   if (HOSTILE.test(written) || !written.isWellFormed()) return 'hidden_characters'
-  if (MENTION.test(text)) return 'mention'
-  if (LINK.test(foldText(withoutTheirLinks(written, context.theirTexts)))) return 'link'
+  if (looksOf(written).some(look => MENTION.test(look))) return 'mention'
+  if (looksOf(withoutTheirLinks(written, context.theirTexts)).some(look => LINK.test(look))) return 'link'
   if (CODE.test(text)) return 'code'
   if (context.instructions !== undefined && echoes(text, foldText(context.instructions))) return 'prompt_echo'
   if (PERSONAL.some(pattern => pattern.test(text))) return 'personal_data'
@@ -55,6 +55,11 @@ export function checkFollowUpText(written: string, context: SafetyContext): Safe
   if (context.previousFollowUps.some(previous => likeness(previous, written) >= SAME_AGAIN)) return 'repetition'
   if (context.ourTexts?.some(ours => likeness(ours, written) >= SAME_AS_SAID)) return 'repetition'
   return countQuestions(text) > MOST_QUESTIONS ? 'questions' : undefined
+}
+
+/** What is invisible joins words for some readers and parts them for others: a link may be hidden either way. */
+function looksOf(text: string): string[] {
+  return [foldText(text), foldText(text.replace(/\p{Cf}+/gu, ' '))]
 }
 
 /** Questions in a text; several marks in a row are one. */

@@ -80,7 +80,12 @@ const UNPAID: ReadonlySet<LlmFailure> = new Set(['unreachable', 'unauthorized', 
  */
 export function withDailyBudget(
   client: LlmClient,
-  { database, budget, clock, logger }: {
+  {
+    database,
+    budget,
+    clock,
+    logger,
+  }: {
     database: Database
     /** Tokens a day; undefined: counted, not limited. */
     budget: number | undefined
@@ -100,7 +105,8 @@ export function withDailyBudget(
         await correct(day, use, { prompt: completion.promptTokens, completion: completion.completionTokens })
         return completion
       } catch (error) {
-        if (error instanceof LlmError && UNPAID.has(error.failure)) await correct(day, use, { prompt: 0, completion: 0 })
+        if (error instanceof LlmError && UNPAID.has(error.failure))
+          await correct(day, use, { prompt: 0, completion: 0 })
         throw error
       }
     },
@@ -125,4 +131,3 @@ export function withDailyBudget(
     logger?.warn({ event: 'llm_usage_uncounted', reason }, 'tokens of the language model could not be counted')
   }
 }
-

@@ -72,11 +72,16 @@ export interface FollowUpPromptInput {
  */
 export function followUpPrompt(input: FollowUpPromptInput): PromptMessage[] {
   const system = followUpInstructions(input)
-  const task = input.refused ? `Write the message. An earlier draft was refused: ${input.refused}.` : 'Write the message.'
+  const task = input.refused
+    ? `Write the message. An earlier draft was refused: ${input.refused}.`
+    : 'Write the message.'
   const frame = { person: input.person, topic: input.hint === undefined ? undefined : quotable(input.hint, 80) }
   const taken = system.length + task.length + 2 * input.fence.length + JSON.stringify(frame).length
   const lines = input.lines.map(line => ({ author: line.author, text: quotable(line.text, LONGEST_MESSAGE) }))
-  const conversation = withinBudget(lines.filter(line => line.text !== ''), taken)
+  const conversation = withinBudget(
+    lines.filter(line => line.text !== ''),
+    taken,
+  )
   const data = JSON.stringify({ ...frame, conversation })
   return [
     { role: 'system', content: system },

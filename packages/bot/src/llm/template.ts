@@ -1,15 +1,6 @@
 import { createHash } from 'node:crypto'
 import { quotable } from './clean-text.ts'
-import {
-  givenName,
-  isAhead,
-  isQuestion,
-  lastTopic,
-  substance,
-  topicOf,
-  type Line,
-  type Topic,
-} from './topic.ts'
+import { givenName, isAhead, isQuestion, lastTopic, substance, topicOf, type Line, type Topic } from './topic.ts'
 
 const CONNECT =
   'I am running without a language model, so I can listen and follow up, but not answer that. ' +

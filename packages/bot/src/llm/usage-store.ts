@@ -30,10 +30,7 @@ export async function reserveUse(
 }
 
 /** Corrects what was counted beforehand to what it turned out to be. */
-export async function correctUse(
-  database: Queryable,
-  request: { day: string; by: TokenUse },
-): Promise<void> {
+export async function correctUse(database: Queryable, request: { day: string; by: TokenUse }): Promise<void> {
   await database.query(
     `update llm_usage set prompt_tokens = greatest(0, prompt_tokens + $2::bigint),
        completion_tokens = greatest(0, completion_tokens + $3::bigint) where day = $1::text::date`,

@@ -35,14 +35,28 @@ describe('a follow-up that is composed', () => {
     warn: (fields, text) => void logged.push(JSON.stringify([fields, text])),
   }
   const answer = (...texts: string[]) => model.play(...texts.map((content): Scene => ({ kind: 'answer', content })))
-  async function compose(more: Partial<ComposeRequest> & { withModel?: boolean; hint?: string; automatic?: boolean } = {}) {
+  async function compose(
+    more: Partial<ComposeRequest> & { withModel?: boolean; hint?: string; automatic?: boolean } = {},
+  ) {
     const { database, clock } = test
     const { withModel = true, hint, automatic = true, ...rest } = more
     const llm = withModel
       ? createOpenAiCompatibleClient({ baseUrl: model.baseUrl, model: 'm', apiKey: KEY, clock, random: () => 0 })
       : undefined
-    const composer = new FollowUpComposer({ database, botName: 'Belfry', llm, distress: new DistressGuard(), clock, logger })
-    const payload = { userId: 'web:ada', automatic, plannedAt: clock.now().toISOString(), ...(hint && { messageContext: { last_topic: hint } }) }
+    const composer = new FollowUpComposer({
+      database,
+      botName: 'Belfry',
+      llm,
+      distress: new DistressGuard(),
+      clock,
+      logger,
+    })
+    const payload = {
+      userId: 'web:ada',
+      automatic,
+      plannedAt: clock.now().toISOString(),
+      ...(hint && { messageContext: { last_topic: hint } }),
+    }
     return composer.compose({ payload, signal: new AbortController().signal, ...rest })
   }
   const talk = async (...texts: string[]) => {
@@ -51,7 +65,12 @@ describe('a follow-up that is composed', () => {
   const lastPrompt = () => {
     const [system, user] = model.seen.at(-1)?.body.messages ?? []
     const [fence = '', data = '', , task = ''] = user?.content.split('\n') ?? []
-    return { system: system?.content ?? '', fence, task, data: JSON.parse(data) as { person?: string; topic?: string; conversation: { text: string }[] } }
+    return {
+      system: system?.content ?? '',
+      fence,
+      task,
+      data: JSON.parse(data) as { person?: string; topic?: string; conversation: { text: string }[] },
+    }
   }
 
   it('is the model’s, with the language it is in', async () => {
@@ -72,7 +91,11 @@ describe('a follow-up that is composed', () => {
     answer('Hi Ada, how is the singing?')
     await compose()
     const { system, data } = lastPrompt()
-    const prompt = model.seen.at(-1)?.body.messages.map(message => message.content).join('') ?? ''
+    const prompt =
+      model.seen
+        .at(-1)
+        ?.body.messages.map(message => message.content)
+        .join('') ?? ''
     expect(prompt.length / 3).toBeLessThanOrEqual(1_500)
     expect(system).toContain('at most 400 characters')
     expect(data.conversation.length).toBeLessThanOrEqual(12)
@@ -82,7 +105,12 @@ describe('a follow-up that is composed', () => {
 
   it('gives the model nothing of others, no ids, no addresses, numbers, links or mentions', async () => {
     await test.say('Bo', 'Bo’s secret is the boat')
-    await talk('hello I am Ada', 'mail me at ada@example.test or +49 30 1234 5678', `${INJECTION} <@123456789012345678>`, 'my key is sk-abcdefghijklmnop')
+    await talk(
+      'hello I am Ada',
+      'mail me at ada@example.test or +49 30 1234 5678',
+      `${INJECTION} <@123456789012345678>`,
+      'my key is sk-abcdefghijklmnop',
+    )
     answer('Hi Ada, how is it going?')
     await compose()
     const prompt = JSON.stringify(model.seen.at(-1)?.body)
@@ -143,7 +171,10 @@ describe('a follow-up that is composed', () => {
     })
     expect(model.seen).toHaveLength(0)
     answer('Tell me how the recital went, Ada?', 'Hi Ada, tell me how the recital went.')
-    expect(await compose({ variant: { opener: 'statement' } })).toMatchObject({ source: 'model', text: 'Hi Ada, tell me how the recital went.' })
+    expect(await compose({ variant: { opener: 'statement' } })).toMatchObject({
+      source: 'model',
+      text: 'Hi Ada, tell me how the recital went.',
+    })
     expect(lastPrompt().system).toContain('It asks nothing')
     answer('Hi Ada, how did the recital go?')
     await compose({ variant: { opener: 'question' } })
@@ -164,7 +195,12 @@ describe('a follow-up that is composed', () => {
   })
 
   it.each([
-    ['de', 'German', ['hallo, ich bin Ada', 'ich spiele Cello', 'am Freitag ist mein Konzert'], /^Hallo (?:Ada|friend)?.*Weile/],
+    [
+      'de',
+      'German',
+      ['hallo, ich bin Ada', 'ich spiele Cello', 'am Freitag ist mein Konzert'],
+      /^Hallo (?:Ada|friend)?.*Weile/,
+    ],
     ['fr', 'French', ['salut', 'je joue du violoncelle', 'mon concert est vendredi, je suis nerveuse'], /^Bonjour Ada/],
     ['es', 'Spanish', ['hola', 'toco el violonchelo', 'mi concierto es el viernes'], /^Hola Ada/],
     ['pt', 'Portuguese', ['oi', 'eu toco violoncelo', 'meu concerto é na sexta'], /^Olá Ada/],
@@ -180,12 +216,17 @@ describe('a follow-up that is composed', () => {
     await talk('ok', 'lol')
     expect(await compose({ withModel: false })).toMatchObject({ language: 'en' })
     await test.database.query("update user_profiles set locale = 'pt-BR'")
-    expect(await compose({ withModel: false })).toMatchObject({ language: 'pt', text: expect.stringMatching(/^Olá Ada/) })
+    expect(await compose({ withModel: false })).toMatchObject({
+      language: 'pt',
+      text: expect.stringMatching(/^Olá Ada/),
+    })
   })
 
   it('takes up a topic that was handed in, unless it would not pass by itself', async () => {
     await talk('hello there', 'ok')
-    expect(await compose({ withModel: false, hint: 'Python' })).toMatchObject({ text: expect.stringContaining('Python') })
+    expect(await compose({ withModel: false, hint: 'Python' })).toMatchObject({
+      text: expect.stringContaining('Python'),
+    })
     expect(await compose({ withModel: false, hint: 'http://evil.test @everyone' })).toMatchObject({
       text: expect.not.stringMatching(/evil|everyone/),
     })
@@ -197,18 +238,24 @@ describe('a follow-up that is composed', () => {
 
   it('is none by itself for somebody who may be in danger: 30 days, and the operators are told', async () => {
     await talk('hi, I am Ada', 'my recital is on Friday')
-    await test.database.query("update conversation_turns set text = 'I want to kill myself' where text like '%recital is on%' and author = 'user'")
+    await test.database.query(
+      "update conversation_turns set text = 'I want to kill myself' where text like '%recital is on%' and author = 'user'",
+    )
     expect(await compose({ isPreview: true })).toBe('unsafe')
     expect(await test.rows('select suppressed from user_profiles')).toEqual([{ suppressed: null }])
     expect(await compose()).toBe('unsafe')
-    const days = "select suppressed, round(extract(epoch from suppressed_until - last_active_at) / 86400)::int as days from user_profiles"
+    const days =
+      'select suppressed, round(extract(epoch from suppressed_until - last_active_at) / 86400)::int as days from user_profiles'
     expect(await test.rows(days)).toEqual([{ suppressed: 'distress', days: 30 }])
     expect(logged.filter(line => line.includes('distress_seen'))).toHaveLength(1)
     await compose()
     expect(logged.filter(line => line.includes('distress_seen'))).toHaveLength(1)
     expect(model.seen).toHaveLength(0)
     // Asked for by a person: a general word, without a model and without that talk.
-    expect(await compose({ automatic: false })).toMatchObject({ source: 'template', text: expect.not.stringMatching(/kill/) })
+    expect(await compose({ automatic: false })).toMatchObject({
+      source: 'template',
+      text: expect.not.stringMatching(/kill/),
+    })
     expect(model.seen).toHaveLength(0)
   })
 

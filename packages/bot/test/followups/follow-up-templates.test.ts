@@ -9,7 +9,8 @@ import type { Line } from '../../src/llm/topic.ts'
 const talk = (...texts: string[]): Line[] => texts.map(text => ({ author: 'user', text }))
 const all = (lines: readonly Line[], more: Partial<TemplateInput> = {}) =>
   templateFollowUps({ language: 'en', displayName: 'friend', lines, previous: [], ...more })
-const first = (lines: readonly Line[], more: Partial<TemplateInput> = {}) => all(lines, more)[0] ?? { text: '', template: '' }
+const first = (lines: readonly Line[], more: Partial<TemplateInput> = {}) =>
+  all(lines, more)[0] ?? { text: '', template: '' }
 const check = (text: string) => checkFollowUpText(text, { theirTexts: [], previousFollowUps: [] })
 
 describe('a follow-up from a template', () => {
@@ -82,25 +83,80 @@ describe('a follow-up from a template', () => {
     expect(new Set(LANGUAGES.flatMap(language => templates[language].map(each => each.text))).size).toBe(62)
   })
 
-  it.each(['', '  ', '@everyone', '<@123456>', 'I am a real person', 'https://example.test', '🎻', 'a'.repeat(500) + '?'])(
-    'greets somebody who calls themselves %j without harm',
-    displayName => {
-      const { text } = first([], { displayName })
-      expect(check(text)).toBeUndefined()
-      expect(text).toMatch(/^(?:Hello|Hi a{1,40}), /)
-    },
-  )
+  it.each([
+    '',
+    '  ',
+    '@everyone',
+    '<@123456>',
+    'I am a real person',
+    'https://example.test',
+    '🎻',
+    'a'.repeat(500) + '?',
+  ])('greets somebody who calls themselves %j without harm', displayName => {
+    const { text } = first([], { displayName })
+    expect(check(text)).toBeUndefined()
+    expect(text).toMatch(/^(?:Hello|Hi a{1,40}), /)
+  })
 
   it('greets nobody by what is no name', () => {
-    expect(['evil.com', 'miss you', 'Ada', '  Bo  '].map(name => nameOf(name, []))).toEqual([undefined, undefined, 'Ada', 'Bo'])
+    expect(['evil.com', 'miss you', 'Ada', '  Bo  '].map(name => nameOf(name, []))).toEqual([
+      undefined,
+      undefined,
+      'Ada',
+      'Bo',
+    ])
   })
 })
 
 describe('whatever people are called and talked about', () => {
   const shard = fc.constantFrom(
-    'miss', 'you', 'I', 'am', 'human', 'Ada', 'evil.com', '@here', '<@123>', 'http://x.test', '?', '\u202e', '\u200b', 'lonely', 'sin', 'ti',
-    'sem', 'ohne', 'dich', 'sans', 'toi', 'without', '```', '4111 1111 1111 1111', 'te', 'me', 'letzte', 'Chance', "d'Arc", 'é', '{hi}', '{topic}', '$&',
-    'wait', 'for', 'no', 'soy', 'persona', 'bin', 'ein', 'Mensch', 'ma@x.test', 'my', 'recital', 'is', 'on', 'Friday',
+    'miss',
+    'you',
+    'I',
+    'am',
+    'human',
+    'Ada',
+    'evil.com',
+    '@here',
+    '<@123>',
+    'http://x.test',
+    '?',
+    '\u202e',
+    '\u200b',
+    'lonely',
+    'sin',
+    'ti',
+    'sem',
+    'ohne',
+    'dich',
+    'sans',
+    'toi',
+    'without',
+    '```',
+    '4111 1111 1111 1111',
+    'te',
+    'me',
+    'letzte',
+    'Chance',
+    "d'Arc",
+    'é',
+    '{hi}',
+    '{topic}',
+    '$&',
+    'wait',
+    'for',
+    'no',
+    'soy',
+    'persona',
+    'bin',
+    'ein',
+    'Mensch',
+    'ma@x.test',
+    'my',
+    'recital',
+    'is',
+    'on',
+    'Friday',
   )
   const words = fc.oneof(
     fc.array(shard, { maxLength: 5 }).map(parts => parts.join(' ')),
@@ -134,11 +190,31 @@ describe('whatever people are called and talked about', () => {
   })
 
   it('every template passes for a plain name and topic', () => {
-    const plain = fc.constantFrom('Ada', 'Jo Ann', 'Émile', 'Łukasz', 'Zoë', '李雷', 'Ann-Kathrin', 'Bo the 3rd', 'Иван')
-    const topic = fc.constantFrom('Python', 'dein Garten', 'le tournoi d’échecs', 'el niño', 'a maçã', '第九', 'Op. 38', 'my 2nd cello')
+    const plain = fc.constantFrom(
+      'Ada',
+      'Jo Ann',
+      'Émile',
+      'Łukasz',
+      'Zoë',
+      '李雷',
+      'Ann-Kathrin',
+      'Bo the 3rd',
+      'Иван',
+    )
+    const topic = fc.constantFrom(
+      'Python',
+      'dein Garten',
+      'le tournoi d’échecs',
+      'el niño',
+      'a maçã',
+      '第九',
+      'Op. 38',
+      'my 2nd cello',
+    )
     fc.assert(
       fc.property(fc.constantFrom(...LANGUAGES), plain, topic, (language, displayName, hint) => {
-        for (const { text } of all([], { language, displayName, hint })) expect([text, check(text)]).toEqual([text, undefined])
+        for (const { text } of all([], { language, displayName, hint }))
+          expect([text, check(text)]).toEqual([text, undefined])
       }),
     )
   })

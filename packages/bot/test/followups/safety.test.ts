@@ -224,12 +224,15 @@ describe('what the safety gate sees through', () => {
     expect(check(text)).toBe(fault)
   })
 
-  it.each(['How is it going 👩‍👩‍👧‍👦 ?', 'שלום\u200f עדה, מה שלומך?', 'می\u200cخواهم', 'Line one.\nLine two.', 'हिन्दी कैसी चल रही है?'])(
-    'leaves %j alone',
-    text => {
-      expect(check(text)).toBeUndefined()
-    },
-  )
+  it.each([
+    'How is it going 👩‍👩‍👧‍👦 ?',
+    'שלום\u200f עדה, מה שלומך?',
+    'می\u200cخواهم',
+    'Line one.\nLine two.',
+    'हिन्दी कैसी चल रही है?',
+  ])('leaves %j alone', text => {
+    expect(check(text)).toBeUndefined()
+  })
 
   it('takes a look-alike of their link for what it is', () => {
     const theirTexts = ['look: https://example.test/score']
@@ -272,9 +275,41 @@ describe('what a follow-up repeats', () => {
 
 describe('whatever a model writes', () => {
   const shard = fc.constantFrom(
-    '@everyone', '@', 'everyone', 'here', '\u200b', '\u2060', '\u202e', '<@1234567>', '<@&', '1234567', '>', 'discord', '.gg/', 'abc',
-    'https://', 'http', '://', 'evil.test', 'www.', 'evil.com', ' ', '\n', 'Hi Ada,', 'how is it going?', 'а', 'е', '＠', 'ｅｖｅｒｙｏｎｅ',
-    'https://example.test/mine', '.', '/', 'é', '\u0301', '`', '#',
+    '@everyone',
+    '@',
+    'everyone',
+    'here',
+    '\u200b',
+    '\u2060',
+    '\u202e',
+    '<@1234567>',
+    '<@&',
+    '1234567',
+    '>',
+    'discord',
+    '.gg/',
+    'abc',
+    'https://',
+    'http',
+    '://',
+    'evil.test',
+    'www.',
+    'evil.com',
+    ' ',
+    '\n',
+    'Hi Ada,',
+    'how is it going?',
+    'а',
+    'е',
+    '＠',
+    'ｅｖｅｒｙｏｎｅ',
+    'https://example.test/mine',
+    '.',
+    '/',
+    'é',
+    '\u0301',
+    '`',
+    '#',
   )
   const text = fc.oneof(
     fc.array(shard, { maxLength: 10 }).map(parts => parts.join('')),
@@ -295,12 +330,27 @@ describe('whatever a model writes', () => {
           expect(seen.replaceAll(theirs, '')).not.toMatch(/:\/\/|www\.\w|evil\.(test|com)(?![\p{L}\p{N}-])/iu)
         }
       }),
-      { numRuns: 5_000 },
+      { numRuns: Number(process.env.RUNS ?? 5_000) },
     )
   })
 
   it('judging it takes no time, whatever it is made of', () => {
-    const shards = ['a', '1 ', 'a.', '@', '<', 'ich bin ', 'te ', 'i am a ', 'dich so ', '1.', 'ab12 ', '?', '\u0301', '[']
+    const shards = [
+      'a',
+      '1 ',
+      'a.',
+      '@',
+      '<',
+      'ich bin ',
+      'te ',
+      'i am a ',
+      'dich so ',
+      '1.',
+      'ab12 ',
+      '?',
+      '\u0301',
+      '[',
+    ]
     for (const part of shards) {
       const begun = performance.now()
       check(part.repeat(1_500 / part.length))

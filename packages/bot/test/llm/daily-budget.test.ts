@@ -38,7 +38,9 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('tokens of a day (%s)', engine 
       (error: unknown) => (error instanceof LlmError ? error.failure : error),
     )
   const used = () =>
-    test.rows('select day::text, requests, prompt_tokens::int as prompt, completion_tokens::int as completion from llm_usage order by day')
+    test.rows(
+      'select day::text, requests, prompt_tokens::int as prompt, completion_tokens::int as completion from llm_usage order by day',
+    )
 
   it('are counted as the endpoint reports them', async () => {
     await client(undefined).complete(REQUEST)

@@ -81,8 +81,14 @@ describe('words of the operator', () => {
       de: { replace: ['Notfall'], referral: 'Bitte ruf jetzt die Telefonseelsorge an, ich bin nur ein Programm.' },
       it: { add: ['voglio morire'] },
     })
-    expect(['The Black Dog is back', 'such hopelessness', 'ein Notfall!', 'VOGLIO  morire'].every(said => own.isDistress(said))).toBe(true)
-    expect(['a black doggy', 'suicide awareness week', 'ich möchte sterben'].some(said => own.isDistress(said))).toBe(false)
+    expect(
+      ['The Black Dog is back', 'such hopelessness', 'ein Notfall!', 'VOGLIO  morire'].every(said =>
+        own.isDistress(said),
+      ),
+    ).toBe(true)
+    expect(['a black doggy', 'suicide awareness week', 'ich möchte sterben'].some(said => own.isDistress(said))).toBe(
+      false,
+    )
     expect(own.isDistress('I want to die')).toBe(true)
     expect(own.referral('de')).toMatch(/Telefonseelsorge an/)
     expect(own.referral('en')).toBe(guard.referral('en'))

@@ -19,12 +19,19 @@ describe('the language somebody writes in', () => {
     expect(detectLanguage(said.split('|'))).toBe(language)
   })
 
-  it.each(['', 'ok', 'lol', '42', '🎻', 'Python', 'Это моя виолончель', '私はチェロを弾きます', 'czy mogę grać na wiolonczeli'])(
-    'cannot be told from %j',
-    said => {
-      expect(detectLanguage([said])).toBeUndefined()
-    },
-  )
+  it.each([
+    '',
+    'ok',
+    'lol',
+    '42',
+    '🎻',
+    'Python',
+    'Это моя виолончель',
+    '私はチェロを弾きます',
+    'czy mogę grać na wiolonczeli',
+  ])('cannot be told from %j', said => {
+    expect(detectLanguage([said])).toBeUndefined()
+  })
 
   it('is never an error, whatever is written', () => {
     fc.assert(
@@ -36,7 +43,12 @@ describe('the language somebody writes in', () => {
 
   it('of a locale is its first part', () => {
     expect(['pt-BR', 'de', 'EN-us', 'pl', '', undefined].map(languageOfLocale)).toEqual([
-      'pt', 'de', 'en', undefined, undefined, undefined,
+      'pt',
+      'de',
+      'en',
+      undefined,
+      undefined,
+      undefined,
     ])
   })
 })

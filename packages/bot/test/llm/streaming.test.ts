@@ -74,7 +74,10 @@ describe('a streamed answer', () => {
   })
 
   it('of an endpoint that refuses to stream is asked for without', async () => {
-    llm.play({ kind: 'status', status: 400, body: '{"error":"stream is not supported"}' }, { kind: 'answer', content: 'Slowly.' })
+    llm.play(
+      { kind: 'status', status: 400, body: '{"error":"stream is not supported"}' },
+      { kind: 'answer', content: 'Slowly.' },
+    )
     expect((await complete()).text).toBe('Slowly.')
     expect(llm.seen.map(seen => seen.body.stream)).toEqual([true, undefined])
   })
@@ -113,7 +116,14 @@ describe('a stream that breaks', () => {
     ['cut off', stream(['Slowly. Then f'], { end: 'cut' })],
     ['ends without a reason or a last word', stream(['Slowly. Then f'], { end: 'close', finishReason: null })],
     ['ends with an error', stream(['Slowly. Then f'], { end: 'error' })],
-    ['turns into garbage', { kind: 'body', contentType: 'text/event-stream', body: 'data: {"choices":[{"delta":{"content":"Slowly. Then f"}}]}\n\ndata: <html>\n\n' }],
+    [
+      'turns into garbage',
+      {
+        kind: 'body',
+        contentType: 'text/event-stream',
+        body: 'data: {"choices":[{"delta":{"content":"Slowly. Then f"}}]}\n\ndata: <html>\n\n',
+      },
+    ],
     ['was cut by its limit', stream(['Slowly. Then f'], { finishReason: 'length' })],
   ])('%s: the whole sentences stay', async (_story, scene) => {
     llm.play(scene)
@@ -122,8 +132,16 @@ describe('a stream that breaks', () => {
 
   it.each<[string, Scene, string]>([
     ['ends with an error', stream(['Slow'], { end: 'error' }), 'bad_answer'],
-    ['begins with an error', { kind: 'body', contentType: 'text/event-stream', body: 'data: {"error":{}}\n\n' }, 'bad_answer'],
-    ['is nothing but comments', { kind: 'body', contentType: 'text/event-stream', body: ': hello\n\n' }, 'empty_answer'],
+    [
+      'begins with an error',
+      { kind: 'body', contentType: 'text/event-stream', body: 'data: {"error":{}}\n\n' },
+      'bad_answer',
+    ],
+    [
+      'is nothing but comments',
+      { kind: 'body', contentType: 'text/event-stream', body: ': hello\n\n' },
+      'empty_answer',
+    ],
     ['floods', { kind: 'flood', bytes: 5_000_000 }, 'bad_answer'],
   ])('before a whole sentence, %s: is no answer', async (_story, scene, failure) => {
     llm.play(scene)
