@@ -37,16 +37,3 @@ export async function correctUse(database: Queryable, request: { day: string; by
     [request.day, request.by.prompt, request.by.completion],
   )
 }
-
-/** What was used on the database's day (UTC), for whoever shows it. */
-export async function usedToday(
-  database: Queryable,
-  now: string | null,
-): Promise<TokenUse & { readonly requests: number }> {
-  const found = await database.query<{ requests: number; prompt: number; completion: number }>(
-    `select requests, prompt_tokens::float8 as prompt, completion_tokens::float8 as completion from llm_usage
-     where day = (coalesce($1::text::timestamptz, now()) at time zone 'UTC')::date`,
-    [now],
-  )
-  return found.rows[0] ?? { requests: 0, prompt: 0, completion: 0 }
-}
