@@ -60,16 +60,7 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
   const distress = new DistressGuard(config.distressWords)
   const drafts = new DraftFeed()
   const stopping = new AbortController()
-  const scheduler = config.scheduler.enabled
-    ? new Scheduler({
-        database,
-        schema: 'public',
-        clock,
-        logger,
-        gracePeriod: GRACE_PERIOD,
-        pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
-      })
-    : undefined
+  const scheduler = config.scheduler.enabled ? createScheduler({ config, database, clock, logger }) : undefined
   const planner = scheduler && { database, scheduler, policy, clock }
   const composer = new FollowUpComposer({ database, botName: config.botName, llm, distress, clock, logger })
   if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger })
@@ -120,4 +111,15 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
       await feed.stop()
     },
   }
+}
+
+function createScheduler({ config, database, clock, logger }: AppParts): Scheduler {
+  return new Scheduler({
+    database,
+    schema: 'public',
+    clock,
+    logger,
+    gracePeriod: GRACE_PERIOD,
+    pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
+  })
 }

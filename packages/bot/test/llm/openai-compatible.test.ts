@@ -108,7 +108,7 @@ describe('an endpoint that answers', () => {
   })
 
   it('ignores its limit: no more than a long chat message is taken', async () => {
-    llm.play({ kind: 'answer', content: `${'Slowly does it. '.repeat(400)}` })
+    llm.play({ kind: 'answer', content: 'Slowly does it. '.repeat(400) })
     const { text, finishReason } = await complete()
     expect(finishReason).toBe('length')
     expect(text.length).toBeLessThanOrEqual(4_000)
