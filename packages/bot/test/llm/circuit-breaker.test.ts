@@ -82,7 +82,12 @@ describe('an endpoint that keeps failing', () => {
 describe('a circuit breaker', () => {
   it('opens for as long as it is told, after as many failures as it is told', () => {
     const breaker = new CircuitBreaker(clock, { failures: 2, openMs: 1_000 })
-    expect([breaker.failed(), breaker.tryEnter(), breaker.failed(), breaker.tryEnter()]).toEqual([false, true, true, false])
+    expect([breaker.failed(), breaker.tryEnter(), breaker.failed(), breaker.tryEnter()]).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ])
     expect(breaker.waitMs).toBe(1_000)
     clock.advance(1_000)
     expect([breaker.waitMs, breaker.tryEnter(), breaker.tryEnter()]).toEqual([0, true, false])
