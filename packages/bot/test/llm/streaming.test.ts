@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { eventData } from '../../src/llm/event-stream.ts'
 import { LlmError, type LlmClient } from '../../src/llm/llm-client.ts'
 import { createOpenAiCompatibleClient } from '../../src/llm/openai-compatible.ts'
+import { readAnswer } from '../../src/llm/read-answer.ts'
 import { ReasoningFilter } from '../../src/llm/reasoning-filter.ts'
 import { startFakeLlm, type FakeLlm, type Scene } from '../support/fake-llm.ts'
 
@@ -184,6 +185,20 @@ describe('a stream that breaks', () => {
     await drafted('Slowly. Then')
     leave.abort()
     expect((await call).text).toBe('Slowly.')
+  })
+})
+
+describe('signs of life', () => {
+  it('are words, also thought ones; empty pieces are silence', async () => {
+    const pieces = ['', '<think>hm</think>', '', 'Slowly.', '']
+    const chunks = pieces.map(content => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`)
+    const response = new Response(`${chunks.join('')}data: [DONE]\n\n`, {
+      headers: { 'content-type': 'text/event-stream' },
+    })
+    let signs = 0
+    const request = { messages: MESSAGES, maxTokens: 200 }
+    await readAnswer(response, { request, thinksFirst: false, onProgress: () => (signs += 1) })
+    expect(signs).toBe(2)
   })
 })
 
