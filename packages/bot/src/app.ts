@@ -11,18 +11,23 @@ import { scheduleFollowUpCommand } from './commands/schedule-followup.ts'
 import type { Config } from './config.ts'
 import { botMigrations } from './database/migrations.ts'
 import { FollowUpComposer } from './followups/compose-follow-up.ts'
+import { witnessSent, type SeenMessage } from './followups/deliver-sent.ts'
 import { scheduleFollowUpMessage, type FollowUpRequest, type PlannedFollowUp } from './followups/plan-follow-up.ts'
 import { policyOf } from './followups/policy.ts'
+import { findInactiveSchedule, registerFindInactiveHandler } from './jobs/find-inactive-people.ts'
 import { registerFollowUpHandler } from './jobs/follow-up-message.ts'
 import { createOpenAiCompatibleClient } from './llm/openai-compatible.ts'
 import type { LlmClient } from './llm/llm-client.ts'
 import { TurnFeed } from './memory/turn-feed.ts'
+import type { RemotePlatform } from './messaging/platform.ts'
 
 export interface AppParts {
   readonly config: Config
   readonly database: Database
   readonly clock: Clock
   readonly logger: Logger
+  /** Platforms that are asked over a network to send. Default: none. */
+  readonly platforms?: readonly RemotePlatform[]
 }
 
 /** The bot without its platforms: what terminal, web and demo share. */
@@ -35,6 +40,8 @@ export interface App {
   readonly llm: LlmClient | undefined
   /** The guide's call: plans a follow-up to somebody. */
   scheduleFollowUpMessage(request: FollowUpRequest): Promise<PlannedFollowUp>
+  /** A platform saw a message of the bot's own there: a follow-up whose answer was lost is then known to be sent. */
+  witnessSent(seen: SeenMessage): Promise<boolean>
   /** Brings the database up to date; nothing runs yet. */
   prepare(): Promise<void>
   /** Runs background jobs. */
@@ -47,7 +54,7 @@ export interface App {
 const GRACE_PERIOD = '5s'
 
 /** Wires everything together; the one place that knows every part. Nothing happens until `prepare` and `start`. */
-export function createApp({ config, database, clock, logger }: AppParts): App {
+export function createApp({ config, database, clock, logger, platforms = [] }: AppParts): App {
   const policy = policyOf(config.followUps)
   const llm = config.llm && createOpenAiCompatibleClient({ ...config.llm, clock })
   const scheduler = config.scheduler.enabled
@@ -58,11 +65,13 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
         logger,
         gracePeriod: GRACE_PERIOD,
         pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
+        schedules: [findInactiveSchedule],
       })
     : undefined
   const planner = scheduler && { database, scheduler, policy, clock }
   const composer = new FollowUpComposer({ database, botName: config.botName, llm, logger })
-  if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger })
+  if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger, platforms })
+  if (planner) registerFindInactiveHandler(planner.scheduler, planner)
   const { commandPrefix: prefix, botName } = config
   const commands: Command[] = [
     scheduleFollowUpCommand({ database, clock, planner }),
@@ -90,6 +99,7 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
       if (!planner) throw new Error('follow-ups need the job scheduler; JOB_SCHEDULER_ENABLED is false')
       return scheduleFollowUpMessage(planner, request)
     },
+    witnessSent: seen => witnessSent({ database, clock, logger }, seen),
     prepare: async () => {
       // The scheduler's tables exist even when it is off here: commands read them, other processes run them.
       await (scheduler ?? new Scheduler({ database, schema: 'public', clock })).migrate()

@@ -3,6 +3,7 @@ import type { Database } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import type { CommandDispatcher } from '../commands/dispatch-command.ts'
 import { creditResponse } from '../followups/follow-up-store.ts'
+import { openDoor } from '../followups/outbox-store.ts'
 import { planAfterMessage, type PlannedFollowUp, type PlannerParts } from '../followups/plan-follow-up.ts'
 import { isStopWord, stopAnswer, turnOff } from '../followups/preferences.ts'
 import { addTurn, findInbound, recentTalk } from '../memory/conversation-store.ts'
@@ -87,6 +88,7 @@ export class Chat {
       if (!turn) return undefined
       const credited = await creditResponse(transaction, { userId, windowMs: replyWindowMs, now })
       await recordActivity(transaction, { ...message, now })
+      await openDoor(transaction, userId)
       const planned = planner && (await planAfterMessage(planner, transaction, userId))
       return { turn, credited, planned }
     })

@@ -1,7 +1,7 @@
 import type { Queryable } from 'belfry/database'
 import { findProfile, latestConsent } from '../users/profile-store.ts'
 import type { Profile } from '../users/profile.ts'
-import { countSentWithin, sentWithin } from './follow-up-store.ts'
+import { countSentWithin, lastTriedAt, sentWithin } from './follow-up-store.ts'
 import type { PersonFacts } from './gates.ts'
 
 const HOUR_MS = 3_600_000
@@ -25,25 +25,46 @@ export async function readFacts(database: Queryable, userId: string, now: string
   const sentInLastMinute = await countSentWithin(database, { withinMs: 60_000, now })
   const common = { now: new Date(present.rows[0]?.ms ?? 0), profile, sentInLastMinute }
   if (!profile) return { ...common, person: 'unreadable' }
-  const sentThisWeek = await sentWithin(database, { userId, withinMs: WEEK_MS, now })
-  return {
-    ...common,
-    person: {
-      userId,
-      followUpsEnabled: profile.followUpsEnabled,
-      consent: await latestConsent(database, userId),
-      mustOptIn: profile.platform === 'discord',
-      suppressed: profile.suppressed,
-      snoozedUntil: profile.snoozedUntil,
-      lastMessageAt: profile.lastActiveAt,
-      messagesInLastTalk: await countLastTalk(database, profile),
-      frequencyMs: profile.followUpFrequencyHours * HOUR_MS,
-      unanswered: profile.unansweredFollowUps,
-      timeZone: profile.timeZone,
-      sentThisWeek,
-      lastSentAt: profile.lastFollowUpSent,
-    },
+  const counted = {
+    consent: await latestConsent(database, userId),
+    messagesInLastTalk: await countLastTalk(database, profile),
+    sentThisWeek: await sentWithin(database, { userId, withinMs: WEEK_MS, now }),
+    lastTriedAt: await lastTriedAt(database, userId),
   }
+  return { ...common, person: personFactsOf(profile, counted) }
+}
+
+/** What is known of a person beside their profile. */
+export interface CountedFacts {
+  readonly consent: 'granted' | 'revoked' | undefined
+  readonly messagesInLastTalk: number
+  readonly sentThisWeek: readonly Date[]
+  /** When they were last sent a follow-up of which nobody knows whether it went out. */
+  readonly lastTriedAt: Date | undefined
+}
+
+/** A person as the gates see them. */
+export function personFactsOf(profile: Profile, counted: CountedFacts): PersonFacts {
+  return {
+    userId: profile.userId,
+    followUpsEnabled: profile.followUpsEnabled,
+    consent: counted.consent,
+    mustOptIn: profile.platform === 'discord',
+    suppressed: profile.suppressed,
+    snoozedUntil: profile.snoozedUntil,
+    lastMessageAt: profile.lastActiveAt,
+    messagesInLastTalk: counted.messagesInLastTalk,
+    frequencyMs: profile.followUpFrequencyHours * HOUR_MS,
+    unanswered: profile.unansweredFollowUps,
+    timeZone: profile.timeZone,
+    sentThisWeek: counted.sentThisWeek,
+    lastSentAt: latest(profile.lastFollowUpSent, counted.lastTriedAt),
+  }
+}
+
+/** A follow-up that may have gone out begins the cooldown as one that did. */
+function latest(sent: Date | undefined, tried: Date | undefined): Date | undefined {
+  return sent && tried ? new Date(Math.max(sent.getTime(), tried.getTime())) : (sent ?? tried)
 }
 
 /** Messages the person said in the 24 hours up to their last one: the last conversation. */

@@ -27,6 +27,8 @@ export interface NewTurn {
   readonly messageId?: string
   /** The turn this one answers; a turn is answered once. */
   readonly answers?: number
+  /** The follow-up it is. */
+  readonly followUpId?: number
   readonly now: string | null
 }
 
@@ -41,9 +43,10 @@ export async function addTurn(database: Queryable, turn: NewTurn): Promise<Turn 
     `with locked as materialized (
        select pg_advisory_xact_lock(hashtextextended('belfry:conversation:' || $1::text, 0))
      ), added as (
-       insert into conversation_turns (conversation_id, user_id, author, kind, text, message_id, answers, sent_at)
+       insert into conversation_turns (conversation_id, user_id, author, kind, text, message_id, answers, sent_at,
+         follow_up_id)
        select $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::bigint,
-         coalesce($8::text::timestamptz, now())
+         coalesce($8::text::timestamptz, now()), $9::bigint
        from locked
        on conflict do nothing returning *
      ), hint as materialized (select pg_notify('${TURNS_CHANNEL}', conversation_id) from added)
@@ -57,6 +60,7 @@ export async function addTurn(database: Queryable, turn: NewTurn): Promise<Turn 
       turn.messageId ?? null,
       turn.answers ?? null,
       turn.now,
+      turn.followUpId ?? null,
     ],
   )
   return added.rows[0] && turnOf(added.rows[0])

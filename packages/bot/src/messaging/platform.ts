@@ -1,5 +1,13 @@
 import type { PlatformName } from './message.ts'
 
+/**
+ * Whether people read their conversations from the database there, so that storing a turn is sending it. On any other
+ * platform a message is sent by a `RemotePlatform` or not at all.
+ */
+export function isReadFromDatabase(platform: PlatformName): boolean {
+  return platform === 'terminal' || platform === 'web'
+}
+
 /** What a person can do with a follow-up: no more of these, not now, why this one. */
 export type FollowUpAction = 'stop' | 'later' | 'why'
 

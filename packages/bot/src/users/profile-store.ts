@@ -33,6 +33,15 @@ export async function findProfile(database: Queryable, userId: string): Promise<
   return found.rows[0] && profileOf(found.rows[0])
 }
 
+/** The profiles of many people, in no order; whom nobody knows is left out. */
+export async function findProfiles(database: Queryable, userIds: readonly string[]): Promise<Profile[]> {
+  const found = await database.query<ProfileRow>(
+    `select ${COLUMNS} from user_profiles where user_id = any($1::text[])`,
+    [userIds],
+  )
+  return found.rows.map(profileOf)
+}
+
 /** People with this display name (any case) or exactly this id; several may share a name. */
 export async function findProfilesByName(database: Queryable, name: string): Promise<Profile[]> {
   const found = await database.query<ProfileRow>(
