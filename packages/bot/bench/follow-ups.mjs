@@ -3,6 +3,7 @@ import { createApp } from '../dist/app.js'
 import { readConfig } from '../dist/config.js'
 import { openServer } from '../dist/database/connect.js'
 import { findInactivePeople } from '../dist/followups/find-inactive-people.js'
+import { planAfterMessage } from '../dist/followups/plan-follow-up.js'
 import { policyOf } from '../dist/followups/policy.js'
 import { createLogger } from '../dist/logger.js'
 
@@ -14,6 +15,7 @@ import { createLogger } from '../dist/logger.js'
  * 2. What planning adds to a message that comes in, one after another, while all those follow-ups wait.
  */
 const MESSAGES = 1_000
+const WARM_UP = 50
 const [url = '', people = '100000'] = process.argv.slice(2)
 if (!/^postgres(ql)?:/.test(url)) stop('expected a URL like postgres://user@host:5432/an_empty_database')
 
@@ -34,23 +36,40 @@ const policy = policyOf(config.followUps)
 const found = await findInactivePeople({ database, scheduler: app.scheduler, policy, clock: systemClock })
 say(`planned for ${found.planned} of ${found.considered} people in ${((performance.now() - beganAt) / 1_000).toFixed(1)} s`)
 
-// The first message of each person plans; it and the answers are no part of what is measured.
-for (const way of [app, withoutPlanning]) await talk(way, 50)
-const spans = { planning: [], without: [] }
-for (let round = 0; round < 4; round += 1) {
-  spans.planning.push(await talk(app, MESSAGES / 4))
-  spans.without.push(await talk(withoutPlanning, MESSAGES / 4))
+const person = { platform: 'web', conversationId: 'web:1', userId: 'web:1', displayName: 'Person 1', isAdmin: false }
+const spans = { planning: [], without: [], look: [], nothing: [] }
+const planner = { database, scheduler: app.scheduler, policy, clock: systemClock }
+for (let n = 0; n < MESSAGES + WARM_UP; n += 1) {
+  const kept = n >= WARM_UP
+  const message = id => ({ ...person, messageId: `${id}-${n}`, text: `piece ${n} sounds better today` })
+  await measured(kept && spans.planning, () => app.chat.handle(message('planning')))
+  await measured(kept && spans.without, () => withoutPlanning.chat.handle(message('without')))
+  await measured(kept && spans.look, () => planAfterMessage(planner, database, 'web:1'))
+  await measured(kept && spans.nothing, () => database.query('select 1'))
 }
-const perMessage = times => times.reduce((sum, each) => sum + each, 0) / MESSAGES
-const [planning, without] = [perMessage(spans.planning), perMessage(spans.without)]
-say(`a message that comes in: ${planning.toFixed(2)} ms with a follow-up waiting, ${without.toFixed(2)} ms without planning`)
-say(`planning adds ${(planning - without).toFixed(2)} ms; the look by itself takes ${await lookMs()} ms of the server`)
+const [planning, without, look, nothing] = Object.values(spans).map(median)
+say(`a message that comes in, with its answer: ${ms(planning)} with a follow-up waiting, ${ms(without)} without planning`)
+say(`planning by itself: ${ms(look)}, of which ${ms(nothing)} are the way to the server and back (medians of ${MESSAGES})`)
 await close()
+
+async function measured(times, work) {
+  const startedAt = performance.now()
+  await work()
+  if (times) times.push(performance.now() - startedAt)
+}
+
+function median(times) {
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]
+}
+
+function ms(span) {
+  return `${span.toFixed(2)} ms`
+}
 
 async function makePeople(count) {
   await database.query(
     `insert into user_profiles (user_id, display_name, platform, last_conversation_id, last_active_at)
-     select 'web:' || n, 'Person ' || n, 'web', 'web:' || n, now() - interval '48 hours' + n * interval '10 ms'
+     select 'web:' || n, 'Person ' || n, 'web', 'web:' || n, now() - interval '49 hours' + random() * interval '1 hour'
      from generate_series(1, $1::int) n`,
     [count],
   )
@@ -60,26 +79,6 @@ async function makePeople(count) {
      from user_profiles, generate_series(1, 3) part`,
   )
   await database.query('analyze')
-}
-
-/** Milliseconds that messages of one person took, answers included. */
-async function talk(bot, messages) {
-  const person = { platform: 'web', conversationId: 'web:1', userId: 'web:1', displayName: 'Person 1', isAdmin: false }
-  const startedAt = performance.now()
-  for (let n = 0; n < messages; n += 1) {
-    await bot.chat.handle({ ...person, messageId: `${startedAt}-${n}`, text: `piece ${n} sounds better today` })
-  }
-  return performance.now() - startedAt
-}
-
-/** The server's own time for the one statement that most messages cost. */
-async function lookMs() {
-  const explained = await database.query(
-    `explain (analyze, format json) select 1 as found from scheduled_jobs
-     where job_type = 'follow_up_message' and unique_key = 'automatic:web:1' and status in ('pending', 'running')`,
-  )
-  const [plan] = explained.rows[0]['QUERY PLAN']
-  return (plan['Planning Time'] + plan['Execution Time']).toFixed(2)
 }
 
 function say(line) {

@@ -78,9 +78,8 @@ async function planPage(
     for (const userId of userIds) {
       const known = facts.get(userId)
       if (!known) continue
-      const plan = planAutomatic(parts, known, { userId })
-      const isOverdue = plan.dueAt <= known.now
-      plans.push(isOverdue ? planAutomatic(parts, known, { userId, notBefore: queue.place(known.now, userId) }) : plan)
+      const move = (dueAt: Date) => (dueAt <= known.now ? queue.place(known.now, userId) : dueAt)
+      plans.push(planAutomatic(parts, known, { userId, move }))
     }
     const considered = await storePlans(parts, transaction, plans)
     await storeConsidered(transaction, considered, now)

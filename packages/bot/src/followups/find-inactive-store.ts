@@ -33,8 +33,8 @@ export async function findInactivePage(
        and last_active_at <= moment.now - $3::float8 * interval '1 millisecond'
        and ($4::text is null or (last_active_at, user_id) > ($4::text::timestamptz, $5::text))
        and (follow_up_considered_at is null or follow_up_considered_at < last_active_at)
-       and not exists (select from scheduled_jobs job where job.status in ('pending', 'running')
-         and job.job_type = 'follow_up_message' and job.unique_key = 'automatic:' || person.user_id)
+       and not exists (select from scheduled_jobs_live job where job.job_type = 'follow_up_message'
+         and job.unique_key = 'automatic:' || person.user_id)
        and not exists (select from follow_up_history sent where sent.user_id = person.user_id
          and (sent.automatic or sent.state in ('sending', 'sent', 'uncertain')) and sent.prepared_at >= last_active_at
          and (sent.state, sent.reason) is distinct from ('withheld', 'expired'))
@@ -154,8 +154,8 @@ export async function endOrphans(database: Queryable): Promise<number> {
     `update follow_up_history orphan
      set state = case when state = 'prepared' then 'withheld' else 'uncertain' end,
        reason = 'job_' || coalesce((select status from scheduled_jobs where job_id = orphan.job_id limit 1), 'gone')
-     where state in ('prepared', 'sending') and not exists (select from scheduled_jobs job
-       where job.job_id = orphan.job_id and job.status in ('pending', 'running'))
+     where state in ('prepared', 'sending') and not exists (select from scheduled_jobs_live job
+       where job.job_id = orphan.job_id)
      returning id::float8 as id`,
   )
   return ended.rows.length

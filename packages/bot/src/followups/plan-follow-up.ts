@@ -52,15 +52,18 @@ export interface AutomaticPlan {
   readonly payload: FollowUpPayload
 }
 
-/** Plans an automatic follow-up on facts that were read; nothing is stored. */
+/**
+ * Plans an automatic follow-up on facts that were read; nothing is stored.
+ * @param request.move changes when it is due. Default: it is due when it should be
+ */
 export function planAutomatic(
   parts: TimingParts,
   facts: ReadFacts,
-  request: { userId: string; notBefore?: Date },
+  request: { userId: string; move?: (dueAt: Date) => Date },
 ): AutomaticPlan {
-  const { userId, notBefore } = request
+  const { userId, move } = request
   const timing = timeFollowUp(parts, facts, userId)
-  const dueAt = notBefore && notBefore > timing.dueAt ? notBefore : timing.dueAt
+  const dueAt = move?.(timing.dueAt) ?? timing.dueAt
   const plannedAt = facts.now
   const job = { automatic: true, plannedAt, dueAt, seed: automaticKey(userId) }
   const advice = foresee(facts, { policy: timing.policy, job })
