@@ -19,7 +19,8 @@ const WARM_UP = 50
 const [url = '', people = '100000'] = process.argv.slice(2)
 if (!/^postgres(ql)?:/.test(url)) stop('expected a URL like postgres://user@host:5432/an_empty_database')
 
-const { database, close } = await openServer(url)
+const opened = await openServer(url)
+const { database } = opened
 const one = async sql => (await database.query(sql)).rows[0]
 if ((await one("select to_regclass('user_profiles') as name")).name !== null) stop('expected an empty database')
 
@@ -27,14 +28,19 @@ const config = readConfig({ DATABASE_URL: url })
 const logger = createLogger('error')
 const parts = { database, clock: systemClock, logger }
 const app = createApp({ ...parts, config })
-const withoutPlanning = createApp({ ...parts, config: readConfig({ DATABASE_URL: url, JOB_SCHEDULER_ENABLED: 'false' }) })
+const withoutPlanning = createApp({
+  ...parts,
+  config: readConfig({ DATABASE_URL: url, JOB_SCHEDULER_ENABLED: 'false' }),
+})
 await app.prepare()
 
 await makePeople(Number(people))
 const beganAt = performance.now()
 const policy = policyOf(config.followUps)
 const found = await findInactivePeople({ database, scheduler: app.scheduler, policy, clock: systemClock })
-say(`planned for ${found.planned} of ${found.considered} people in ${((performance.now() - beganAt) / 1_000).toFixed(1)} s`)
+say(
+  `planned for ${found.planned} of ${found.considered} people in ${((performance.now() - beganAt) / 1_000).toFixed(1)} s`,
+)
 
 const person = { platform: 'web', conversationId: 'web:1', userId: 'web:1', displayName: 'Person 1', isAdmin: false }
 const spans = { planning: [], without: [], look: [], nothing: [] }
@@ -48,9 +54,13 @@ for (let n = 0; n < MESSAGES + WARM_UP; n += 1) {
   await measured(kept && spans.nothing, () => database.query('select 1'))
 }
 const [planning, without, look, nothing] = Object.values(spans).map(median)
-say(`a message that comes in, with its answer: ${ms(planning)} with a follow-up waiting, ${ms(without)} without planning`)
-say(`planning by itself: ${ms(look)}, of which ${ms(nothing)} are the way to the server and back (medians of ${MESSAGES})`)
-await close()
+say(
+  `a message that comes in, with its answer: ${ms(planning)} with a follow-up waiting, ${ms(without)} without planning`,
+)
+say(
+  `planning by itself: ${ms(look)}, of which ${ms(nothing)} are the way to the server and back (medians of ${MESSAGES})`,
+)
+await opened.close()
 
 async function measured(times, work) {
   const startedAt = performance.now()

@@ -53,21 +53,25 @@ export interface App {
 /** Leaves time for the rest of a stop within the ten seconds that people wait. */
 const GRACE_PERIOD = '5s'
 
+/** The scheduler with the bot's recurring jobs, unless it is off. */
+function createScheduler({ config, database, clock, logger }: AppParts): Scheduler | undefined {
+  if (!config.scheduler.enabled) return undefined
+  return new Scheduler({
+    database,
+    schema: 'public',
+    clock,
+    logger,
+    gracePeriod: GRACE_PERIOD,
+    pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
+    schedules: [findInactiveSchedule],
+  })
+}
+
 /** Wires everything together; the one place that knows every part. Nothing happens until `prepare` and `start`. */
 export function createApp({ config, database, clock, logger, platforms = [] }: AppParts): App {
   const policy = policyOf(config.followUps)
   const llm = config.llm && createOpenAiCompatibleClient({ ...config.llm, clock })
-  const scheduler = config.scheduler.enabled
-    ? new Scheduler({
-        database,
-        schema: 'public',
-        clock,
-        logger,
-        gracePeriod: GRACE_PERIOD,
-        pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
-        schedules: [findInactiveSchedule],
-      })
-    : undefined
+  const scheduler = createScheduler({ config, database, clock, logger })
   const planner = scheduler && { database, scheduler, policy, clock }
   const composer = new FollowUpComposer({ database, botName: config.botName, llm, logger })
   if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger, platforms })

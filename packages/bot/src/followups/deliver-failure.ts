@@ -41,12 +41,12 @@ export async function settleFailure(attempt: Attempt, row: OutboxRow, tried: Fai
     { event: 'follow_up_not_delivered', job_id: context.jobId, failure: error.failure, code: error.code },
     'a follow-up was not delivered',
   )
-  if (after.then.do === 'plain') return writePlain(attempt, row, error)
-  const isLastRetry = after.then.do === 'retry' && context.retryCount >= context.maxRetries
+  if (after.next === 'plain') return writePlain(attempt, row, error)
+  const isLastRetry = after.next === 'retry' && context.retryCount >= context.maxRetries
   const state = isLastRetry && after.state === 'prepared' ? 'failed' : after.state
-  const ends = isLastRetry || after.then.do === 'end'
+  const ends = isLastRetry || after.next === 'end'
   await keep(attempt, row, { error, state, ends })
-  if (after.then.do === 'later') throw new SnoozeError(after.then.waitMs, error.code)
+  if (after.next === 'later') throw new SnoozeError(after.waitMs, error.code)
   if (!ends) throw error
   const ended = await findFollowUpOfJob(parts.database, context.jobId, databaseNow(parts.clock))
   return { next: 'end', result: resultOf(ended ?? row) }

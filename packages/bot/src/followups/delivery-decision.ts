@@ -70,33 +70,32 @@ export interface FailedTry {
 }
 
 /**
- * What becomes of a follow-up after a failed try. `then`: `later` takes no retry of the job, `retry` does, `plain` tries
- * once more with a plain text, `end` is the end.
+ * What becomes of a follow-up after a failed try. `later` takes no retry of the job, `retry` does, `plain` tries once more
+ * with a plain text, `end` is the end.
  */
-export interface AfterFailure {
-  readonly state: 'prepared' | 'uncertain' | 'failed'
-  readonly then: { readonly do: 'later'; readonly waitMs: number } | { readonly do: 'retry' | 'plain' | 'end' }
-}
+export type AfterFailure = { readonly state: 'prepared' | 'uncertain' | 'failed' } & (
+  | { readonly next: 'later'; readonly waitMs: number }
+  | { readonly next: 'retry' | 'plain' | 'end' }
+)
 
 /** Decides what becomes of a follow-up after a failed try. A doubt never turns into "surely not sent" by a later refusal. */
 export function afterFailure(tried: FailedTry): AfterFailure {
   const unsent = tried.doubtful ? 'uncertain' : 'prepared'
-  const over: AfterFailure = { state: tried.doubtful ? 'uncertain' : 'failed', then: { do: 'end' } }
+  const over: AfterFailure = { state: tried.doubtful ? 'uncertain' : 'failed', next: 'end' }
   switch (tried.failure) {
     case 'uncertain': {
       const waitMs = lookAgainInMs({ ageMs: tried.attemptedAgoMs, longestMs: tried.longestMs })
-      return { state: 'uncertain', then: waitMs === undefined ? { do: 'end' } : { do: 'later', waitMs } }
+      return { state: 'uncertain', ...(waitMs === undefined ? { next: 'end' } : { next: 'later', waitMs }) }
     }
     case 'retry':
       if (tried.preparedAgoMs >= tried.longestMs) return over
-      return {
-        state: unsent,
-        then: tried.retryAfterMs === undefined ? { do: 'retry' } : { do: 'later', waitMs: tried.retryAfterMs },
-      }
+      return tried.retryAfterMs === undefined
+        ? { state: unsent, next: 'retry' }
+        : { state: unsent, next: 'later', waitMs: tried.retryAfterMs }
     case 'halt':
-      return { state: unsent, then: { do: 'later', waitMs: tried.retryAfterMs ?? HALT_MS } }
+      return { state: unsent, next: 'later', waitMs: tried.retryAfterMs ?? HALT_MS }
     case 'plain':
-      return tried.doubtful || tried.isPlain ? over : { state: 'prepared', then: { do: 'plain' } }
+      return tried.doubtful || tried.isPlain ? over : { state: 'prepared', next: 'plain' }
     case 'refused':
     case 'suppress':
       return over

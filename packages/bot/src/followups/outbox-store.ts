@@ -45,7 +45,9 @@ interface Row {
 /** Column `template` of a text that replaced one which a platform's filter refused. */
 const PLAIN = 'plain'
 
-const columns = (now: string) => `id::float8 as id, job_id, user_id, state, message_sent, platform, conversation_id, nonce,
+const columns = (
+  now: string,
+) => `id::float8 as id, job_id, user_id, state, message_sent, platform, conversation_id, nonce,
   attempts, failure_code, reason, template, (extract(epoch from attempted_at) * 1000)::float8 as attempted_ms,
   (extract(epoch from coalesce(${now}::text::timestamptz, clock_timestamp()) - attempted_at) * 1000)::float8
     as attempted_ago_ms,
@@ -58,10 +60,10 @@ export async function findFollowUpOfJob(
   jobId: string,
   now: string | null,
 ): Promise<OutboxRow | undefined> {
-  const found = await database.query<Row>(
-    `select ${columns('$2')} from follow_up_history where job_id = $1::text`,
-    [jobId, now],
-  )
+  const found = await database.query<Row>(`select ${columns('$2')} from follow_up_history where job_id = $1::text`, [
+    jobId,
+    now,
+  ])
   return found.rows[0] && rowOf(found.rows[0])
 }
 
@@ -71,10 +73,10 @@ export async function findFollowUpOfNonce(
   nonce: string,
   now: string | null,
 ): Promise<OutboxRow | undefined> {
-  const found = await database.query<Row>(
-    `select ${columns('$2')} from follow_up_history where nonce = $1::text`,
-    [nonce, now],
-  )
+  const found = await database.query<Row>(`select ${columns('$2')} from follow_up_history where nonce = $1::text`, [
+    nonce,
+    now,
+  ])
   return found.rows[0] && rowOf(found.rows[0])
 }
 

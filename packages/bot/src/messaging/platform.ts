@@ -72,11 +72,11 @@ export class DeliveryError extends Error {
   readonly code: string
   readonly retryAfterMs: number | undefined
 
+  /** Arguments: failure, code, message for people, and where known when to try again and what was caught. */
   constructor(
     failure: DeliveryFailure,
     code: string,
-    message: string,
-    options: { retryAfterMs?: number; cause?: unknown } = {},
+    ...[message, options = {}]: [message: string, options?: { retryAfterMs?: number; cause?: unknown }]
   ) {
     super(message, { cause: options.cause })
     this.failure = failure

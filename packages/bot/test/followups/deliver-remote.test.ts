@@ -25,17 +25,23 @@ describe('a follow-up on a platform that is asked over a network', () => {
       'select state, reason, failure_code, attempts, deduplicated, platform_message_id from follow_up_history order by id',
     )
   const profile = () => test.rows('select suppressed, unanswered_follow_ups as unanswered from user_profiles')
-  const job = () => test.rows<{ status: string }>('select status, result, error_message from scheduled_jobs order by created_at')
+  const job = () =>
+    test.rows<{ status: string }>('select status, result, error_message from scheduled_jobs order by created_at')
 
   it('is sent once, and kept with the id the platform gave it', async () => {
     await begin()
     await test.pass('10d')
     expect(platform.journal).toMatchObject([{ userId: 'discord:ada', text: expect.stringContaining('recital') }])
-    expect(platform.asked[0]).toMatchObject({ actions: ['stop', 'later', 'why'], nonce: expect.stringMatching(/^.{22}$/) })
-    expect(await outbox()).toMatchObject([{ state: 'sent', attempts: 1, platform_message_id: 'm-1', deduplicated: false }])
-    expect(await test.rows("select follow_up_id::int as id, text from conversation_turns where kind = 'follow_up'")).toEqual(
-      [{ id: 1, text: platform.journal[0]?.text }],
-    )
+    expect(platform.asked[0]).toMatchObject({
+      actions: ['stop', 'later', 'why'],
+      nonce: expect.stringMatching(/^.{22}$/),
+    })
+    expect(await outbox()).toMatchObject([
+      { state: 'sent', attempts: 1, platform_message_id: 'm-1', deduplicated: false },
+    ])
+    expect(
+      await test.rows("select follow_up_id::int as id, text from conversation_turns where kind = 'follow_up'"),
+    ).toEqual([{ id: 1, text: platform.journal[0]?.text }])
     expect(await profile()).toEqual([{ suppressed: null, unanswered: 1 }])
   })
 
@@ -111,7 +117,9 @@ describe('a follow-up on a platform that is asked over a network', () => {
     await test.app.scheduleFollowUpMessage({ userId: 'discord:ada', delayHours: 1 })
     await test.pass('2h')
     expect(platform.asked).toHaveLength(1)
-    const refused = await test.rows<{ reason: string }>("select reason from follow_up_decisions where verdict = 'defer'")
+    const refused = await test.rows<{ reason: string }>(
+      "select reason from follow_up_decisions where verdict = 'defer'",
+    )
     expect(refused.map(each => each.reason)).toContain('cooldown')
     await test.pass('12h')
     expect((await job())[0]).toMatchObject({ status: 'completed', result: { outcome: 'uncertain' } })

@@ -84,7 +84,7 @@ describe('people who went quiet with nothing planned', () => {
     // Everything is down while they are due, and for a day after that.
     test.clock.advance('25h')
     await test.app.scheduler?.applySchedule(findInactiveSchedule)
-    for (let look = 0; look < 9; look += 1) await test.pass('10m')
+    for (let tenth = 0; tenth < 9; tenth += 1) await test.pass('10m')
     expect(await test.followUps()).toHaveLength(people)
     const minutes = await test.rows<{ most: number }>(
       `select max(within)::int as most from (select count(*) over (order by sent_at
@@ -92,7 +92,9 @@ describe('people who went quiet with nothing planned', () => {
        from follow_up_history where state = 'sent') counted`,
     )
     expect(minutes[0]?.most).toBeLessThanOrEqual(10)
-    const ends = await test.rows('select state, reason, count(*)::int as n from follow_up_history group by 1, 2 order by 1')
+    const ends = await test.rows(
+      'select state, reason, count(*)::int as n from follow_up_history group by 1, 2 order by 1',
+    )
     expect(ends).toEqual([
       { state: 'sent', reason: null, n: people },
       { state: 'withheld', reason: 'expired', n: people },

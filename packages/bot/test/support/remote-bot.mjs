@@ -12,7 +12,12 @@ import { DeliveryError } from '../../dist/messaging/platform.js'
 const [url = '', nonceWindowMs = '0'] = process.argv.slice(2)
 
 async function ask(path, body, signal) {
-  const options = { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' }, signal }
+  const options = {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+    signal,
+  }
   const response = await fetch(url + path, options)
   const answer = await response.json()
   if (response.ok) return answer

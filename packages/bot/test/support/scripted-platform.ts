@@ -80,7 +80,12 @@ export class ScriptedPlatform implements RemotePlatform {
     const fault = this.faults.shift()
     if (fault?.do === 'refuse') {
       const { failure, code, retryAfterMs } = fault
-      throw new DeliveryError(failure, code, 'refused by the script', retryAfterMs === undefined ? {} : { retryAfterMs })
+      throw new DeliveryError(
+        failure,
+        code,
+        'refused by the script',
+        retryAfterMs === undefined ? {} : { retryAfterMs },
+      )
     }
     if (fault?.do === 'cut') throw new Error('the connection was closed')
     const delivery = this.#accept(message)
