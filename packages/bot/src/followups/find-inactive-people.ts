@@ -8,7 +8,7 @@ import {
   type Cursor,
   type PlannedAdvice,
 } from './find-inactive-store.ts'
-import { automaticKey, planAutomatic, type AutomaticPlan, type PlannerParts } from './plan-follow-up.ts'
+import { automaticKey, isWanted, planAutomatic, type AutomaticPlan, type PlannerParts } from './plan-follow-up.ts'
 import { shareOf } from './variants.ts'
 
 /** How often somebody looks for people who went quiet with nothing planned. */
@@ -97,7 +97,7 @@ async function storePlans(
   transaction: Parameters<typeof findInactivePage>[0],
   plans: readonly AutomaticPlan[],
 ): Promise<PlannedAdvice[]> {
-  const wanted = plans.filter(plan => plan.advice.verdict !== 'deny')
+  const wanted = plans.filter(plan => isWanted(plan.advice))
   const jobs = wanted.map(({ userId, payload, dueAt }) => ({
     job: followUpJob,
     payload,

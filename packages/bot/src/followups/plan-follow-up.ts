@@ -76,6 +76,11 @@ export function planAutomatic(
   return { userId, dueAt, advice, payload }
 }
 
+/** Whether to plan it. The comparison group is planned for like everybody, up to the moment of sending. */
+export function isWanted({ verdict, reason }: GateReport): boolean {
+  return verdict !== 'deny' || reason === 'holdout'
+}
+
 /**
  * Plans a follow-up for somebody who has just spoken, in the transaction that recorded what they said. One is planned per
  * person at a time: while it waits, further messages cost one look into an index, because the job itself looks when the
@@ -90,7 +95,7 @@ export async function planAfterMessage(
   if (await isPlanned(transaction, uniqueKey)) return undefined
   const now = databaseNow(parts.clock)
   const { dueAt, advice, payload } = planAutomatic(parts, await readFacts(transaction, userId, now), { userId })
-  if (advice.verdict === 'deny') return undefined
+  if (!isWanted(advice)) return undefined
   const planned = await parts.scheduler.scheduleJob(followUpJob, payload, {
     uniqueKey,
     scheduledTime: dueAt,

@@ -6,7 +6,7 @@ import type { RemotePlatform } from '../messaging/platform.ts'
 import type { FollowUpComposer } from './compose-follow-up.ts'
 import { storeDecision } from './decision-store.ts'
 import { readFacts, type ReadFacts } from './facts-store.ts'
-import { evaluateGates, type GateReason } from './gates.ts'
+import { evaluateGates, type GateReason, type GateReport } from './gates.ts'
 import { discardPrepared, endUnsent, type OutboxRow } from './outbox-store.ts'
 import { policyFor, type PlaceInTime } from './plan-timing.ts'
 import type { FollowUpPolicy } from './policy.ts'
@@ -65,7 +65,7 @@ export async function decide(attempt: Attempt, queryable: Queryable, stage: 'pre
     seed: context.jobId,
   }
   const policy = policyFor(parts, payload.variant)
-  const { verdict, reason, rule, until, gates } = evaluateGates({ ...facts, policy, job })
+  const { verdict, reason, rule, until, gates } = whenWouldBeSent(evaluateGates({ ...facts, policy, job }))
   await storeDecision(
     queryable,
     { userId: payload.userId, jobId: context.jobId, stage, verdict, reason, rule, until, gates },
@@ -75,6 +75,19 @@ export async function decide(attempt: Attempt, queryable: Queryable, stage: 'pre
   if (verdict === 'allow') return { facts, verdict }
   if (verdict === 'defer' && until) return { facts, verdict, reason: reason ?? 'gate_error', until }
   return { facts, verdict: 'deny', reason: reason ?? 'gate_error' }
+}
+
+/**
+ * The comparison group is compared by what it would have been sent: as long as anything puts that off, it is put off for
+ * them too.
+ */
+function whenWouldBeSent(report: GateReport): GateReport {
+  if (report.reason !== 'holdout') return report
+  const [last] = report.gates
+    .filter(gate => gate.outcome === 'defer')
+    .toSorted((a, b) => (b.until?.getTime() ?? 0) - (a.until?.getTime() ?? 0))
+  if (!last?.reason || !last.until) return report
+  return { verdict: 'defer', reason: last.reason, rule: last.rule, until: last.until, gates: report.gates }
 }
 
 /** How long all follow-ups wait when one was told that there are too many: the others would be told the same. */

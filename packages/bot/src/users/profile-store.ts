@@ -107,11 +107,16 @@ export async function latestConsent(database: Queryable, userId: string): Promis
   return found.rows[0]?.kind
 }
 
-/** Notes that a follow-up went out: the cooldown begins, and it counts as unanswered until the person speaks. */
+/**
+ * Notes that a follow-up went out: the cooldown begins, and it counts as unanswered until the person speaks. It may have
+ * gone out a while ago, when it turns out only now that it did: what they have said since counts.
+ */
 export async function recordFollowUpSent(database: Queryable, userId: string, now: string | null): Promise<void> {
   await database.query(
-    `update user_profiles set last_follow_up_sent = coalesce($2::text::timestamptz, now()),
-       unanswered_follow_ups = unanswered_follow_ups + 1 where user_id = $1::text`,
+    `update user_profiles set last_follow_up_sent = greatest(last_follow_up_sent, coalesce($2::text::timestamptz, now())),
+       unanswered_follow_ups = unanswered_follow_ups
+         + (last_active_at is null or last_active_at <= coalesce($2::text::timestamptz, now()))::int
+     where user_id = $1::text`,
     [userId, now],
   )
 }

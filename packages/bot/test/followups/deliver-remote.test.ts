@@ -143,6 +143,16 @@ describe('a follow-up on a platform that is asked over a network', () => {
     expect((await job())[0]).toMatchObject({ result: { outcome: 'sent' } })
   })
 
+  it('one that turns out only later to have gone out is not unanswered, when they have spoken since', async () => {
+    await begin({ nonceWindowMs: 0 })
+    platform.faults.push({ do: 'accept, then cut' })
+    await test.pass(JUST_DUE)
+    await test.say('Ada', 'it went well!')
+    await test.pass('10m')
+    expect(await outbox()).toMatchObject([{ state: 'sent', attempts: 1 }])
+    expect(await profile()).toMatchObject([{ unanswered: 0 }])
+  })
+
   it('"later" is obeyed without spending a retry, as often as it is said', async () => {
     await begin()
     for (let time = 0; time < 6; time += 1) {
@@ -181,6 +191,7 @@ describe('a follow-up on a platform that is asked over a network', () => {
 
   it('somebody suppressed for another reason stays so when they write', async () => {
     await begin()
+    await test.pass('50h')
     await test.database.query("update user_profiles set suppressed = 'operator'")
     await talk()
     expect(await profile()).toMatchObject([{ suppressed: 'operator' }])
