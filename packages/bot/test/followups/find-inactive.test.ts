@@ -101,6 +101,19 @@ describe('people who went quiet with nothing planned', () => {
     ])
   })
 
+  it('people who are overdue get places one after another, as many a minute as may be sent', async () => {
+    test = await createTestApp('PGlite', { FOLLOW_UP_QUIET_HOURS: 'off' })
+    await crowd(60)
+    test.clock.advance('3d')
+    expect(await look()).toEqual({ considered: 60, planned: 60 })
+    const minutes = await test.rows<{ n: number }>(
+      `select count(*)::int as n from scheduled_jobs where job_type = 'follow_up_message'
+       group by date_trunc('minute', scheduled_time)`,
+    )
+    expect(minutes.length).toBeGreaterThanOrEqual(6)
+    expect(Math.max(...minutes.map(each => each.n))).toBeLessThanOrEqual(11)
+  })
+
   it('a crowd that is due at once waits unclaimed for its turn', async () => {
     test = await createTestApp('PostgreSQL', { FOLLOW_UP_QUIET_HOURS: 'off' })
     await crowd(200)
