@@ -76,10 +76,11 @@ describe('a bot that is killed with -9 while a platform is asked to send a follo
     return database.pool.query("update belfry_runners set lease_until = '-infinity'")
   }
 
-  /** The platform forgets nonces, and the try was long ago. */
+  /** The platform forgets nonces, and what was said and tried was long ago. */
   async function aQuarterOfAnHourPasses(): Promise<void> {
     platform.forgetNonces()
     await database.pool.query("update follow_up_history set attempted_at = attempted_at - interval '15 minutes'")
+    await database.pool.query("update user_profiles set last_active_at = last_active_at - interval '15 minutes'")
   }
 
   async function expectExactlyOne(): Promise<void> {
