@@ -48,6 +48,8 @@ describe('a configuration of nothing', () => {
         maxLateHours: 12,
         perMinute: 10,
         holdoutPercent: 0,
+        variants: [],
+        variantsSalt: 'first',
       },
     })
   })
@@ -95,6 +97,22 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   FOLLOW_UP_MAX_LATE_HOURS: [...NUMBERS, '0', '721'],
   FOLLOW_UP_PER_MINUTE: [...NUMBERS, '0', '10001', '1.5'],
   FOLLOW_UP_HOLDOUT_PERCENT: [...NUMBERS, '51'],
+  FOLLOW_UP_VARIANTS: [
+    'Quick',
+    'a:delay=0h',
+    'a:delay=31d',
+    'a:delay=soon',
+    'a:writer=me',
+    'a:opener=',
+    'a:colour=red',
+    'a; a:delay=1h',
+    'a:delay=1h,delay=2h',
+    'a:delay=1h=2h',
+    'a:',
+    ':delay=1h',
+    'abcdefghijk'.split('').join(';'),
+  ],
+  FOLLOW_UP_VARIANTS_SALT: ['a b', 'ä', 'x'.repeat(41)],
 }
 /** Free text: there is nothing to refuse in them. */
 const ANYTHING_GOES = ['BELFRY_DATA_DIR', 'ADMIN_USER_IDS', 'LLM_MODEL', 'LLM_API_KEY']
@@ -110,7 +128,8 @@ describe('a wrong setting', () => {
       for (const value of REFUSED[variable.name] ?? []) {
         const environment = { LLM_BASE_URL: 'http://localhost/v1', LLM_MODEL: 'thinker', [variable.name]: value }
         const shown = variable.secret ? 'something else' : JSON.stringify(value)
-        expect(refusalOf(environment)).toBe(`${variable.name}: expected ${variable.expects}, got ${shown}`)
+        const why = variable.fault ? `: ${variable.fault(value)}` : ''
+        expect(refusalOf(environment)).toBe(`${variable.name}: expected ${variable.expects}, got ${shown}${why}`)
       }
     },
   )
