@@ -4,15 +4,22 @@ import { ReplyComposer } from './chat/compose-reply.ts'
 import { Chat } from './chat/handle-message.ts'
 import type { Command } from './commands/command.ts'
 import { CommandDispatcher } from './commands/dispatch-command.ts'
+import { followUpExplainCommand } from './commands/followup-explain.ts'
+import { followUpPauseCommand, followUpResumeCommand } from './commands/followup-pause.ts'
+import { followUpPreviewCommand } from './commands/followup-preview.ts'
 import { followUpSettingsCommand } from './commands/followup-settings.ts'
+import { followUpStatsCommand } from './commands/followup-stats.ts'
 import { helpCommand } from './commands/help.ts'
 import { jobStatusCommand } from './commands/job-status.ts'
+import { jobCancelCommand, jobListCommand, jobRetryCommand } from './commands/jobs.ts'
 import { scheduleFollowUpCommand } from './commands/schedule-followup.ts'
 import type { Config } from './config.ts'
 import { botMigrations } from './database/migrations.ts'
 import { FollowUpComposer } from './followups/compose-follow-up.ts'
 import { scheduleFollowUpMessage, type FollowUpRequest, type PlannedFollowUp } from './followups/plan-follow-up.ts'
+import { onceOnly } from './followups/explain.ts'
 import { policyOf } from './followups/policy.ts'
+import { experimentOf } from './followups/variants.ts'
 import { registerFollowUpHandler } from './jobs/follow-up-message.ts'
 import { createOpenAiCompatibleClient } from './llm/openai-compatible.ts'
 import type { LlmClient } from './llm/llm-client.ts'
@@ -60,14 +67,24 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
         pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
       })
     : undefined
-  const planner = scheduler && { database, scheduler, policy, clock }
-  const composer = new FollowUpComposer({ database, botName: config.botName, llm, logger })
+  const planner = scheduler && { database, scheduler, policy, clock, experiment: experimentOf(config.followUps) }
+  const writing = { database, botName: config.botName, llm, logger }
+  const composer = new FollowUpComposer(writing)
   if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger })
-  const { commandPrefix: prefix, botName } = config
+  const { commandPrefix: prefix, botName, adminUserIds: ownerIds } = config
+  const previewComposer = () => new FollowUpComposer({ ...writing, llm: llm && onceOnly(llm) })
   const commands: Command[] = [
     scheduleFollowUpCommand({ database, clock, planner }),
-    jobStatusCommand({ database, clock, scheduler }),
+    jobStatusCommand({ database, clock, scheduler, prefix }),
     followUpSettingsCommand({ database, clock, scheduler, policy, prefix }),
+    followUpExplainCommand({ database, clock, policy }),
+    followUpPreviewCommand({ database, clock, policy, ownerIds, previewComposer }),
+    followUpStatsCommand({ database, clock, policy, prefix }),
+    followUpPauseCommand({ database, clock, ownerIds, prefix }),
+    followUpResumeCommand({ database, clock, ownerIds, prefix }),
+    jobListCommand({ clock, scheduler }),
+    jobCancelCommand({ clock, scheduler }),
+    jobRetryCommand({ clock, scheduler }),
   ]
   const all = [...commands, helpCommand({ prefix, botName, commands })]
   const feed = new TurnFeed({ database, clock, logger })

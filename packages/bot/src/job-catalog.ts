@@ -46,3 +46,9 @@ export const followUpJob = defineJob({
   timeout: '2m',
   maxRetries: 3,
 })
+
+/** A stored payload as the handler would get it; undefined when it could not be read. */
+export function readFollowUpPayload(stored: unknown): FollowUpPayload | undefined {
+  const read = followUpPayload.safeParse(stored)
+  return read.success ? read.data : undefined
+}

@@ -3,6 +3,7 @@ import type { Database } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import type { CommandDispatcher } from '../commands/dispatch-command.ts'
 import { creditResponse } from '../followups/follow-up-store.ts'
+import { recordReturn } from '../followups/report-store.ts'
 import { planAfterMessage, type PlannedFollowUp, type PlannerParts } from '../followups/plan-follow-up.ts'
 import { isStopWord, stopAnswer, turnOff } from '../followups/preferences.ts'
 import { addTurn, findInbound, recentTalk } from '../memory/conversation-store.ts'
@@ -85,7 +86,8 @@ export class Chat {
         now,
       })
       if (!turn) return undefined
-      const credited = await creditResponse(transaction, { userId, windowMs: replyWindowMs, now })
+      const credited = await creditResponse(transaction, { userId, conversationId, windowMs: replyWindowMs, now })
+      await recordReturn(transaction, { userId, now })
       await recordActivity(transaction, { ...message, now })
       const planned = planner && (await planAfterMessage(planner, transaction, userId))
       return { turn, credited, planned }

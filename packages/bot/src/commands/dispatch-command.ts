@@ -1,5 +1,6 @@
 import type { Logger } from 'belfry'
 import type { InboundMessage } from '../messaging/message.ts'
+import { nearest } from '../messaging/nearest.ts'
 import { CommandError, type Command } from './command.ts'
 
 export interface DispatcherParts {
@@ -25,9 +26,9 @@ export class CommandDispatcher {
 
   /** The reply to a command. Never rejects. */
   async dispatch(message: InboundMessage): Promise<string> {
-    const [name = '', ...args] = message.text.slice(this.#parts.prefix.length).split(/\s+/).filter(Boolean)
-    const command = this.#byName.get(name.toLowerCase())
-    if (!command) return this.#unknown(name)
+    const words = message.text.slice(this.#parts.prefix.length).split(/\s+/).filter(Boolean)
+    const { command, args } = this.#find(words)
+    if (!command) return this.#unknown(words)
     if (command.adminOnly && !message.isAdmin) {
       return (
         'This command requires administrator permissions. Operators list theirs in ADMIN_USER_IDS; ' +
@@ -46,30 +47,20 @@ export class CommandDispatcher {
     }
   }
 
-  #unknown(name: string): string {
+  /** `!job list` is `!job_list`: one definition, both ways of typing it. */
+  #find([first = '', ...rest]: readonly string[]): { command: Command | undefined; args: readonly string[] } {
+    const whole = this.#byName.get(first.toLowerCase())
+    if (whole) return { command: whole, args: rest }
+    const [second = '', ...args] = rest
+    return { command: this.#byName.get(`${first}_${second}`.toLowerCase()), args }
+  }
+
+  #unknown(words: readonly string[]): string {
     const { prefix } = this.#parts
-    const near = [...this.#byName.keys()].find(known => isNear(known, name.toLowerCase()))
+    const known = [...this.#byName.keys()]
+    const [name = ''] = words
+    const near = nearest(words.slice(0, 2).join('_').toLowerCase(), known) ?? nearest(name.toLowerCase(), known)
     const hint = near ? ` Did you mean \`${prefix}${near}\`?` : ''
     return `I know no command \`${prefix}${name.slice(0, 40)}\`.${hint} \`${prefix}help\` lists them all.`
   }
-}
-
-/** One word begins the other, or they differ in at most two letters. */
-function isNear(known: string, typed: string): boolean {
-  if (typed.length < 3) return false
-  return known.startsWith(typed) || typed.startsWith(known) || distance(known, typed.slice(0, 40)) <= 2
-}
-
-/** Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (const [i, letter] of Array.from(a).entries()) {
-    const next = [i + 1]
-    for (let j = 1; j <= b.length; j += 1) {
-      const swap = (row[j - 1] ?? 0) + (letter === b[j - 1] ? 0 : 1)
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }

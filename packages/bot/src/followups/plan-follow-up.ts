@@ -6,12 +6,14 @@ import { storeDecision } from './decision-store.ts'
 import { readFacts, type ReadFacts } from './facts-store.ts'
 import { evaluateGates, type GateFacts, type GateReport } from './gates.ts'
 import type { FollowUpPolicy } from './policy.ts'
+import type { Experiment } from './variants.ts'
 
 export interface PlannerParts {
   readonly database: Database
   readonly scheduler: Scheduler
   readonly policy: FollowUpPolicy
   readonly clock: Clock
+  readonly experiment: Experiment | undefined
 }
 
 /** A planned follow-up, and what the gates think of it today. */
