@@ -16,9 +16,14 @@ import { scheduleFollowUpCommand } from './commands/schedule-followup.ts'
 import type { Config } from './config.ts'
 import { botMigrations } from './database/migrations.ts'
 import { FollowUpComposer } from './followups/compose-follow-up.ts'
-import { scheduleFollowUpMessage, type FollowUpRequest, type PlannedFollowUp } from './followups/plan-follow-up.ts'
+import {
+  scheduleFollowUpMessage,
+  type FollowUpRequest,
+  type PlannedFollowUp,
+  type PlannerParts,
+} from './followups/plan-follow-up.ts'
 import { onceOnly } from './followups/explain.ts'
-import { policyOf } from './followups/policy.ts'
+import { policyOf, type FollowUpPolicy } from './followups/policy.ts'
 import { experimentOf } from './followups/variants.ts'
 import { registerFollowUpHandler } from './jobs/follow-up-message.ts'
 import { createOpenAiCompatibleClient } from './llm/openai-compatible.ts'
@@ -67,25 +72,14 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
         pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
       })
     : undefined
-  const planner = scheduler && { database, scheduler, policy, clock, experiment: experimentOf(config.followUps) }
+  const experiment = experimentOf(config.followUps)
+  const planner = scheduler && { database, scheduler, policy, clock, ...(experiment && { experiment }) }
   const writing = { database, botName: config.botName, llm, logger }
   const composer = new FollowUpComposer(writing)
   if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger })
-  const { commandPrefix: prefix, botName, adminUserIds: ownerIds } = config
+  const { commandPrefix: prefix, botName } = config
   const previewComposer = () => new FollowUpComposer({ ...writing, llm: llm && onceOnly(llm) })
-  const commands: Command[] = [
-    scheduleFollowUpCommand({ database, clock, planner }),
-    jobStatusCommand({ database, clock, scheduler, prefix }),
-    followUpSettingsCommand({ database, clock, scheduler, policy, prefix }),
-    followUpExplainCommand({ database, clock, policy }),
-    followUpPreviewCommand({ database, clock, policy, ownerIds, previewComposer }),
-    followUpStatsCommand({ database, clock, policy, prefix }),
-    followUpPauseCommand({ database, clock, ownerIds, prefix }),
-    followUpResumeCommand({ database, clock, ownerIds, prefix }),
-    jobListCommand({ clock, scheduler }),
-    jobCancelCommand({ clock, scheduler }),
-    jobRetryCommand({ clock, scheduler }),
-  ]
+  const commands = commandsOf({ config, database, clock, scheduler, policy, planner, previewComposer })
   const all = [...commands, helpCommand({ prefix, botName, commands })]
   const feed = new TurnFeed({ database, clock, logger })
   const chat = new Chat({
@@ -122,4 +116,29 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
       await feed.stop()
     },
   }
+}
+
+interface CommandParts extends Pick<AppParts, 'config' | 'database' | 'clock'> {
+  readonly scheduler: Scheduler | undefined
+  readonly policy: FollowUpPolicy
+  readonly planner: PlannerParts | undefined
+  readonly previewComposer: () => FollowUpComposer
+}
+
+function commandsOf(parts: CommandParts): Command[] {
+  const { config, database, clock, scheduler, policy, planner, previewComposer } = parts
+  const { commandPrefix: prefix, adminUserIds: ownerIds } = config
+  return [
+    scheduleFollowUpCommand({ database, clock, planner }),
+    jobStatusCommand({ database, clock, scheduler, prefix }),
+    followUpSettingsCommand({ database, clock, scheduler, policy, prefix }),
+    followUpExplainCommand({ database, clock, policy }),
+    followUpPreviewCommand({ database, clock, policy, ownerIds, previewComposer }),
+    followUpStatsCommand({ database, clock, policy, prefix }),
+    followUpPauseCommand({ database, clock, ownerIds, prefix }),
+    followUpResumeCommand({ database, clock, ownerIds, prefix }),
+    jobListCommand({ clock, scheduler }),
+    jobCancelCommand({ clock, scheduler }),
+    jobRetryCommand({ clock, scheduler }),
+  ]
 }

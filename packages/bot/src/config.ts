@@ -51,9 +51,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const faults = variables.flatMap(variable => {
     const given = environment[variable.name]?.trim()
     if (!given || variable.accepts(given)) return []
-    const why = variable.fault ? `: ${variable.fault(given)}` : ''
+    const why = variable.fault?.(given)
     return [
-      `${variable.name}: expected ${variable.expects}, got ${variable.secret || given.includes('@') ? 'something else' : JSON.stringify(given)}${why}`,
+      `${variable.name}: expected ${variable.expects}, got ${variable.secret || given.includes('@') ? 'something else' : JSON.stringify(given)}${why ? `: ${why}` : ''}`,
     ]
   })
   const value = (name: string) => environment[name]?.trim() || variables.find(each => each.name === name)?.fallback

@@ -55,7 +55,9 @@ export async function runFollowUps(args: readonly string[], parts: FollowUpsPart
       parts.output.write(FOLLOWUPS_HELP)
       return command === undefined ? 2 : 0
     default:
-      throw new UsageError(`no command ${JSON.stringify(`followups ${command}`)}. \`belfry followups help\` lists them.`)
+      throw new UsageError(
+        `no command ${JSON.stringify(`followups ${command}`)}. \`belfry followups help\` lists them.`,
+      )
   }
 }
 

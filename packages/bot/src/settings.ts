@@ -1,4 +1,4 @@
-import { parseVariants } from './variant-list.ts'
+import { variantsFault } from './variant-list.ts'
 
 /** One environment variable: what `.env.example`, the docs and the checks agree on. */
 export interface Variable {
@@ -13,7 +13,7 @@ export interface Variable {
   readonly secret?: boolean
   accepts(text: string): boolean
   /** What exactly is wrong with a value that is refused, where `expects` alone would leave one guessing. */
-  readonly fault?: (text: string) => string
+  readonly fault?: (text: string) => string | undefined
 }
 
 type VariableOptions = Pick<Variable, 'name' | 'about'> & { fallback?: string }
@@ -224,8 +224,8 @@ export const variables: readonly Variable[] = [
     name: 'FOLLOW_UP_VARIANTS',
     about: 'Ways of following up that are tried side by side; each person has one, always the same.',
     expects: 'variants such as quick:delay=24h,opener=question; slow:delay=72h; plain',
-    accepts: value => typeof parseVariants(value) !== 'string',
-    fault: value => String(parseVariants(value)),
+    accepts: value => variantsFault(value) === undefined,
+    fault: variantsFault,
   }),
   text({
     name: 'FOLLOW_UP_VARIANTS_SALT',

@@ -26,7 +26,15 @@ export function parseVariants(text: string): readonly Variant[] | string {
     if (variants.some(each => each.name === variant.name)) return `the name ${JSON.stringify(variant.name)} comes twice`
     variants.push(variant)
   }
-  return variants.length > MOST_VARIANTS ? `${variants.length} variants, at most ${MOST_VARIANTS} are allowed` : variants
+  return variants.length > MOST_VARIANTS
+    ? `${variants.length} variants, at most ${MOST_VARIANTS} are allowed`
+    : variants
+}
+
+/** What is wrong with a list of variants; undefined: nothing. */
+export function variantsFault(text: string): string | undefined {
+  const read = parseVariants(text)
+  return typeof read === 'string' ? read : undefined
 }
 
 function parseVariant(part: string): Variant | string {

@@ -128,7 +128,8 @@ describe('a wrong setting', () => {
       for (const value of REFUSED[variable.name] ?? []) {
         const environment = { LLM_BASE_URL: 'http://localhost/v1', LLM_MODEL: 'thinker', [variable.name]: value }
         const shown = variable.secret ? 'something else' : JSON.stringify(value)
-        const why = variable.fault ? `: ${variable.fault(value)}` : ''
+        const fault = variable.fault?.(value)
+        const why = fault ? `: ${fault}` : ''
         expect(refusalOf(environment)).toBe(`${variable.name}: expected ${variable.expects}, got ${shown}${why}`)
       }
     },

@@ -83,7 +83,9 @@ describe('belfry followups', () => {
     )
     const sums: string[] = []
     for (const { name } of rows) {
-      const { rows: sum } = await server.pool.query(`select md5(string_agg(r::text, '' order by r::text)) as sum from ${name} r`)
+      const { rows: sum } = await server.pool.query(
+        `select md5(string_agg(r::text, '' order by r::text)) as sum from ${name} r`,
+      )
       sums.push(`${name} ${JSON.stringify(sum)}`)
     }
     return sums.join('\n')
@@ -121,7 +123,9 @@ describe('belfry followups', () => {
   it('report tells what the chat command tells, as text and JSON', async () => {
     await twoWeeks()
     const before = await everything()
-    expect(await run(['report', '--since', '30d'])).toMatch(/^Follow-ups from 2027-02-11 .*\nPlanned \d · sent \d · held out 0/)
+    expect(await run(['report', '--since', '30d'])).toMatch(
+      /^Follow-ups from 2027-02-11 .*\nPlanned \d · sent \d · held out 0/,
+    )
     expect(JSON.parse(await run(['report', '--json']))).toMatchObject({
       total: { replyRate: { share: 'not enough data' } },
       lift: { difference: 'not enough data' },
@@ -166,6 +170,8 @@ describe('belfry followups', () => {
   it('every setting of follow-ups can be rehearsed, each by a name of its own', () => {
     const settings = variables.filter(({ name }) => name.startsWith('FOLLOW_UP_'))
     expect(rehearsable.size).toBe(settings.length)
-    expect([...rehearsable.keys()]).toEqual(expect.arrayContaining(['enabled', 'consent', 'weekly', 'delay', 'variants']))
+    expect([...rehearsable.keys()]).toEqual(
+      expect.arrayContaining(['enabled', 'consent', 'weekly', 'delay', 'variants']),
+    )
   })
 })

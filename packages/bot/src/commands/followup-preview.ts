@@ -38,4 +38,3 @@ async function draft(composer: FollowUpComposer, payload: FollowUpPayload): Prom
   const by = composed.source === 'model' ? 'the language model' : `template ${composed.template ?? ''}`.trim()
   return [`Text (${by}; another try may read differently):`, composed.text]
 }
-

@@ -35,7 +35,8 @@ export function jobListCommand(parts: JobsParts): Command {
       const filter = word === undefined ? {} : isStatus(word) ? { status: word } : { jobType: word }
       const jobs = await pageOf(scheduler, filter, page)
       const what = word ?? 'all'
-      if (jobs.jobs.length === 0) return page === 1 ? await sayNone(scheduler, word) : `Jobs (${what}): no page ${page}.`
+      if (jobs.jobs.length === 0)
+        return page === 1 ? await sayNone(scheduler, word) : `Jobs (${what}): no page ${page}.`
       const more = jobs.next === null ? '' : `\nMore: page ${page + 1}.`
       return `Jobs (${what}), page ${page}:\n${jobs.jobs.map(job => sayJob(job, parts.clock.now())).join('\n')}${more}`
     },

@@ -10,7 +10,10 @@ export interface NextFollowUp {
 }
 
 /** The follow-up job of a person that is due first, as it is stored. */
-export async function nextFollowUp(database: Queryable, userId: string): Promise<Omit<NextFollowUp, 'payload'> & { payload: unknown } | undefined> {
+export async function nextFollowUp(
+  database: Queryable,
+  userId: string,
+): Promise<(Omit<NextFollowUp, 'payload'> & { payload: unknown }) | undefined> {
   const found = await database.query<{ job_id: string; payload: unknown; scheduled_ms: number }>(
     `select job_id, payload, (extract(epoch from scheduled_time) * 1000)::float8 as scheduled_ms from scheduled_jobs
      where status in ('pending', 'running') and job_type = 'follow_up_message'

@@ -29,10 +29,7 @@ export interface Explanation {
 const DECISIONS = 5
 
 /** Asks the gates as the sender would, and writes nothing. */
-export async function explainFollowUp(
-  { database, clock, policy }: ExplainParts,
-  userId: string,
-): Promise<Explanation> {
+export async function explainFollowUp({ database, clock, policy }: ExplainParts, userId: string): Promise<Explanation> {
   const facts = await readFacts(database, userId, databaseNow(clock))
   const next = parseNext(await nextFollowUp(database, userId))
   const plannedAt = facts.profile?.lastActiveAt ?? facts.now
@@ -77,7 +74,10 @@ const MARKS = { pass: '✓', defer: '…', deny: '✗' } as const
 export function sayGates(report: GateReport, now: Date): string[] {
   const verdict = { allow: 'it would be sent', defer: 'it would wait', deny: 'it would not be sent' }[report.verdict]
   const why = report.reason ? `: ${report.reason}` : ''
-  return [`If it were due now, ${verdict}${why}${untilText(report, now)}.`, ...report.gates.map(each => sayGate(each, now))]
+  return [
+    `If it were due now, ${verdict}${why}${untilText(report, now)}.`,
+    ...report.gates.map(each => sayGate(each, now)),
+  ]
 }
 
 function sayGate(gate: GateResult, now: Date): string {

@@ -13,7 +13,8 @@ export interface PlannerParts {
   readonly scheduler: Scheduler
   readonly policy: FollowUpPolicy
   readonly clock: Clock
-  readonly experiment: Experiment | undefined
+  /** What is tried side by side; unset: nothing. */
+  readonly experiment?: Experiment
 }
 
 /** A planned follow-up, and what the gates think of it today. */

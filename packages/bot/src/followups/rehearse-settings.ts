@@ -29,7 +29,13 @@ export const rehearsable: ReadonlyMap<string, Variable> = new Map(
 )
 
 function shortName(variable: string): string {
-  return SHORT_NAMES[variable] ?? variable.replace(/^FOLLOW_UP_/, '').toLowerCase().replaceAll('_', '-')
+  return (
+    SHORT_NAMES[variable] ??
+    variable
+      .replace(/^FOLLOW_UP_/, '')
+      .toLowerCase()
+      .replaceAll('_', '-')
+  )
 }
 
 /**
@@ -48,8 +54,8 @@ export function parseSets(sets: readonly string[]): Readonly<Record<string, stri
     const value = inUnitOf(variable.name, typed)
     // An empty value means the setting's default, as everywhere.
     if (value !== '' && !variable.accepts(value)) {
-      const why = variable.fault ? `: ${variable.fault(value)}` : ''
-      return `--set ${name}: expected ${variable.expects}, got ${JSON.stringify(typed)}${why}`
+      const why = variable.fault?.(value)
+      return `--set ${name}: expected ${variable.expects}, got ${JSON.stringify(typed)}${why ? `: ${why}` : ''}`
     }
     environment[variable.name] = value
   }

@@ -204,6 +204,9 @@ class Replay {
   }
 }
 
-function told({ userId, automatic }: Job, at: Date): Pick<RehearsedFollowUp, 'userId' | 'automatic' | 'planned' | 'at'> {
+function told(
+  { userId, automatic }: Job,
+  at: Date,
+): Pick<RehearsedFollowUp, 'userId' | 'automatic' | 'planned' | 'at'> {
   return { userId, automatic, planned: true, at }
 }

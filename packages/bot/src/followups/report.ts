@@ -88,15 +88,12 @@ export function reportOf({ tallies, returns, ...facts }: ReportFacts): Report {
   const sent = measure(returns.sent.returned, returns.sent.people, LEAST_FOR_LIFT)
   const heldOut = measure(returns.heldOut.returned, returns.heldOut.people, LEAST_FOR_LIFT)
   const enough = sent.share !== 'not enough data' && heldOut.share !== 'not enough data'
+  const lift = enough ? difference(sent.share, heldOut.share) : 'not enough data'
   return {
     ...facts,
     total: rowOf(total),
     groups: tallies.filter(({ by }) => by !== 'all').map(rowOf),
-    lift: {
-      sent,
-      heldOut,
-      difference: enough ? difference(sent.share as Share, heldOut.share as Share) : 'not enough data',
-    },
+    lift: { sent, heldOut, difference: lift },
   }
 }
 

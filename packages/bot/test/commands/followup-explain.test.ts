@@ -81,7 +81,9 @@ describe('!followup_preview', () => {
     const told = await admin('!followup_preview @Ada')
     expect(told).toContain('Preview of a follow-up to Ada; nothing is stored or sent.')
     expect(told).toContain('it would wait: recently_active')
-    expect(told).toContain('Text (the language model; another try may read differently):\nHow did the recital on Friday go?')
+    expect(told).toContain(
+      'Text (the language model; another try may read differently):\nHow did the recital on Friday go?',
+    )
     expect(await rowCounts()).toEqual(before)
     expect(llm.seen.length - asked).toBe(1)
     expect(await test.followUps()).toEqual([])

@@ -7,7 +7,9 @@ afterEach(() => test.close())
 
 const admin = async (text: string) => (await test.say('Olga', text, { admin: true })).text
 const schedule = async (jobType: string, jobId?: string) => {
-  const { jobId: id } = (await test.app.scheduler?.scheduleJob(jobType, { delay: '1h', ...(jobId && { jobId }) })) ?? { jobId: '' }
+  const { jobId: id } = (await test.app.scheduler?.scheduleJob(jobType, { delay: '1h', ...(jobId && { jobId }) })) ?? {
+    jobId: '',
+  }
   test.clock.advance('1s')
   return id
 }
@@ -34,7 +36,9 @@ describe('!job_list', () => {
     test = await createTestApp('PGlite')
     expect(await admin('!job_list')).toBe('There are no jobs.')
     await schedule('odd')
-    expect(await admin('!job_list evne')).toMatch(/no status or job type `evne`\. Statuses: pending.* Types: .*odd.*\nUsage/)
+    expect(await admin('!job_list evne')).toMatch(
+      /no status or job type `evne`\. Statuses: pending.* Types: .*odd.*\nUsage/,
+    )
     for (const bad of ['0', '101', 'odd even', '; drop', 'odd 0'])
       expect(await admin(`!job_list ${bad}`)).toContain('Usage: `!job_list [status|type] [page]`')
     expect((await test.say('Ada', '!job_list')).text).toContain('requires administrator permissions')
@@ -80,7 +84,9 @@ describe('!job_cancel and !job_retry', () => {
       expect(await admin(`${command} twins-`)).toContain('Several jobs begin with')
       expect(await admin(`${command} nothing-like-it`)).toContain('not found')
     }
-    expect(await test.rows("select count(*)::int as n from scheduled_jobs where status = 'pending'")).toEqual([{ n: 2 }])
+    expect(await test.rows("select count(*)::int as n from scheduled_jobs where status = 'pending'")).toEqual([
+      { n: 2 },
+    ])
   })
 
   it('without background jobs they say so', async () => {

@@ -34,8 +34,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('a bot that too many people say
   const warnings: unknown[] = []
   const logger: Logger = { ...silentLogger, warn: (...said: unknown[]) => void warnings.push(said) }
   const WINDOW = 72 * 3_600_000
-  const check = () =>
-    checkGuardrail({ database: test.database, clock: test.clock, logger, windowMs: WINDOW })
+  const check = () => checkGuardrail({ database: test.database, clock: test.clock, logger, windowMs: WINDOW })
   const controls = async () =>
     (await activeControls(test.database, test.clock.now().toISOString())).map(({ name }) => name)
 
@@ -147,7 +146,9 @@ describe('pausing by hand', () => {
 
   it('what the bot stopped by itself is not for an administrator of one server to end', async () => {
     test = await createTestApp('PGlite', { ADMIN_USER_IDS: 'web:olga' })
-    await test.rows("insert into follow_up_controls (name, reason, set_by) values ('guardrail', 'six said no', 'guardrail')")
+    await test.rows(
+      "insert into follow_up_controls (name, reason, set_by) values ('guardrail', 'six said no', 'guardrail')",
+    )
     expect(await byAdmin('!followup_resume')).toMatch(/stopped by itself \(guardrail: six said no\)\. Only an owner/)
     expect(await test.rows('select name from follow_up_controls')).toEqual([{ name: 'guardrail' }])
     expect(await audit()).toEqual([])

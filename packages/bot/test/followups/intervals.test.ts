@@ -16,7 +16,9 @@ describe("Wilson's interval", () => {
   })
 
   it('holds the share, stays between 0 and 1, is the same from the other side, and narrows with more', () => {
-    const share = fc.integer({ min: 1, max: 5_000 }).chain(of => fc.tuple(fc.integer({ min: 0, max: of }), fc.constant(of)))
+    const share = fc
+      .integer({ min: 1, max: 5_000 })
+      .chain(of => fc.tuple(fc.integer({ min: 0, max: of }), fc.constant(of)))
     fc.assert(
       fc.property(share, ([count, of]) => {
         const { value, low, high } = wilson(count, of)

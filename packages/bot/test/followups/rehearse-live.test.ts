@@ -74,7 +74,8 @@ describe.each(Object.entries(SETTINGS))('a rehearsal with the settings a bot rea
         await test.app.scheduleFollowUpMessage({ userId, delayHours: hours })
         continue
       }
-      const text = what === 'off' || what === 'on' ? `!followup_settings ${what}` : `my practice number ${messages} was long`
+      const text =
+        what === 'off' || what === 'on' ? `!followup_settings ${what}` : `my practice number ${messages} was long`
       await test.app.chat.handle({
         messageId: `${userId}-${messages}`,
         platform: 'web',
@@ -90,7 +91,12 @@ describe.each(Object.entries(SETTINGS))('a rehearsal with the settings a bot rea
 
   /** What the live engine did, as it stored it. */
   async function happened(names: readonly string[]) {
-    const jobs = await test.rows<{ user_id: string; result: { outcome: string; reason?: string } | null; ms: number; error: string }>(
+    const jobs = await test.rows<{
+      user_id: string
+      result: { outcome: string; reason?: string } | null
+      ms: number
+      error: string
+    }>(
       `select payload->>'userId' as user_id, result, error_message as error,
          (extract(epoch from completed_at) * 1000)::float8 as ms
        from scheduled_jobs where completed_at is not null order by completed_at`,

@@ -131,8 +131,8 @@ describe('a rehearsal', () => {
     })
     const times = told.map(({ at: when }) => when.getTime())
     expect(told.map(({ outcome }) => outcome)).toEqual(['sent', 'sent', 'sent', 'sent'])
-    for (const [index, time] of times.entries())
-      if (index > 0) expect(time - (times[index - 1] ?? 0)).toBeGreaterThanOrEqual(60_000)
+    const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0))
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(60_000)
   })
 
   it('keeps to the nights', () => {
@@ -151,27 +151,41 @@ const event: fc.Arbitrary<RehearsalEvent> = fc
   .record({
     minute: fc.integer({ min: 0, max: 20 * 1_440 }),
     userId: fc.constantFrom('ada', 'bo'),
-    kind: fc.constantFrom('message' as const, 'message' as const, 'message' as const, 'granted' as const, 'revoked' as const),
+    kind: fc.constantFrom(
+      'message' as const,
+      'message' as const,
+      'message' as const,
+      'granted' as const,
+      'revoked' as const,
+    ),
   })
-  .map(({ minute, userId, kind }) => ({ kind, userId, conversationId: userId, at: at(minute * 60_000) }) as RehearsalEvent)
-const policy: fc.Arbitrary<FollowUpPolicy> = fc.record({
-  delayMs: fc.integer({ min: 1, max: 100 }).map(hours => hours * HOUR),
-  maxPerWeek: fc.integer({ min: 0, max: 4 }),
-  minBetweenMs: fc.integer({ min: 0, max: 100 }).map(hours => hours * HOUR),
-  minMessages: fc.integer({ min: 0, max: 3 }),
-  maxUnanswered: fc.integer({ min: 1, max: 3 }),
-  holdoutPercent: fc.constantFrom(0, 50),
-}).map(some => ({ ...POLICY, ...some }))
+  .map(
+    ({ minute, userId, kind }): RehearsalEvent => ({ kind, userId, conversationId: userId, at: at(minute * 60_000) }),
+  )
+const policy: fc.Arbitrary<FollowUpPolicy> = fc
+  .record({
+    delayMs: fc.integer({ min: 1, max: 100 }).map(hours => hours * HOUR),
+    maxPerWeek: fc.integer({ min: 0, max: 4 }),
+    minBetweenMs: fc.integer({ min: 0, max: 100 }).map(hours => hours * HOUR),
+    minMessages: fc.integer({ min: 0, max: 3 }),
+    maxUnanswered: fc.integer({ min: 1, max: 3 }),
+    holdoutPercent: fc.constantFrom(0, 50),
+  })
+  .map(some => ({ ...POLICY, ...some }))
 
 describe('whatever happened and whatever the settings', () => {
   const stage = { since: at(0), until: at(40 * DAY), people: people('ada', 'bo') }
 
   it('a rehearsal is always the same, in whatever order the events come', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(event, { selector: each => each.at.getTime(), maxLength: 40 }), policy, (events, rules) => {
-        const once = rehearse({ ...stage, events, policy: rules })
-        expect(rehearse({ ...stage, events: events.toReversed(), policy: rules })).toEqual(once)
-      }),
+      fc.property(
+        fc.uniqueArray(event, { selector: each => each.at.getTime(), maxLength: 40 }),
+        policy,
+        (events, rules) => {
+          const once = rehearse({ ...stage, events, policy: rules })
+          expect(rehearse({ ...stage, events: events.toReversed(), policy: rules })).toEqual(once)
+        },
+      ),
       { numRuns: 60 },
     )
   })
@@ -179,11 +193,16 @@ describe('whatever happened and whatever the settings', () => {
   it('nobody is written to over the cap, sooner than the delay after they spoke, or after a no', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 40 }), policy, (events, rules) => {
-        for (const { userId, at: when } of rehearse({ ...stage, events, policy: rules }).filter(each => each.outcome === 'sent')) {
+        for (const { userId, at: when } of rehearse({ ...stage, events, policy: rules }).filter(
+          each => each.outcome === 'sent',
+        )) {
           const before = events.filter(each => each.userId === userId && each.at < when)
           const spoke = Math.max(...before.filter(({ kind }) => kind === 'message').map(each => each.at.getTime()))
           expect(when.getTime() - spoke).toBeGreaterThanOrEqual(rules.delayMs)
-          const word = before.filter(({ kind }) => kind === 'granted' || kind === 'revoked').toSorted((a, b) => a.at.getTime() - b.at.getTime()).at(-1)
+          const word = before
+            .filter(({ kind }) => kind === 'granted' || kind === 'revoked')
+            .toSorted((a, b) => a.at.getTime() - b.at.getTime())
+            .at(-1)
           expect(word?.kind).not.toBe('revoked')
         }
         for (const userId of ['ada', 'bo']) {
@@ -191,7 +210,9 @@ describe('whatever happened and whatever the settings', () => {
             .filter(each => each.userId === userId && each.outcome === 'sent')
             .map(each => each.at.getTime())
           for (const first of sent)
-            expect(sent.filter(each => each >= first && each < first + 7 * DAY).length).toBeLessThanOrEqual(rules.maxPerWeek)
+            expect(sent.filter(each => each >= first && each < first + 7 * DAY).length).toBeLessThanOrEqual(
+              rules.maxPerWeek,
+            )
         }
       }),
       { numRuns: 60 },

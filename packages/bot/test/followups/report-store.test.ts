@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { readOnly } from '../../src/followups/rehearse-store.ts'
 import { readReportFacts } from '../../src/followups/report-store.ts'
 import { reportOf } from '../../src/followups/report.ts'
 import { createTestApp, type TestApp } from '../support/test-app.ts'
@@ -137,6 +138,13 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what a report counts on %s', e
     })
   })
 
+  it('is read by something that cannot write', async () => {
+    await followUp(100)
+    const forget = () => readOnly(test.database, snapshot => snapshot.query('delete from follow_up_history'))
+    await expect(forget()).rejects.toThrow(/read-only transaction/)
+    expect((await report()).total.sent).toBe(1)
+  })
+
   it('people who came back, each once and only when their week is over, written to and held out alike', async () => {
     await followUp(400, { user_id: 'a', returned_within_7d: true })
     await followUp(300, { user_id: 'a', returned_within_7d: null })
@@ -160,7 +168,9 @@ describe('somebody who comes back', () => {
     for (const text of ['hi, I am Ada', 'I play the cello', 'my recital is on Friday']) await test.say('Ada', text)
   }
   const stored = () =>
-    test.rows('select state, response_received as replied, returned_within_7d as back from follow_up_history order by id')
+    test.rows(
+      'select state, response_received as replied, returned_within_7d as back from follow_up_history order by id',
+    )
 
   it('within seven days is noted beside the answer; after the reply window it is no answer any more', async () => {
     await talk()
@@ -190,7 +200,12 @@ describe('somebody who comes back', () => {
   it('in another conversation has come back, and has not answered; in the same one then has', async () => {
     await talk()
     await test.pass('49h')
-    const elsewhere = { platform: 'web', conversationId: 'web:elsewhere', userId: 'web:ada', displayName: 'Ada' } as const
+    const elsewhere = {
+      platform: 'web',
+      conversationId: 'web:elsewhere',
+      userId: 'web:ada',
+      displayName: 'Ada',
+    } as const
     await test.app.chat.handle({ ...elsewhere, isAdmin: false, messageId: 'other', text: 'I am over here now' })
     expect(await stored()).toEqual([{ state: 'sent', replied: false, back: true }])
     await test.say('Ada', 'and here again')

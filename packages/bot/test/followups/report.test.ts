@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { LEAST_FOR_LIFT, LEAST_FOR_RATE, reportOf, sayReport, type ReportFacts, type Tally } from '../../src/followups/report.ts'
+import {
+  LEAST_FOR_LIFT,
+  LEAST_FOR_RATE,
+  reportOf,
+  sayReport,
+  type ReportFacts,
+  type Tally,
+} from '../../src/followups/report.ts'
 
 const tally = (changes: Partial<Tally>): Tally => ({
   by: 'all',
@@ -52,13 +59,19 @@ describe('a report', () => {
   it('tells a lift only with a hundred people in each arm, and whether it may be nothing', () => {
     const returns = (sent: number, heldOut: number, people = LEAST_FOR_LIFT) =>
       reportOf(
-        facts({ returns: { sent: { people: LEAST_FOR_LIFT, returned: sent }, heldOut: { people, returned: heldOut } } }),
+        facts({
+          returns: { sent: { people: LEAST_FOR_LIFT, returned: sent }, heldOut: { people, returned: heldOut } },
+        }),
       )
     expect(returns(60, 20, LEAST_FOR_LIFT - 1).lift.difference).toBe('not enough data')
-    expect(sayReport(returns(60, 20, LEAST_FOR_LIFT - 1), { whole: false }).join('\n')).toContain('Lift: not enough data')
+    expect(sayReport(returns(60, 20, LEAST_FOR_LIFT - 1), { whole: false }).join('\n')).toContain(
+      'Lift: not enough data',
+    )
     expect(returns(60, 20).lift.difference).toMatchObject({ value: expect.closeTo(0.4) })
     expect(sayReport(returns(60, 20), { whole: false }).join('\n')).toMatch(/Lift: \+40\.0 points \(95 %: \+2.*\)$/m)
-    expect(sayReport(returns(24, 20), { whole: false }).join('\n')).toMatch(/Lift: \+4\.0 points .*; it may be nothing$/m)
+    expect(sayReport(returns(24, 20), { whole: false }).join('\n')).toMatch(
+      /Lift: \+4\.0 points .*; it may be nothing$/m,
+    )
   })
 
   it('shows groups where there is something to compare', () => {

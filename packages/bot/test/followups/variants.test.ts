@@ -29,14 +29,26 @@ describe('a list of variants', () => {
   it('is read or refused, whatever it is, and never holds anything else', () => {
     const word = fc.oneof(
       fc.string({ maxLength: 12 }),
-      fc.constantFrom('a', 'b:', 'delay=1h', 'writer=model', ',', ';', '=', 'opener=statement', '__proto__', 'constructor'),
+      fc.constantFrom(
+        'a',
+        'b:',
+        'delay=1h',
+        'writer=model',
+        ',',
+        ';',
+        '=',
+        'opener=statement',
+        '__proto__',
+        'constructor',
+      ),
     )
     fc.assert(
       fc.property(fc.array(word, { maxLength: 8 }), words => {
         const read = parseVariants(words.join(''))
         if (typeof read === 'string') return read.length > 0
         return read.every(
-          ({ name, delayMs = 1 }) => /^[a-z]/.test(name) && Number.isFinite(delayMs) && delayMs > 0 && delayMs <= 720 * HOUR,
+          ({ name, delayMs = 1 }) =>
+            /^[a-z]/.test(name) && Number.isFinite(delayMs) && delayMs > 0 && delayMs <= 720 * HOUR,
         )
       }),
       { numRuns: 2_000 },
@@ -57,7 +69,9 @@ const dealt = (people: number, experiment: { salt: string; variants: Variant[] }
 describe("a person's variant", () => {
   it('is always the same', () => {
     const experiment = { salt: 'first', variants: variantsOf(3) }
-    fc.assert(fc.property(fc.string(), userId => variantOf(userId, experiment) === variantOf(userId, { ...experiment })))
+    fc.assert(
+      fc.property(fc.string(), userId => variantOf(userId, experiment) === variantOf(userId, { ...experiment })),
+    )
     // In every process and release: these are what the hash has always said.
     expect(['web:ada', 'web:bo', 'web:olga'].map(userId => variantOf(userId, experiment)?.name)).toMatchInlineSnapshot(`
       [
