@@ -123,7 +123,9 @@ class Replay {
     const { policy, dueAt } = this.#time(facts, now)
     const job = { automatic: true, plannedAt: now, dueAt, seed: `automatic:${userId}` }
     const foreseen = evaluateGates({ ...NO_CONTROLS, now: dueAt, policy, person: facts, job, sentInLastMinute: 0 })
-    if (foreseen.verdict === 'deny') this.#silences.set(userId, { dueAt, reason: foreseen.reason ?? 'gate_error' })
+    const { verdict, reason = 'gate_error' } = foreseen
+    // The comparison group is planned for like everybody, up to the moment of sending.
+    if (verdict === 'deny' && reason !== 'holdout') this.#silences.set(userId, { dueAt, reason })
     else this.#add({ userId, automatic: true, plannedAt: now, dueAt })
   }
 

@@ -38,7 +38,6 @@ const SETTINGS: Record<string, Record<string, string>> = {
     FOLLOW_UP_MAX_PER_USER_PER_WEEK: '5',
     FOLLOW_UP_MIN_MESSAGES: '1',
     FOLLOW_UP_MAX_AGE_DAYS: '1',
-    FOLLOW_UP_HOLDOUT_PERCENT: '20',
   },
 }
 

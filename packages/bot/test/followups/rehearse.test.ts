@@ -135,7 +135,19 @@ describe('a rehearsal', () => {
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(60_000)
   })
 
-  it('keeps to the nights', () => {
+  it('plans for who is held out, and withholds at the last moment', () => {
+    const half = { policy: { holdoutPercent: 50 } }
+    const names = ['ada', 'bo', 'cy', 'dee', 'eve', 'flo', 'gus', 'hal']
+    const told = replay(
+      names.flatMap(name => talk(name, 0)),
+      { ...half, who: people(...names) },
+    )
+    expect(told).toHaveLength(names.length)
+    expect(told.filter(each => each.endsWith(' sent')).length).toBeGreaterThan(0)
+    expect(told.filter(each => each.endsWith('withheld holdout')).length).toBeGreaterThan(0)
+  })
+
+  it('keeps out of the nights', () => {
     const [sent] = rehearse({
       since: at(0),
       until: at(9 * DAY),
