@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BelfryError, parseDuration, type Clock } from 'belfry'
 import type { Database } from 'belfry/database'
@@ -16,7 +18,7 @@ import { experimentOf, variantOf } from './followups/variants.ts'
 import { UsageError } from './program.ts'
 import { variables } from './settings.ts'
 
-export const FOLLOWUPS_HELP = `Usage: belfry followups <command> [options]
+const FOLLOWUPS_HELP = `Usage: belfry followups <command> [options]
 
   report [--since 30d] [--json]
       how follow-ups went: sent, answered, withheld, by variant; what \`followup_stats\` shows in the chat
@@ -137,6 +139,9 @@ function changesOf(
 }
 
 async function withDatabase<T>(config: Config, use: (database: Database) => Promise<T>): Promise<T> {
+  const isEmpty = config.databaseUrl === undefined && !existsSync(join(config.dataDir, 'postgres'))
+  // Opening it would make one: whoever asks in the wrong folder is told so instead.
+  if (isEmpty) throw new UsageError(`${config.dataDir} holds no database of a bot (DATABASE_URL, BELFRY_DATA_DIR).`)
   const open = await openConfigured(config)
   try {
     if (!(await hasFollowUpTables(open.database)))

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -155,6 +155,14 @@ describe('belfry followups', () => {
   it('a database no bot has used yet is left as it is, and says so', async () => {
     await expect(run(['report'])).rejects.toThrow(/has no follow-ups yet: start this release of the bot once/)
     expect(await everything()).toBe('')
+  })
+
+  it('a folder without a database stays without one', async () => {
+    const settings = { DATABASE_URL: '', BELFRY_DATA_DIR: folder }
+    await expect(run(['report'], settings)).rejects.toThrow(
+      /holds no database of a bot \(DATABASE_URL, BELFRY_DATA_DIR\)/,
+    )
+    expect(await readdir(folder)).toEqual([])
   })
 
   it('the embedded database of a running bot is refused with its holder', async () => {

@@ -67,7 +67,7 @@ export async function lockControls(transaction: Queryable): Promise<void> {
 }
 
 /** The acts in `bot_audit` on everybody's follow-ups. After the latter the guardrail counts anew. */
-export const PAUSED = 'follow_ups_paused'
+const PAUSED = 'follow_ups_paused'
 export const RESUMED = 'follow_ups_resumed'
 
 /** A person stops everybody's follow-ups. What they wrote as a reason is kept with the control only, not in the audit. */

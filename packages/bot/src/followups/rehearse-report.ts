@@ -19,7 +19,7 @@ export const UNKNOWN: readonly string[] = [
   'what people would have answered: their later messages are as they were, also those that answered a follow-up',
   'texts: one that the safety gate would have refused, or that distress would have stopped, counts as sent',
   'what changed without a trace: zone, quiet hours, frequency and suppression are as they are today; pauses are ignored',
-  'down time: the bot is taken to have been up all the while',
+  'down time: the bot is taken to have been up all the while, so nobody is found later by a look at who has no plan',
 ]
 
 /** In words, one line an item. People by id. */
