@@ -25,7 +25,7 @@ const FOLLOWUPS_HELP = `Usage: belfry followups <command> [options]
   simulate [--since 30d] [--until TIME] [--set NAME=VALUE …] [--json]
       who would have been written to with other settings, from what is stored; sends and stores nothing
       names: delay, weekly, between, quiet, zone, messages, unanswered, age, late, rate, holdout and every other
-      FOLLOW_UP_ setting by its name in small letters (consent, max-…); spans may have a unit (delay=36h)
+      FOLLOW_UP_ setting by its name in small letters (consent, variants); spans may have a unit (delay=36h)
 
 --since and --until take a span before now (30d, 12h) or an instant (2027-03-01, 2027-03-01T12:00Z).
 

@@ -27,13 +27,13 @@ export function sayRehearsal(report: RehearsalReport): string[] {
   const { changes, people, messages, firstMessageAt } = report
   const first = firstMessageAt ? `, the first on ${minute(firstMessageAt)}` : ''
   return [
-    `Rehearsal from ${minute(report.since)} to ${minute(report.until)}: ${people} people, ${messages} messages${first}.`,
+    `Rehearsal from ${minute(report.since)} to ${minute(report.until)}: ${sayPeople(people)}, ${messages} messages${first}.`,
     `Nothing is sent or stored.`,
     changes.length === 0
       ? 'Changed: nothing; --set NAME=VALUE rehearses other settings.'
       : `Changed: ${changes.map(({ name, present, rehearsed }) => `${name} ${present} → ${rehearsed}`).join(', ')}`,
     '',
-    `${'really happened'.padEnd(17)} sent ${report.really.length} to ${countPeople(report.really)} people`,
+    `${'really happened'.padEnd(17)} sent ${report.really.length} to ${sayPeople(countPeople(report.really))}`,
     `${'present settings'.padEnd(17)} ${sayOutcomes(report.present)}`,
     ...(changes.length === 0 ? [] : [`${'rehearsed'.padEnd(17)} ${sayOutcomes(report.rehearsed)}`]),
     '',
@@ -48,13 +48,17 @@ function countPeople(followUps: readonly { readonly userId: string }[]): number 
   return new Set(followUps.map(({ userId }) => userId)).size
 }
 
+function sayPeople(count: number): string {
+  return count === 1 ? '1 person' : `${count} people`
+}
+
 function sayOutcomes(followUps: readonly RehearsedFollowUp[]): string {
   const sent = followUps.filter(({ outcome }) => outcome === 'sent')
   const reasons = new Map<string, number>()
   for (const { reason } of followUps) if (reason) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
   const withheld = [...reasons].toSorted((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
   const why = withheld.length === 0 ? 'nothing' : withheld.map(([reason, count]) => `${reason} ${count}`).join(', ')
-  return `sent ${sent.length} to ${countPeople(sent)} people; withheld: ${why}`
+  return `sent ${sent.length} to ${sayPeople(countPeople(sent))}; withheld: ${why}`
 }
 
 function sayList({ rehearsed, present, changes }: RehearsalReport): string[] {
