@@ -85,10 +85,10 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('the story of a follow-up on %s
     expect(await test.followUps()).toHaveLength(1)
   })
 
-  it('just "stop" is enough, and an off that comes while it waits at night wins', async () => {
+  it('just "stop" is enough, and an off that comes while it waits out quiet hours wins', async () => {
     await begin()
-    test.clock.moveTo('2027-03-01T22:40:00Z')
     await talk()
+    await test.say('Ada', '!followup_settings quiet 10:00-16:00')
     await test.pass('49h')
     expect((await reasons()).at(-1)).toMatchObject({ verdict: 'defer', reason: 'quiet_hours' })
     expect((await test.say('Ada', 'Stop.')).text).toContain('Follow-ups are off')
@@ -96,7 +96,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('the story of a follow-up on %s
     expect(await test.followUps()).toEqual([])
   })
 
-  it('quiet hours put it off to the morning', async () => {
+  it('what would be due at night is due in the morning', async () => {
     await begin()
     test.clock.moveTo('2027-03-01T22:40:00Z')
     await talk()
@@ -104,7 +104,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('the story of a follow-up on %s
     const [sent] = await test.rows<{ at: string }>(
       "select to_char(sent_at at time zone 'UTC', 'DD HH24:MI') as at from follow_up_history",
     )
-    expect(sent?.at).toMatch(/^04 08:[0-3]\d$/)
+    expect(sent?.at).toMatch(/^04 08:4\d$/)
   })
 
   it('a greeting alone is no conversation', async () => {

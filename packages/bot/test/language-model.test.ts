@@ -97,7 +97,9 @@ describe('the bot with a language model', () => {
     await test.pass('60h')
     expect(await test.followUps()).toEqual([])
     expect(await test.rows('select suppressed from user_profiles')).toEqual([{ suppressed: 'distress' }])
-    expect(await test.rows('select count(*)::int as count from follow_up_history')).toEqual([{ count: 0 }])
+    expect(await test.rows('select state, reason, message_sent as text from follow_up_history')).toEqual([
+      { state: 'withheld', reason: 'suppressed', text: '' },
+    ])
   })
 
   it('counts what it uses', async () => {

@@ -45,12 +45,18 @@ describe('a planned follow-up that is not sent', () => {
 
   it('has its reason beside it', async () => {
     await begin()
-    await talk('Ada', 'I do not want to live any more')
+    await talk('Ada')
     await talk('Bo')
+    await test.app.scheduleFollowUpMessage({ userId: 'web:ada', delayHours: 1 })
     await test.database.query("update user_profiles set suppressed = 'operator' where user_id = 'web:bo'")
+    // Nobody knows where to write to her.
+    await test.database.query("update user_profiles set last_conversation_id = null where user_id = 'web:ada'")
+    await test.pass('2h')
+    expect(await ends()).toEqual([{ user_id: 'web:ada', state: 'withheld', reason: 'unsafe', text: '' }])
+    await test.database.query("delete from follow_up_history where user_id = 'web:ada'")
     await test.pass('50h')
     expect(await ends()).toEqual([
-      { user_id: 'web:ada', state: 'withheld', reason: 'unsafe', text: '' },
+      { user_id: 'web:ada', state: 'withheld', reason: 'too_shallow', text: '' },
       { user_id: 'web:bo', state: 'withheld', reason: 'suppressed', text: '' },
     ])
   })
