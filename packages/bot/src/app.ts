@@ -17,12 +17,17 @@ import { registerFollowUpHandler } from './jobs/follow-up-message.ts'
 import { createOpenAiCompatibleClient } from './llm/openai-compatible.ts'
 import type { LlmClient } from './llm/llm-client.ts'
 import { TurnFeed } from './memory/turn-feed.ts'
+import type { RemotePlatform } from './messaging/platform.ts'
 
 export interface AppParts {
   readonly config: Config
   readonly database: Database
   readonly clock: Clock
   readonly logger: Logger
+  /** In place of the one that the settings name: tests and simulations bring their own. */
+  readonly llm?: LlmClient
+  /** Platforms that are asked over a network to send; none for terminal and web. */
+  readonly platforms?: readonly RemotePlatform[]
 }
 
 /** The bot without its platforms: what terminal, web and demo share. */
@@ -47,9 +52,9 @@ export interface App {
 const GRACE_PERIOD = '5s'
 
 /** Wires everything together; the one place that knows every part. Nothing happens until `prepare` and `start`. */
-export function createApp({ config, database, clock, logger }: AppParts): App {
+export function createApp({ config, database, clock, logger, ...parts }: AppParts): App {
   const policy = policyOf(config.followUps)
-  const llm = config.llm && createOpenAiCompatibleClient({ ...config.llm, clock })
+  const llm = parts.llm ?? (config.llm && createOpenAiCompatibleClient({ ...config.llm, clock }))
   const scheduler = config.scheduler.enabled
     ? new Scheduler({
         database,
