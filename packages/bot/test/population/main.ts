@@ -9,7 +9,7 @@ import { sumOf, tableOf, tellViolations } from './report.ts'
 import { simulatePopulation } from './simulate.ts'
 
 /*
- * `npm run simulate [-- --people 10000 --days 90 --processes 3 --seed 1 --world 500 --lanes 2]`: many people, in worlds of
+ * `npm run simulate [-- --people 10000 --days 90 --processes 3 --seed 1 --world 500 --lanes 2 --every 4000]`: many people, in worlds of
  * `--world` people with a database each. World n has seed `--seed` + n, so that one alone is told again by its own seed.
  */
 
@@ -29,6 +29,7 @@ interface Size {
   readonly people: number
   readonly days: number
   readonly processes: number
+  readonly every: number
 }
 
 const { values } = parseArgs({
@@ -38,20 +39,27 @@ const { values } = parseArgs({
     processes: { type: 'string', default: '3' },
     world: { type: 'string', default: '500' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    /** One statement in so many kills its process, one fails, one is carried out unheard. */
+    every: { type: 'string', default: '4000' },
     lanes: { type: 'string', default: String(Math.min(8, availableParallelism())) },
     /** For workers only: the server they use. */
     server: { type: 'string' },
   },
 })
 
-function whole(name: 'people' | 'days' | 'processes' | 'world' | 'seed' | 'lanes', least: number): number {
+function whole(name: 'people' | 'days' | 'processes' | 'world' | 'seed' | 'lanes' | 'every', least: number): number {
   const number = Number(values[name])
   if (Number.isInteger(number) && number >= least) return number
   process.stderr.write(`simulate: --${name}: expected a whole number from ${least} up, got ${values[name]}\n`)
   return process.exit(2)
 }
 
-const size: Size = { people: whole('people', 1), days: whole('days', 1), processes: whole('processes', 1) }
+const size: Size = {
+  people: whole('people', 1),
+  days: whole('days', 1),
+  processes: whole('processes', 1),
+  every: whole('every', 1),
+}
 await (values.server ? work(values.server) : direct())
 
 /** Hands worlds to workers, adds up what they tell, and says at the end whether every invariant held. */
@@ -102,10 +110,9 @@ function conclude(done: readonly Told[], run: { seconds: number; worlds: number;
 }
 
 function inWorker(world: Size & { seed: number }, server: string, onDay: (told: Told) => void): Promise<Told> {
-  const { seed, people, days, processes } = world
-  const options = Object.entries({ seed, people, days, processes, server }).map(([name, value]) => `--${name}=${value}`)
+  const options = Object.entries({ ...world, server }).map(([name, value]) => `--${name}=${value}`)
   return new Promise(resolve => {
-    let last: Told = { seed, people }
+    let last: Told = { seed: world.seed, people: world.people }
     const worker = fork(fileURLToPath(import.meta.url), options)
     worker.on('message', message => {
       const told = message as Told
@@ -119,7 +126,7 @@ function inWorker(world: Size & { seed: number }, server: string, onDay: (told: 
 /** One world, in a database of its own. */
 async function work(server: string): Promise<void> {
   const seed = whole('seed', 0)
-  const { people, days, processes } = size
+  const { people, days, processes, every } = size
   const tell = (told: Omit<Told, 'seed' | 'people'>) => process.send?.({ seed, people, ...told })
   const name = `world_${seed}`
   const admin = await connectToServer(server)
@@ -128,8 +135,8 @@ async function work(server: string): Promise<void> {
   url.pathname = `/${name}`
   const connection = await connectToServer(url.href)
   try {
-    const report = await simulatePopulation({ connection, seed, ...size, onDay: day => tell({ day }) })
-    const again = `npm run simulate -- --seed ${seed} --people ${people} --world ${people} --days ${days} --processes ${processes}`
+    const report = await simulatePopulation({ connection, seed, ...size, statementsPerFault: every, onDay: day => tell({ day }) })
+    const again = `npm run simulate -- --seed ${seed} --people ${people} --world ${people} --days ${days} --processes ${processes} --every ${every}`
     const { counts, outcomes, faults, violations } = report
     const story = tellViolations(report, again)
     tell({ story, violations: violations.length, counts, outcomes, faults })

@@ -115,7 +115,7 @@ export class Person {
   goesOn(now: number, left: number): Plan {
     const { chance } = this
     if (left > 0) return { at: now + chance.between(15, 150) * 1_000, act: { kind: 'talk', left } }
-    const gapDays = chance.happens(0.4) ? chance.between(0.3, 6) : chance.between(8, 45)
+    const gapDays = chance.happens(0.4) ? chance.between(0.3, 6) : chance.between(8, 50)
     return { at: this.#awake(now + gapDays * DAY_MS), act: this.#conversation() }
   }
 
@@ -129,12 +129,12 @@ export class Person {
     if (chance.happens(0.05)) return wish({ kind: 'off' }, [chance.pick(['stop', 'Unsubscribe', 'opt out'])])
     if (chance.happens(0.04)) return wish({ kind: 'snooze', days: 7 })
     if (chance.happens(0.02)) return wish({ kind: 'forget' })
-    if (chance.happens(this.#answers)) return [{ at: later, act: { kind: 'talk', left: chance.below(3) } }]
+    if (chance.happens(this.#answers)) return [{ at: later, act: { kind: 'talk', left: 1 + chance.below(3) } }]
     return []
   }
 
   #conversation(): Act {
-    return { kind: 'talk', left: this.chance.pick([0, 1, 2, 2, 2, 2, 3, 4]) }
+    return { kind: 'talk', left: this.chance.pick([1, 3, 3, 3, 4, 5]) }
   }
 
   #quietHours(): Hours {

@@ -13,15 +13,13 @@ export interface ProcessParts {
   readonly time: VirtualTime
   readonly chance: Chance
   readonly platform: SimulatedPlatform
+  /** One statement in so many is the last of its process, one fails, and one is carried out unheard. */
+  readonly statementsPerFault: number
   faulty(): boolean
   onFault(fault: string): void
   onDeath(process: BotProcess): void
 }
 
-/** One statement in so many is the last of its process, one fails, and one is carried out unheard. */
-const STATEMENTS_PER_CRASH = 4_000
-const STATEMENTS_PER_REFUSAL = 3_000
-const STATEMENTS_PER_LOST_ANSWER = 3_000
 const LARGEST_SKEW_MS = 6 * 3_600_000
 
 /** One process of the bot: an app with connections, a clock and a platform's client of its own. */
@@ -94,17 +92,17 @@ export class BotProcess {
   }
 
   #drawFate(): Fate {
-    const { chance, faulty, onFault } = this.#parts
+    const { chance, faulty, onFault, statementsPerFault } = this.#parts
     if (!faulty()) return 'answered'
     this.#crashIn -= 1
-    if (this.#crashIn <= 0 || chance.happens(1 / STATEMENTS_PER_CRASH)) {
+    if (this.#crashIn <= 0 || chance.happens(1 / statementsPerFault)) {
       return chance.happens(0.5) ? 'crash before' : 'crash after'
     }
-    if (chance.happens(1 / STATEMENTS_PER_REFUSAL)) {
+    if (chance.happens(1 / statementsPerFault)) {
       onFault('statement refused')
       return 'refused'
     }
-    if (chance.happens(1 / STATEMENTS_PER_LOST_ANSWER)) {
+    if (chance.happens(1 / statementsPerFault)) {
       onFault('answer lost')
       return 'unanswered'
     }

@@ -20,6 +20,8 @@ export interface PopulationOptions {
   readonly days: number
   readonly processes: number
   readonly platforms?: readonly PlatformName[]
+  /** One statement in so many kills its process, one fails, one is carried out unheard. Default 4,000. */
+  readonly statementsPerFault?: number
   /** Settings of the bot, over those of the simulation: a bot that does not do what its operator believes. */
   readonly settings?: Readonly<Record<string, string>>
   /** A bug in a statement. */
@@ -34,6 +36,8 @@ export interface PopulationReport {
   readonly violations: readonly Violation[]
   /** The last things that happened to somebody. */
   storyOf(userId: string): readonly string[]
+  /** Everybody's last lines, in one. */
+  readonly stories: string
   readonly counts: Readonly<Record<string, number>>
   /** How planned follow-ups ended. */
   readonly outcomes: Readonly<Record<string, number>>
@@ -120,7 +124,8 @@ export class World {
     const outcomes = await this.#ledger.close(this.oracle, this.#end)
     const { violations } = this.oracle
     const counts = { people, ...this.counts, planned: this.#ledger.planned, unplanned: this.#ledger.unplanned, statements: this.#line.statements }
-    return { seed, violations, storyOf: id => this.oracle.storyOf(id), counts, outcomes, faults: this.faults }
+    const stories = [...this.people.keys()].flatMap(id => this.oracle.storyOf(id)).join('\n')
+    return { seed, violations, storyOf: id => this.oracle.storyOf(id), stories, counts, outcomes, faults: this.faults }
   }
 
   get alive(): BotProcess[] {
@@ -164,7 +169,7 @@ export class World {
   }
 
   #createProcess(): BotProcess {
-    const { settings } = this.#options
+    const { settings, statementsPerFault = 4_000 } = this.#options
     this.#generation += 1
     const config = readConfig({ ADMIN_USER_IDS: ADMIN, FOLLOW_UP_PER_MINUTE: '30', ...settings })
     return new BotProcess(`p${this.#generation}`, {
@@ -173,6 +178,7 @@ export class World {
       time: this.time,
       chance: this.chance,
       platform: this.platform,
+      statementsPerFault,
       faulty: () => this.#faulty,
       onFault: this.#fault,
       onDeath: dead => this.#died(dead),
