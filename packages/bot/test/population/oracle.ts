@@ -36,7 +36,7 @@ export interface Rules {
   readonly quiet: Hours
 }
 
-/** What a person has asked for, as far as they know. */
+/** What a person has asked for. */
 interface Settings {
   readonly consent: 'none' | 'in' | 'out'
   readonly erased: boolean
@@ -47,8 +47,8 @@ interface Settings {
 
 interface State {
   readonly mustOptIn: boolean
-  /** Several while an answer is out, or was lost: any of them may hold. */
-  settings: Settings[]
+  /** Of each the one that holds; several while an answer is out, or was lost: any of them may. */
+  readonly settings: { [Name in keyof Settings]: readonly Settings[Name][] }
   /** Since when the platform has told us never to write to them. */
   suppressedSince: number | undefined
   readonly spokenMinutes: Set<number>
@@ -81,7 +81,7 @@ export class Oracle {
   meet(userId: string, mustOptIn: boolean): void {
     this.#people.set(userId, {
       mustOptIn,
-      settings: [{ consent: 'none', erased: false, snoozedUntil: 0, zone: undefined, quiet: undefined }],
+      settings: { consent: ['none'], erased: [false], snoozedUntil: [0], zone: [undefined], quiet: [undefined] },
       suppressedSince: undefined,
       spokenMinutes: new Set(),
       sent: [],
@@ -110,16 +110,18 @@ export class Oracle {
 
   /** They ask for something; until it is answered nobody knows whether it holds. */
   asks(userId: string, wish: Wish, at: number): void {
-    const state = this.#of(userId)
-    state.settings = [...state.settings, ...state.settings.map(each => granted(each, wish, at))]
+    const { settings } = this.#of(userId)
+    const wished = settingsOf(wish, at)
+    for (const name of Object.keys(wished) as (keyof Settings)[]) {
+      const known: readonly unknown[] = settings[name]
+      if (!known.includes(wished[name])) Object.assign(settings, { [name]: [...known, wished[name]] })
+    }
   }
 
   /** The bot has said that it is done: from this moment it holds. */
   granted(userId: string, wish: Wish, at: number): void {
-    const state = this.#of(userId)
-    const known = JSON.stringify
-    const unique = new Map(state.settings.map(each => granted(each, wish, at)).map(each => [known(each), each]))
-    state.settings = [...unique.values()]
+    const { settings } = this.#of(userId)
+    for (const [name, value] of Object.entries(settingsOf(wish, at))) Object.assign(settings, { [name]: [value] })
   }
 
   /** The platform has said that they cannot be written to. */
@@ -136,15 +138,12 @@ export class Oracle {
   faultsOf(userId: string, at: number): Omit<Violation, 'userId' | 'at'>[] {
     const state = this.#of(userId)
     const week = state.sent.filter(sent => at - sent < WEEK_MS)
-    const certain = (fault: (settings: Settings) => string | undefined) => {
-      const faults = state.settings.map(fault)
-      return faults.every(each => each !== undefined) ? faults[0] : undefined
-    }
+    const { consent, erased, snoozedUntil } = state.settings
     const found: [Invariant, string | undefined][] = [
-      ['no message to somebody who opted out, or never opted in', certain(each => consentFault(state, each))],
-      ['no message to somebody erased', certain(each => (each.erased ? 'their data was erased' : undefined))],
-      ['no message to somebody who said "later"', certain(each => snoozeFault(each, at))],
-      ['never in quiet hours', certain(each => this.#quietFault(state, each, at))],
+      ['no message to somebody who opted out, or never opted in', certain(consent, each => consentFault(state, each))],
+      ['no message to somebody erased', certain(erased, each => (each ? 'their data was erased' : undefined))],
+      ['no message to somebody who said "later"', certain(snoozedUntil, each => snoozeFault(each, at))],
+      ['never in quiet hours', this.#quietFault(state, at)],
       [
         'no message to somebody suppressed',
         state.suppressedSince === undefined ? undefined : `since ${new Date(state.suppressedSince).toISOString()}`,
@@ -185,15 +184,16 @@ export class Oracle {
     return this.#accepted
   }
 
-  #quietFault(state: State, settings: Settings, at: number): string | undefined {
-    const quiet = settings.quiet ?? this.#rules.quiet
-    if (settings.zone !== undefined) {
-      const minute = wallMinute(settings.zone, at)
-      return isWithin(minute, quiet) ? `it is ${sayMinute(minute)} in ${settings.zone}` : undefined
-    }
-    const minute = utcMinute(at)
-    const awake = [...state.spokenMinutes].some(spoken => minutesApart(minute, spoken) <= AWAKE_WITHIN_MINUTES)
-    return awake ? undefined : `${sayMinute(minute)} UTC is far from any time at which they wrote`
+  #quietFault(state: State, at: number): string | undefined {
+    const { zone, quiet } = state.settings
+    return certain(zone, each =>
+      each === undefined
+        ? strangeHourFault(state, at)
+        : certain(quiet, own => {
+            const minute = wallMinute(each, at)
+            return isWithin(minute, own ?? this.#rules.quiet) ? `it is ${sayMinute(minute)} in ${each}` : undefined
+          }),
+    )
   }
 
   #of(userId: string): State {
@@ -203,28 +203,41 @@ export class Oracle {
   }
 }
 
-function granted(settings: Settings, wish: Wish, at: number): Settings {
+/** A fault that there is whichever of the values holds. */
+function certain<Value>(values: readonly Value[], faultOf: (value: Value) => string | undefined): string | undefined {
+  const faults = values.map(faultOf)
+  return faults.every(fault => fault !== undefined) ? faults[0] : undefined
+}
+
+function settingsOf(wish: Wish, at: number): Partial<Settings> {
   switch (wish.kind) {
     case 'off':
-      return { ...settings, consent: 'out' }
+      return { consent: 'out' }
     case 'on':
-      return { ...settings, consent: 'in', erased: false }
+      return { consent: 'in', erased: false }
     case 'zone':
-      return { ...settings, zone: wish.zone }
+      return { zone: wish.zone }
     case 'quiet':
-      return { ...settings, quiet: wish.hours }
+      return { quiet: wish.hours }
     case 'snooze':
-      return { ...settings, snoozedUntil: at + wish.days * DAY_MS }
+      return { snoozedUntil: at + wish.days * DAY_MS }
     case 'forget':
       return { consent: 'out', erased: true, snoozedUntil: 0, zone: undefined, quiet: undefined }
   }
 }
 
-function consentFault({ mustOptIn }: State, { consent }: Settings): string | undefined {
+function consentFault({ mustOptIn }: State, consent: Settings['consent']): string | undefined {
   if (consent === 'out') return 'they said no'
   return mustOptIn && consent !== 'in' ? 'they never said yes' : undefined
 }
 
-function snoozeFault({ snoozedUntil }: Settings, at: number): string | undefined {
-  return at < snoozedUntil ? `not before ${new Date(snoozedUntil).toISOString()}` : undefined
+function snoozeFault(until: number, at: number): string | undefined {
+  return at < until ? `not before ${new Date(until).toISOString()}` : undefined
+}
+
+/** Nobody knows their zone: it must be near a time of day at which they were awake. */
+function strangeHourFault({ spokenMinutes }: State, at: number): string | undefined {
+  const minute = utcMinute(at)
+  const awake = [...spokenMinutes].some(spoken => minutesApart(minute, spoken) <= AWAKE_WITHIN_MINUTES)
+  return awake ? undefined : `${sayMinute(minute)} UTC is far from any time at which they wrote`
 }
