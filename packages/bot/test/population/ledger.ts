@@ -9,19 +9,27 @@ interface Ending {
   readonly followUpId: number | undefined
 }
 
+interface LiveRow {
+  job_id: string
+  user_id: string
+  status: string
+  due_ms: number
+}
+
 interface FinishedRow {
   job_id: string
+  user_id: string
   status: string
   outcome: string | null
   reason: string | null
   follow_up_id: number | null
-  error: string | null
   ended_ms: number
 }
 
 /** Keeps account of every planned follow-up until it has ended; rows of finished jobs are pruned after a week. */
 export class Ledger {
   readonly #database: Queryable
+  /** Whose each planned one is. */
   readonly #planned = new Map<string, string>()
   readonly #ended = new Map<string, Ending>()
   readonly #erased = new Set<string>()
@@ -43,29 +51,32 @@ export class Ledger {
     this.#erased.add(userId)
   }
 
-  /** Reads what has ended since the last time. */
-  async collect(): Promise<void> {
-    const { rows } = await this.#database.query<FinishedRow>(
-      `select job_id, status, result->>'outcome' as outcome, result->>'reason' as reason, error_message as error,
+  /** Reads what is planned and what has ended since the last time; answers what still waits. */
+  async collect(): Promise<ReadonlyMap<string, LiveRow>> {
+    const live = await this.#database.query<LiveRow>(
+      `select job_id, payload->>'userId' as user_id, status,
+         (extract(epoch from coalesce(ready_at, scheduled_time)) * 1000)::float8 as due_ms
+       from scheduled_jobs_live where job_type = 'follow_up_message'`,
+    )
+    const finished = await this.#database.query<FinishedRow>(
+      `select job_id, payload->>'userId' as user_id, status, result->>'outcome' as outcome,
+         coalesce(result->>'reason', result->>'code', error_message) as reason,
          (result->>'followUpId')::float8 as follow_up_id, (extract(epoch from completed_at) * 1000)::float8 as ended_ms
        from scheduled_jobs_finished
        where job_type = 'follow_up_message' and completed_at >= to_timestamp($1::float8 / 1000)`,
       [this.#readUntilMs],
     )
-    for (const row of rows) {
+    for (const row of [...live.rows, ...finished.rows]) this.#planned.set(row.job_id, row.user_id)
+    for (const row of finished.rows) {
       this.#readUntilMs = Math.max(this.#readUntilMs, row.ended_ms)
       this.#ended.set(row.job_id, endingOf(row))
     }
+    return new Map(live.rows.map(row => [row.job_id, row]))
   }
 
   /** At the end of all days: every planned one has come to an end, or waits for a time to come. Answers the counts. */
   async close(oracle: Oracle, end: number): Promise<Record<string, number>> {
-    await this.collect()
-    const { rows } = await this.#database.query<{ job_id: string; due_ms: number; status: string }>(
-      `select job_id, (extract(epoch from coalesce(ready_at, scheduled_time)) * 1000)::float8 as due_ms, status
-       from scheduled_jobs_live where job_type = 'follow_up_message'`,
-    )
-    const waiting = new Map(rows.map(row => [row.job_id, row]))
+    const waiting = await this.collect()
     const counts: Record<string, number> = {}
     const blame = (userId: string, detail: string) =>
       oracle.blame({ invariant: 'every planned one ends', userId, at: end, detail })
@@ -86,11 +97,6 @@ export class Ledger {
     return counts
   }
 
-  /** Jobs that ended and were never seen to be planned. */
-  get unplanned(): number {
-    return [...this.#ended.keys()].filter(jobId => !this.#planned.has(jobId)).length
-  }
-
   get planned(): number {
     return this.#planned.size
   }
@@ -99,6 +105,7 @@ export class Ledger {
 function endingOf(row: FinishedRow): Ending {
   const followUpId = row.follow_up_id ?? undefined
   if (row.outcome === 'sent') return { status: 'sent', how: 'sent', followUpId }
-  if (row.outcome !== null) return { status: row.outcome, how: row.reason ?? 'without a reason', followUpId }
-  return { status: row.status, how: (row.error ?? 'without a reason').replace(/^(lost) \d.*/s, '$1').slice(0, 60), followUpId }
+  // What platforms and processes say in their own words is cut off: it is the kind of end that counts.
+  const [how = ''] = (row.reason ?? 'without a reason').split(/:| \d/)
+  return { status: row.outcome ?? row.status, how, followUpId }
 }

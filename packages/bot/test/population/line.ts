@@ -44,9 +44,9 @@ export interface LineOptions {
   readonly connection: Connection
   readonly chance: Chance
   /** Sees what was committed, in the order of the commits, before anybody else hears of it. */
-  onCommitted(statements: readonly Committed[], link: Link): void
+  readonly onCommitted: (statements: readonly Committed[], link: Link) => void
   /** A bug in a statement, for tests of the tests. */
-  rewrite?(text: string): string
+  readonly rewrite?: (text: string) => string
 }
 
 /**

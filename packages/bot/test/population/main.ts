@@ -76,7 +76,9 @@ async function direct(): Promise<void> {
   const progress = setInterval(() => {
     const simulated = [...days.values()].reduce((sum, each) => sum + each, 0)
     const share = ((100 * simulated) / (worlds.length * size.days)).toFixed(1)
-    process.stderr.write(`${share} % after ${Math.round((performance.now() - begun) / 1_000)} s, ${done.length} of ${worlds.length} worlds done\n`)
+    process.stderr.write(
+      `${share} % after ${Math.round((performance.now() - begun) / 1_000)} s, ${done.length} of ${worlds.length} worlds done\n`,
+    )
   }, 10_000)
   const left = [...worlds]
   try {
@@ -103,7 +105,9 @@ function conclude(done: readonly Told[], run: { seconds: number; worlds: number;
   print(tableOf('Planned follow-ups', sumOf(done.map(each => each.outcomes ?? {}))))
   print(tableOf('Faults', sumOf(done.map(each => each.faults ?? {}))))
   const rate = Math.round((counts['messages'] ?? 0) / run.seconds)
-  print(`${size.days} days in ${run.worlds} worlds of seeds from ${run.seed}: ${Math.round(run.seconds)} s, ${rate} messages a second`)
+  print(
+    `${size.days} days in ${run.worlds} worlds of seeds from ${run.seed}: ${Math.round(run.seconds)} s, ${rate} messages a second`,
+  )
   for (const each of broken) print(each.story ?? `seed ${each.seed}: its worker died`)
   print(broken.length === 0 ? 'Every invariant held.' : `${broken.length} of ${run.worlds} worlds broke an invariant.`)
   process.exitCode = broken.length === 0 ? 0 : 1
@@ -135,7 +139,13 @@ async function work(server: string): Promise<void> {
   url.pathname = `/${name}`
   const connection = await connectToServer(url.href)
   try {
-    const report = await simulatePopulation({ connection, seed, ...size, statementsPerFault: every, onDay: day => tell({ day }) })
+    const report = await simulatePopulation({
+      connection,
+      seed,
+      ...size,
+      statementsPerFault: every,
+      onDay: day => tell({ day }),
+    })
     const again = `npm run simulate -- --seed ${seed} --people ${people} --world ${people} --days ${days} --processes ${processes} --every ${every}`
     const { counts, outcomes, faults, violations } = report
     const story = tellViolations(report, again)

@@ -13,7 +13,16 @@ const UNSAFE = [
   '<@&123456789012345678> come back',
 ]
 const OPENERS = ['How did it go with', 'Any news about', 'What became of', 'I was reminded of', 'Shall we go on with']
-const SUBJECTS = ['the bread', 'the exam', 'the tomatoes', 'your game', 'the sea', 'the bicycle', 'that script', 'the song']
+const SUBJECTS = [
+  'the bread',
+  'the exam',
+  'the tomatoes',
+  'your game',
+  'the sea',
+  'the bicycle',
+  'that script',
+  'the song',
+]
 const CLOSERS = ['since then?', 'in the end?', 'these days?', 'after all?', 'this week?', 'by now?']
 const FAILURES: readonly LlmFailure[] = ['unreachable', 'rate_limited', 'server_error', 'bad_answer', 'empty_answer']
 /** A client waits no longer than this for a model that hangs. */

@@ -18,7 +18,12 @@ export interface Violation {
   readonly userId: string
   readonly at: number
   readonly detail: string
+  /** The last things that had happened to them. */
+  readonly story: readonly string[]
 }
+
+/** What would be broken by a message that leaves now. */
+export type Fault = Pick<Violation, 'invariant' | 'detail'>
 
 /** What a person asks for; it holds from when the bot has answered it. */
 export type Wish =
@@ -60,7 +65,7 @@ interface State {
 
 const WEEK_MS = 168 * 3_600_000
 const DAY_MS = 86_400_000
-const STORY_LINES = 60
+const STORY_LINES = 50
 /** A person whose zone nobody knows: three hours around a time of day at which they wrote, and a minute for rounding. */
 const AWAKE_WITHIN_MINUTES = 181
 
@@ -135,7 +140,7 @@ export class Oracle {
   }
 
   /** What a message that leaves now would break. */
-  faultsOf(userId: string, at: number): Omit<Violation, 'userId' | 'at'>[] {
+  faultsOf(userId: string, at: number): Fault[] {
     const state = this.#of(userId)
     const week = state.sent.filter(sent => at - sent < WEEK_MS)
     const { consent, erased, snoozedUntil } = state.settings
@@ -161,7 +166,7 @@ export class Oracle {
   }
 
   /** A message has reached them; `key` is the same for all of one planned follow-up. */
-  received(userId: string, message: { key: string; at: number; faults: readonly Omit<Violation, 'userId' | 'at'>[] }) {
+  received(userId: string, message: { key: string; at: number; faults: readonly Fault[] }): void {
     const { key, at, faults } = message
     const state = this.#of(userId)
     for (const fault of faults) this.blame({ ...fault, userId, at })
@@ -174,9 +179,10 @@ export class Oracle {
     state.sentSinceSpoken += 1
   }
 
-  blame(violation: Violation): void {
-    this.note(violation.userId, violation.at, `VIOLATION ${violation.invariant}: ${violation.detail}`)
-    this.violations.push(violation)
+  blame(violation: Omit<Violation, 'story'>): void {
+    const { userId, at, invariant, detail } = violation
+    this.note(userId, at, `VIOLATION ${invariant}: ${detail}`)
+    this.violations.push({ ...violation, story: [...this.storyOf(userId)] })
   }
 
   /** Planned follow-ups of which a message was received. */

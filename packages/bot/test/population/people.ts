@@ -23,7 +23,16 @@ const ZONES = [
   'Pacific/Chatham',
 ]
 const NAMES = ['Ada', 'Ben', 'Cleo', 'Dara', 'Enzo', 'Fay', 'Gus', 'Hana', 'Ivo', 'Juno', 'Kit', 'Lena', 'Milo', 'Nia']
-const TOPICS = ['sourdough', 'my exam', 'the garden', 'chess', 'a trip to the sea', 'my old bike', 'Python', 'the choir']
+const TOPICS = [
+  'sourdough',
+  'my exam',
+  'the garden',
+  'chess',
+  'a trip to the sea',
+  'my old bike',
+  'Python',
+  'the choir',
+]
 const LINES = [
   'I have been busy with {topic} all week.',
   'Do you know anything about {topic}?',
@@ -38,7 +47,8 @@ const NIGHT_OWL: Hours = { start: 16 * 60, end: 3 * 60 }
 
 /** What a person may do. */
 export type Act =
-  | { readonly kind: 'talk'; readonly left: number }
+  /** `last`: they have no other conversation in mind after it. */
+  | { readonly kind: 'talk'; readonly left: number; readonly last?: boolean }
   | { readonly kind: 'wish'; readonly wish: Wish; readonly texts: readonly string[] }
   /** An administrator asks the bot to write to them. */
   | { readonly kind: 'asked for'; readonly hours: number }
@@ -89,7 +99,8 @@ export class Person {
     const sometime = () => this.#awake(from + chance.between(0.1, 0.95) * span)
     const first = this.#awake(from + chance.between(0, 0.4) * span)
     const plans: Plan[] = [{ at: first, act: this.#conversation() }]
-    const wish = (at: number, what: Wish) => plans.push({ at, act: { kind: 'wish', wish: what, texts: textsOf(what, chance) } })
+    const wish = (at: number, what: Wish) =>
+      plans.push({ at, act: { kind: 'wish', wish: what, texts: textsOf(what, chance) } })
     if (this.platform === 'discord' && chance.happens(0.75)) wish(first + 5 * MINUTE_MS, { kind: 'on' })
     if (chance.happens(0.6)) wish(first + 8 * MINUTE_MS, { kind: 'zone', zone: this.zone })
     if (chance.happens(0.15)) wish(first + 12 * MINUTE_MS, { kind: 'quiet', hours: this.#quietHours() })
@@ -112,11 +123,12 @@ export class Person {
   }
 
   /** After a message of a conversation was answered: the next one, or the next conversation. */
-  goesOn(now: number, left: number): Plan {
+  goesOn(now: number, talk: Act & { kind: 'talk' }): Plan[] {
     const { chance } = this
-    if (left > 0) return { at: now + chance.between(15, 150) * 1_000, act: { kind: 'talk', left } }
+    if (talk.left > 0) return [{ at: now + chance.between(15, 150) * 1_000, act: talk }]
+    if (talk.last) return []
     const gapDays = chance.happens(0.4) ? chance.between(0.3, 6) : chance.between(8, 50)
-    return { at: this.#awake(now + gapDays * DAY_MS), act: this.#conversation() }
+    return [{ at: this.#awake(now + gapDays * DAY_MS), act: this.#conversation() }]
   }
 
   /** What they do about a follow-up that has reached them; often nothing. */
@@ -129,7 +141,8 @@ export class Person {
     if (chance.happens(0.05)) return wish({ kind: 'off' }, [chance.pick(['stop', 'Unsubscribe', 'opt out'])])
     if (chance.happens(0.04)) return wish({ kind: 'snooze', days: 7 })
     if (chance.happens(0.02)) return wish({ kind: 'forget' })
-    if (chance.happens(this.#answers)) return [{ at: later, act: { kind: 'talk', left: 1 + chance.below(3) } }]
+    if (chance.happens(this.#answers))
+      return [{ at: later, act: { kind: 'talk', left: 1 + chance.below(4), last: true } }]
     return []
   }
 
@@ -139,7 +152,7 @@ export class Person {
 
   #quietHours(): Hours {
     const { chance } = this
-    return { start: (19 + chance.below(6)) % 24 * 60 + chance.pick([0, 30]), end: (5 + chance.below(6)) * 60 }
+    return { start: ((19 + chance.below(6)) % 24) * 60 + chance.pick([0, 30]), end: (5 + chance.below(6)) * 60 }
   }
 
   #awake(instant: number): number {

@@ -6,7 +6,7 @@ import {
   type SentQuery,
 } from '../../src/messaging/platform.ts'
 import type { Chance } from './chance.ts'
-import type { Violation } from './oracle.ts'
+import type { Fault } from './oracle.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 interface Message {
@@ -27,13 +27,13 @@ export interface PlatformParts {
   /** It recognises no nonce and shows no history: a platform on which nothing can be sent exactly once. */
   readonly forgetful: boolean
   /** Off: everything is answered, and truthfully. */
-  faulty(): boolean
-  onFault(fault: string): void
+  readonly faulty: () => boolean
+  readonly onFault: (fault: string) => void
   /** What the message would break if it left now. */
-  judge(userId: string): readonly Omit<Violation, 'userId' | 'at'>[]
-  onAccepted(message: OutboundMessage, faults: readonly Omit<Violation, 'userId' | 'at'>[]): void
+  readonly judge: (userId: string) => readonly Fault[]
+  readonly onAccepted: (message: OutboundMessage, faults: readonly Fault[]) => void
   /** The bot's process was told that it may not write to somebody. */
-  onSuppressed(userId: string, process: Caller): void
+  readonly onSuppressed: (userId: string, process: Caller) => void
 }
 
 /** The process that calls, as far as the platform can harm it. */
@@ -113,7 +113,7 @@ export class SimulatedPlatform {
     return delivery
   }
 
-  #accept(message: OutboundMessage, faults: readonly Omit<Violation, 'userId' | 'at'>[]): Delivery | undefined {
+  #accept(message: OutboundMessage, faults: readonly Fault[]): Delivery | undefined {
     const { time, onAccepted } = this.#parts
     const known = this.#parts.forgetful ? undefined : this.#byNonce.get(message.nonce)
     if (known && time.now - known.at < REAL_WINDOW_MS) return { platformMessageId: known.id, deduplicated: true }

@@ -5,7 +5,7 @@ import { connectToServer } from './connect.ts'
 import type { Invariant } from './oracle.ts'
 import { tellViolations } from './report.ts'
 import { simulatePopulation } from './simulate.ts'
-import type { PopulationOptions, PopulationReport } from './world.ts'
+import type { PopulationOptions, PopulationReport } from './population.ts'
 
 type Choice = Partial<Omit<PopulationOptions, 'connection'>> & { seed: number }
 
@@ -47,7 +47,9 @@ describe('a population of invented people, ninety days, three processes that cra
   it('tells the same story for the same seed', async () => {
     const tell = async () => {
       const { violations, counts, outcomes, faults, stories } = await simulate({ seed: 7, people: 25, days: 45 })
-      return createHash('sha256').update(JSON.stringify({ violations, counts, outcomes, faults, stories })).digest('hex')
+      return createHash('sha256')
+        .update(JSON.stringify({ violations, counts, outcomes, faults, stories }))
+        .digest('hex')
     }
     expect(await tell()).toBe(await tell())
   })
@@ -68,7 +70,13 @@ describe('a bug is found', () => {
     {
       bug: 'forgetting whom it has erased',
       breaks: 'no message to somebody erased',
-      plan: { rewrite: text => text.replace('select reason from suppressed_people where', 'select reason from suppressed_people where false and') },
+      plan: {
+        rewrite: text =>
+          text.replace(
+            'select reason from suppressed_people where',
+            'select reason from suppressed_people where false and',
+          ),
+      },
     },
     {
       bug: 'forgetting until when people want to be left alone',
@@ -98,7 +106,10 @@ describe('a bug is found', () => {
     {
       bug: 'losing jobs',
       breaks: 'every planned one ends',
-      plan: { rewrite: text => text.replace(/status = 'pending', lease_token = null/, "status = 'running', lease_token = null") },
+      plan: {
+        rewrite: text =>
+          text.replace(/status = 'pending', lease_token = null/, "status = 'running', lease_token = null"),
+      },
     },
   ]
 
@@ -118,5 +129,7 @@ describe('a bug is found', () => {
 /** Reads a column of a person's profile as something else. */
 function column(name: string, instead: string): (text: string) => string {
   return text =>
-    text.includes('from user_profiles where user_id') ? text.replace(new RegExp(`(?<=[\\s,])${name}(?=,)`), instead) : text
+    text.includes('from user_profiles where user_id')
+      ? text.replace(new RegExp(`(?<=[\\s,])${name}(?=,)`), instead)
+      : text
 }

@@ -15,9 +15,9 @@ export interface ProcessParts {
   readonly platform: SimulatedPlatform
   /** One statement in so many is the last of its process, one fails, and one is carried out unheard. */
   readonly statementsPerFault: number
-  faulty(): boolean
-  onFault(fault: string): void
-  onDeath(process: BotProcess): void
+  readonly faulty: () => boolean
+  readonly onFault: (fault: string) => void
+  readonly onDeath: (process: BotProcess) => void
 }
 
 const LARGEST_SKEW_MS = 6 * 3_600_000

@@ -1,4 +1,4 @@
-import type { PopulationReport } from './world.ts'
+import type { PopulationReport } from './population.ts'
 
 /** Stories that are told of broken invariants; more of one bug teach nothing. */
 const TOLD = 3
@@ -11,16 +11,18 @@ export function sumOf(all: readonly Readonly<Record<string, number>>[]): Record<
 }
 
 /** What was broken, the stories of those it happened to, and how to see it happen again. */
-export function tellViolations(report: Pick<PopulationReport, 'seed' | 'violations' | 'storyOf'>, again: string): string {
-  const { seed, violations, storyOf } = report
+export function tellViolations(report: Pick<PopulationReport, 'seed' | 'violations'>, again: string): string {
+  const { seed, violations } = report
   if (violations.length === 0) return `seed ${seed}: every invariant held`
   const told = new Map(violations.map(each => [`${each.invariant} ${each.userId}`, each])).values()
   return [
     `seed ${seed} breaks ${violations.length === 1 ? 'an invariant' : `invariants ${violations.length} times`}:`,
-    ...[...told].slice(0, TOLD).flatMap(each => [
-      `  ${each.invariant}: ${each.userId}, ${new Date(each.at).toISOString()}: ${each.detail}`,
-      ...storyOf(each.userId).map(line => `      ${line}`),
-    ]),
+    ...[...told]
+      .slice(0, TOLD)
+      .flatMap(each => [
+        `  ${each.invariant}: ${each.userId}, ${new Date(each.at).toISOString()}: ${each.detail}`,
+        ...each.story.map(line => `      ${line}`),
+      ]),
     `replay: ${again}`,
   ].join('\n')
 }

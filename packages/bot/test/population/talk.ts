@@ -67,20 +67,20 @@ export class Talk {
     // One thing at a time.
     if (person.busy) return this.#hooks.plan(person, { at: time.now + chance.between(1, 5) * MINUTE_MS, act })
     person.busy = true
-    if (act.kind === 'talk') return this.#talk(person, act.left)
+    if (act.kind === 'talk') return this.#talk(person, act)
     oracle.asks(person.userId, act.wish, time.now)
     this.#ask(person, act, act.texts)
   }
 
-  #talk(person: Person, left: number): void {
+  #talk(person: Person, act: Act & { kind: 'talk' }): void {
     const { time, oracle } = this.#world
-    const goOn = (more: number) => {
+    const goOn = (left: number) => {
       person.busy = false
-      this.#hooks.plan(person, person.goesOn(time.now, more))
+      for (const plan of person.goesOn(time.now, { ...act, left })) this.#hooks.plan(person, plan)
     }
     this.#say(messageOf(person, person.says()), {
       spoken: () => oracle.speaks(person.userId, time.now),
-      answered: () => goOn(left - 1),
+      answered: () => goOn(act.left - 1),
       givenUp: () => goOn(0),
     })
   }
@@ -187,5 +187,13 @@ export class Talk {
 
 function messageOf(person: Person, text: string): InboundMessage {
   const { userId, name: displayName, platform } = person
-  return { messageId: person.nextMessageId(), platform, conversationId: userId, userId, displayName, text, isAdmin: false }
+  return {
+    messageId: person.nextMessageId(),
+    platform,
+    conversationId: userId,
+    userId,
+    displayName,
+    text,
+    isAdmin: false,
+  }
 }

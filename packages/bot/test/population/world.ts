@@ -1,55 +1,22 @@
 import { readConfig } from '../../src/config.ts'
-import type { PlatformName } from '../../src/messaging/message.ts'
 import { Agenda } from './agenda.ts'
 import { Chance } from './chance.ts'
 import { Ledger } from './ledger.ts'
-import { Line, Link, type Committed, type Connection } from './line.ts'
+import { Line, Link, type Committed } from './line.ts'
 import { isUnsafe } from './model.ts'
-import { Oracle, type Rules, type Violation } from './oracle.ts'
+import { Oracle, type Fault } from './oracle.ts'
 import { Person, type Act } from './people.ts'
+import { RULES, type PopulationOptions, type PopulationReport } from './population.ts'
 import { SimulatedPlatform } from './platform.ts'
 import { BotProcess } from './process.ts'
 import { Talk } from './talk.ts'
 import { VirtualTime } from './virtual-time.ts'
-
-export interface PopulationOptions {
-  /** An empty database's only connection. */
-  readonly connection: Connection
-  readonly seed: number
-  readonly people: number
-  readonly days: number
-  readonly processes: number
-  readonly platforms?: readonly PlatformName[]
-  /** One statement in so many kills its process, one fails, one is carried out unheard. Default 4,000. */
-  readonly statementsPerFault?: number
-  /** Settings of the bot, over those of the simulation: a bot that does not do what its operator believes. */
-  readonly settings?: Readonly<Record<string, string>>
-  /** A bug in a statement. */
-  readonly rewrite?: (text: string) => string
-  /** The platform forgets every nonce and shows an empty history. */
-  readonly forgetful?: boolean
-  readonly onDay?: (day: number) => void
-}
-
-export interface PopulationReport {
-  readonly seed: number
-  readonly violations: readonly Violation[]
-  /** The last things that happened to somebody. */
-  storyOf(userId: string): readonly string[]
-  /** Everybody's last lines, in one. */
-  readonly stories: string
-  readonly counts: Readonly<Record<string, number>>
-  /** How planned follow-ups ended. */
-  readonly outcomes: Readonly<Record<string, number>>
-  readonly faults: Readonly<Record<string, number>>
-}
 
 /** In the ninety days after it clocks change in New York, Berlin, London, Cairo, on Lord Howe, in Sydney and Chatham. */
 const BEGIN = new Date('2027-02-15T00:00:00Z')
 const DAY_MS = 86_400_000
 const MINUTE_MS = 60_000
 const ADMIN = 'web:admin'
-const RULES: Rules = { perWeek: 2, unanswered: 2, quiet: { start: 22 * 60, end: 8 * 60 } }
 /** Turns of the event loop without any sign of life after which nothing happens before time is moved. */
 const CALM_TURNS = 2
 /** A dead process's jobs are taken back once its lease of 30 s is over; before, and long after, the outbox's windows end. */
@@ -123,9 +90,9 @@ export class World {
     await this.#heal()
     const outcomes = await this.#ledger.close(this.oracle, this.#end)
     const { violations } = this.oracle
-    const counts = { people, ...this.counts, planned: this.#ledger.planned, unplanned: this.#ledger.unplanned, statements: this.#line.statements }
+    const counts = { people, ...this.counts, planned: this.#ledger.planned, statements: this.#line.statements }
     const stories = [...this.people.keys()].flatMap(id => this.oracle.storyOf(id)).join('\n')
-    return { seed, violations, storyOf: id => this.oracle.storyOf(id), stories, counts, outcomes, faults: this.faults }
+    return { seed, violations, stories, counts, outcomes, faults: this.faults }
   }
 
   get alive(): BotProcess[] {
@@ -155,7 +122,8 @@ export class World {
       faulty: () => this.#faulty,
       onFault: this.#fault,
       judge: userId => this.oracle.faultsOf(userId, this.time.now),
-      onAccepted: ({ userId, followUpId, text }, faults) => this.#received(userId, `row ${followUpId}`, { text, faults }),
+      onAccepted: ({ userId, followUpId, text }, faults) =>
+        this.#received(userId, `row ${followUpId}`, { text, faults }),
       onSuppressed: (userId, caller) => {
         const toldAt = this.time.now
         this.oracle.suppressed(userId, toldAt)
@@ -250,7 +218,8 @@ export class World {
   #newDay(day: number): void {
     this.#options.onDay?.(day)
     void this.#ledger.collect()
-    if (this.chance.happens(1 / DAYS_PER_OUTAGE)) this.#outageUntil = this.time.now + this.chance.between(1, 20) * 3_600_000
+    if (this.chance.happens(1 / DAYS_PER_OUTAGE))
+      this.#outageUntil = this.time.now + this.chance.between(1, 20) * 3_600_000
     for (const process of this.alive) process.clock.skewMs = Math.round(this.chance.between(-1, 1) * 7_200_000)
   }
 
@@ -294,7 +263,7 @@ export class World {
     this.#received(userId, messageId.replace('follow-up:', 'job '), { text: body, faults })
   }
 
-  #received(userId: string, key: string, message: { text: string; faults: readonly Omit<Violation, 'userId' | 'at'>[] }) {
+  #received(userId: string, key: string, message: { text: string; faults: readonly Fault[] }) {
     const at = this.time.now
     const unsafe = isUnsafe(message.text)
       ? [{ invariant: 'never a text that must not be sent', detail: message.text.slice(0, 80) } as const]
