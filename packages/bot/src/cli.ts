@@ -69,6 +69,7 @@ async function chat(args: readonly string[], stop: AbortSignal): Promise<number>
       input: process.stdin,
       output: process.stdout,
       stop,
+      folder: process.cwd(),
     })
     return 0
   } finally {

@@ -31,6 +31,17 @@ export interface Config {
     readonly perMinute: number
     readonly holdoutPercent: number
   }
+  readonly privacy: {
+    readonly url: string | undefined
+    /** The key in use first, then earlier ones; empty: the database's own. */
+    readonly keys: readonly string[]
+  }
+  readonly cleanup: {
+    readonly enabled: boolean
+    readonly oldConversationsDays: number
+    readonly failedJobsDays: number
+    readonly tempFilesHours: number
+  }
 }
 
 /** A wrong setting: which variable, what it says, what it should say. */
@@ -63,6 +74,11 @@ function configOf(value: (name: string) => string | undefined): Config {
   const asText = (name: string) => value(name) ?? ''
   const asNumber = (name: string) => Number(value(name))
   const asFlag = (name: string) => /^(true|1|yes|on)$/i.test(asText(name))
+  const asList = (name: string) =>
+    asText(name)
+      .split(',')
+      .map(each => each.trim())
+      .filter(Boolean)
   const baseUrl = value('LLM_BASE_URL')
   return Object.freeze({
     databaseUrl: value('DATABASE_URL'),
@@ -71,10 +87,7 @@ function configOf(value: (name: string) => string | undefined): Config {
     port: asNumber('PORT'),
     botName: asText('BOT_NAME'),
     logLevel: asText('LOG_LEVEL') as LogLevel,
-    adminUserIds: asText('ADMIN_USER_IDS')
-      .split(',')
-      .map(id => id.trim())
-      .filter(Boolean),
+    adminUserIds: asList('ADMIN_USER_IDS'),
     commandPrefix: asText('DISCORD_COMMAND_PREFIX'),
     llm: baseUrl ? { baseUrl, model: asText('LLM_MODEL'), apiKey: value('LLM_API_KEY') } : undefined,
     scheduler: {
@@ -96,6 +109,13 @@ function configOf(value: (name: string) => string | undefined): Config {
       maxLateHours: asNumber('FOLLOW_UP_MAX_LATE_HOURS'),
       perMinute: asNumber('FOLLOW_UP_PER_MINUTE'),
       holdoutPercent: asNumber('FOLLOW_UP_HOLDOUT_PERCENT'),
+    },
+    privacy: { url: value('PRIVACY_URL'), keys: asList('PRIVACY_KEY') },
+    cleanup: {
+      enabled: asFlag('CLEANUP_ENABLED'),
+      oldConversationsDays: asNumber('CLEANUP_OLD_CONVERSATIONS_DAYS'),
+      failedJobsDays: asNumber('CLEANUP_FAILED_JOBS_DAYS'),
+      tempFilesHours: asNumber('CLEANUP_TEMP_FILES_HOURS'),
     },
   })
 }

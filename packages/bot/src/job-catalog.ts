@@ -39,6 +39,50 @@ const followUpPayload: z.ZodType<FollowUpPayload, FollowUpPayload | GuidePayload
   FollowUpPayload | GuidePayload
 >(fromGuide, currentPayload)
 
+const currentCleanup = z
+  .object({
+    type: z.enum(['all', 'old_conversations', 'failed_jobs', 'temp_files']).default('all'),
+    /** In place of the configured days; ended jobs go by the scheduler's own retention. */
+    daysToKeep: z.number().min(1).max(3_650).optional(),
+  })
+  .refine(({ type, daysToKeep }) => daysToKeep === undefined || type === 'old_conversations' || type === 'temp_files', {
+    path: ['daysToKeep'],
+    message: 'is for old_conversations and temp_files; CLEANUP_FAILED_JOBS_DAYS decides about failed_jobs',
+  })
+
+export type CleanupPayload = z.infer<typeof currentCleanup>
+
+/** The integration guide's shape, such as `{ type: 'old_conversations', days_to_keep: 30 }`. */
+interface GuideCleanup {
+  type?: CleanupPayload['type']
+  cleanup_type?: CleanupPayload['type']
+  days_to_keep?: number
+}
+
+function fromGuideCleanup(payload: unknown): unknown {
+  if (typeof payload !== 'object' || payload === null) return payload
+  const { cleanup_type: cleanupType, days_to_keep: daysToKeep, ...rest } = payload as GuideCleanup
+  return {
+    ...(cleanupType !== undefined && { type: cleanupType }),
+    ...(daysToKeep !== undefined && { daysToKeep }),
+    ...rest,
+  }
+}
+
+const cleanupPayload: z.ZodType<CleanupPayload, Partial<CleanupPayload> | GuideCleanup> = z.preprocess<
+  unknown,
+  typeof currentCleanup,
+  Partial<CleanupPayload> | GuideCleanup
+>(fromGuideCleanup, currentCleanup)
+
+/** Removes what is older than it is kept. */
+export const dataCleanupJob = defineJob({
+  type: JobType.DATA_CLEANUP,
+  payload: cleanupPayload,
+  timeout: '30m',
+  maxRetries: 2,
+})
+
 /** A follow-up to one person. */
 export const followUpJob = defineJob({
   type: JobType.FOLLOW_UP_MESSAGE,

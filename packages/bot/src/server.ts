@@ -51,8 +51,11 @@ function webChatOf(app: App, config: Config): WebChat {
     subscribe: (userId, onChange) => app.feed.subscribe(userId, onChange),
     say: async ({ userId, displayName, text, messageId, fromOperator }) => {
       const isAdmin = fromOperator || config.adminUserIds.includes(userId)
-      await app.chat.handle({ messageId, platform: 'web', conversationId: userId, userId, displayName, text, isAdmin })
+      const said = { messageId, conversationId: userId, userId, displayName, text, isAdmin }
+      const { aside } = await app.chat.handle({ ...said, platform: 'web' })
+      return aside === undefined ? {} : { aside }
     },
+    exportData: userId => app.exportData(userId),
   }
 }
 
@@ -78,6 +81,9 @@ function summary({ config, open, app, url }: { config: Config; open: OpenDatabas
     ...(embedded
       ? ['DATABASE_URL: the embedded database survives kill -9, not a power cut, and serves one process']
       : []),
+    ...(embedded || config.privacy.keys.length > 0
+      ? []
+      : ["PRIVACY_KEY: the key of erased people's hashes lies beside them in the database"]),
     ...(app.llm ? [] : ['LLM_BASE_URL, LLM_MODEL: replies come from the built-in writer, which knows little']),
     ...(app.scheduler ? [] : ['JOB_SCHEDULER_ENABLED=true: nobody is followed up, no background jobs']),
   ]

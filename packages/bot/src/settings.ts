@@ -216,6 +216,44 @@ export const variables: readonly Variable[] = [
     most: 50,
     unit: 'percent',
   }),
+  text({
+    name: 'PRIVACY_URL',
+    about: 'Your privacy policy; `!privacy` links it.',
+    expects: 'an http or https URL without a name and password in it',
+    accepts: isHttpUrl,
+  }),
+  text({
+    name: 'PRIVACY_KEY',
+    about: "Key of the hashes that keep erased people's no; several: the one in use first. Unset: the database's own.",
+    expects: 'keys of at least 16 characters, separated by commas',
+    accepts: value => value.split(',').every(key => key.trim().length >= 16),
+    secret: true,
+  }),
+  flag({ name: 'CLEANUP_ENABLED', fallback: 'true', about: 'false: nothing old is removed by itself.' }),
+  number({
+    name: 'CLEANUP_OLD_CONVERSATIONS_DAYS',
+    fallback: '30',
+    about: 'What was said is removed after this long.',
+    least: 1,
+    most: 3_650,
+    unit: 'days',
+  }),
+  number({
+    name: 'CLEANUP_FAILED_JOBS_DAYS',
+    fallback: '7',
+    about: 'Failed jobs are removed after this long.',
+    least: 1,
+    most: 3_650,
+    unit: 'days',
+  }),
+  number({
+    name: 'CLEANUP_TEMP_FILES_HOURS',
+    fallback: '24',
+    about: 'Temporary files of the bot, in BELFRY_DATA_DIR/tmp, are removed after this long.',
+    least: 1,
+    most: 8_760,
+    unit: 'hours',
+  }),
 ]
 
 function isPostgresUrl(value: string): boolean {

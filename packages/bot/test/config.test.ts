@@ -49,6 +49,8 @@ describe('a configuration of nothing', () => {
         perMinute: 10,
         holdoutPercent: 0,
       },
+      privacy: { url: undefined, keys: [] },
+      cleanup: { enabled: true, oldConversationsDays: 30, failedJobsDays: 7, tempFilesHours: 24 },
     })
   })
 
@@ -95,6 +97,12 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   FOLLOW_UP_MAX_LATE_HOURS: [...NUMBERS, '0', '721'],
   FOLLOW_UP_PER_MINUTE: [...NUMBERS, '0', '10001', '1.5'],
   FOLLOW_UP_HOLDOUT_PERCENT: [...NUMBERS, '51'],
+  PRIVACY_URL: ['privacy.example.test', 'ftp://example.test/privacy', 'javascript:alert(1)'],
+  PRIVACY_KEY: ['s3cret', 's3cret-s3cret-s3cret,short', ',', 's3cret-s3cret-s3cret,'],
+  CLEANUP_ENABLED: ['maybe', '2', 'never'],
+  CLEANUP_OLD_CONVERSATIONS_DAYS: [...NUMBERS, '0', '3651'],
+  CLEANUP_FAILED_JOBS_DAYS: [...NUMBERS, '0', '3651'],
+  CLEANUP_TEMP_FILES_HOURS: [...NUMBERS, '0', '8761'],
 }
 /** Free text: there is nothing to refuse in them. */
 const ANYTHING_GOES = ['BELFRY_DATA_DIR', 'ADMIN_USER_IDS', 'LLM_MODEL', 'LLM_API_KEY']
@@ -118,6 +126,7 @@ describe('a wrong setting', () => {
   it('never shows a secret', () => {
     for (const value of REFUSED['DATABASE_URL'] ?? [])
       expect(refusalOf({ DATABASE_URL: value })).not.toContain('s3cret')
+    for (const value of REFUSED['PRIVACY_KEY'] ?? []) expect(refusalOf({ PRIVACY_KEY: value })).not.toContain('s3cret')
     expect(refusalOf({ LLM_API_KEY: 'sk-s3cret', LLM_MODEL: 'thinker', PORT: 'x' })).not.toContain('s3cret')
   })
 

@@ -1,13 +1,15 @@
 import type { Clock, Logger } from 'belfry'
-import type { Database } from 'belfry/database'
+import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
+import type { Attachment, CommandAnswer } from '../commands/command.ts'
 import type { CommandDispatcher } from '../commands/dispatch-command.ts'
 import { creditResponse } from '../followups/follow-up-store.ts'
 import { planAfterMessage, type PlannedFollowUp, type PlannerParts } from '../followups/plan-follow-up.ts'
 import { isStopWord, stopAnswer, turnOff } from '../followups/preferences.ts'
-import { addTurn, findInbound, recentTalk } from '../memory/conversation-store.ts'
+import { addTurn, findInbound, recentTalk, removeTurn, type NewTurn } from '../memory/conversation-store.ts'
 import type { InboundMessage, Turn } from '../messaging/message.ts'
 import { lockPerson, recordActivity, takeNotice } from '../users/profile-store.ts'
+import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import type { ReplyComposer } from './compose-reply.ts'
 import { ConversationLanes } from './conversation-lanes.ts'
 
@@ -20,6 +22,7 @@ export interface ChatParts {
   /** Undefined when there are no background jobs. */
   readonly planner: PlannerParts | undefined
   readonly replyWindowMs: number
+  readonly suppressedPeople: SuppressedPeople
 }
 
 /** What an inbound message led to, for those who show it (the demo, tests). */
@@ -28,7 +31,13 @@ export interface Handled {
   readonly planned: PlannedFollowUp | undefined
   /** The follow-up this message answered. */
   readonly credited: number | undefined
+  /** An answer that is no turn, in place of `reply`: the platform shows it at once, and nobody can read it again. */
+  readonly aside?: string
+  /** A file for the person, on platforms that can hand one over. */
+  readonly attachment?: Attachment
 }
+
+const NOTHING: Handled = { reply: undefined, planned: undefined, credited: undefined }
 
 /** Longest text that is taken in; what is longer is cut, not lost without a word. */
 const LONGEST_TEXT = 4_000
@@ -49,7 +58,7 @@ export class Chat {
   /** Records, answers and plans; resolves when the answer is stored. A message handed in twice is answered once. */
   handle(message: InboundMessage): Promise<Handled> {
     const text = message.text.slice(0, LONGEST_TEXT).replaceAll('\0', '').toWellFormed().trim()
-    if (text === '') return Promise.resolve({ reply: undefined, planned: undefined, credited: undefined })
+    if (text === '') return Promise.resolve(NOTHING)
     return this.#lanes.run(message.conversationId, () => this.#handle({ ...message, text }))
   }
 
@@ -62,14 +71,14 @@ export class Chat {
     if (this.#parts.commands.isCommand(message.text)) return this.#handleCommand(message)
     if (isStopWord(message.text)) return this.#handleStop(message)
     const recorded = await this.#record(message)
-    if (!recorded) return { reply: undefined, planned: undefined, credited: undefined }
+    if (!recorded) return NOTHING
     const reply = await this.#reply(message, recorded.turn)
     return { reply, planned: recorded.planned, credited: recorded.credited }
   }
 
   /** One transaction: what was said, that they are active, the answer credited, the next follow-up planned. */
   async #record(message: InboundMessage) {
-    const { database, clock, planner, replyWindowMs } = this.#parts
+    const { database, clock, planner, replyWindowMs, suppressedPeople } = this.#parts
     const now = databaseNow(clock)
     const { conversationId, userId, messageId } = message
     const recorded = await database.transaction(async transaction => {
@@ -86,7 +95,8 @@ export class Chat {
       })
       if (!turn) return undefined
       const credited = await creditResponse(transaction, { userId, windowMs: replyWindowMs, now })
-      await recordActivity(transaction, { ...message, now })
+      const isNew = await recordActivity(transaction, { ...message, now })
+      if (isNew) await suppressedPeople.keepTheNo(transaction, { userId, now })
       const planned = planner && (await planAfterMessage(planner, transaction, userId))
       return { turn, credited, planned }
     })
@@ -96,23 +106,23 @@ export class Chat {
   }
 
   async #reply(message: InboundMessage, turn: Turn): Promise<Turn | undefined> {
-    const { database, clock, replies } = this.#parts
+    const { clock, replies, database } = this.#parts
     const { conversationId, userId } = message
     const now = databaseNow(clock)
     const turns = await recentTalk(database, { conversationId, limit: RECALLED_TURNS })
     const text = await replies.compose({ displayName: message.displayName, turns })
-    return database.transaction(async transaction => {
+    return this.#answer(userId, async transaction => {
       const first = this.#parts.planner && (await takeNotice(transaction, userId, now))
       const whole = first ? `${text}\n${NOTICE}` : text
-      return addTurn(transaction, {
-        conversationId,
-        userId,
-        author: 'bot',
-        kind: 'chat',
-        text: whole,
-        answers: turn.turnId,
-        now,
-      })
+      return { conversationId, userId, author: 'bot', kind: 'chat', text: whole, answers: turn.turnId, now }
+    })
+  }
+
+  /** Under the person's lock: an answer that comes after they were erased is not kept. */
+  #answer(userId: string, write: (transaction: Queryable) => Promise<NewTurn>): Promise<Turn | undefined> {
+    return this.#parts.database.transaction(async transaction => {
+      await lockPerson(transaction, userId)
+      return addTurn(transaction, await write(transaction))
     })
   }
 
@@ -123,25 +133,31 @@ export class Chat {
   #handleStop(message: InboundMessage): Promise<Handled> {
     const { database, planner, clock } = this.#parts
     const parts = { database, scheduler: planner?.scheduler, clock }
-    return this.#exchange(message, async () =>
-      stopAnswer(await turnOff(parts, { userId: message.userId, source: 'word' })),
-    )
+    return this.#exchange(message, async () => ({
+      text: stopAnswer(await turnOff(parts, { userId: message.userId, source: 'word' })),
+    }))
   }
 
   /**
    * Commands and their answers are kept apart from talk: they are no activity and no answer to a follow-up. Recorded
    * before it is run: a command that is handed in again, because its answer was lost on the way, does not act again.
    */
-  async #exchange(message: InboundMessage, run: () => Promise<string>): Promise<Handled> {
+  async #exchange(message: InboundMessage, run: () => Promise<CommandAnswer>): Promise<Handled> {
     const { database, clock } = this.#parts
     const now = databaseNow(clock)
     const { conversationId, userId, messageId, text } = message
     const common = { conversationId, userId, kind: 'command', now } as const
     const fresh = await addTurn(database, { ...common, messageId, author: 'user', text })
     const asked = fresh ?? (await this.#unanswered(message))
-    if (!asked) return { reply: undefined, planned: undefined, credited: undefined }
-    const reply = await addTurn(database, { ...common, author: 'bot', text: await run(), answers: asked.turnId })
-    return { reply, planned: undefined, credited: undefined }
+    if (!asked) return NOTHING
+    const { text: answer, attachment, aside } = await run()
+    if (aside) {
+      await removeTurn(database, asked.turnId)
+      return { ...NOTHING, aside: answer }
+    }
+    const turn: NewTurn = { ...common, author: 'bot', text: answer, answers: asked.turnId }
+    const reply = await this.#answer(userId, () => Promise.resolve(turn))
+    return { ...NOTHING, reply, ...(attachment && { attachment }) }
   }
 
   /** A message that was handed in before and has no answer: a process may have died between recording and answering. */

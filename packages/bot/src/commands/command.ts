@@ -7,14 +7,29 @@ export interface Command {
   readonly usage: string
   readonly about: string
   readonly adminOnly: boolean
-  /** Answers the reply. A `CommandError` becomes a reply too; anything else is a fault of ours. */
-  run(call: CommandCall): Promise<string>
+  /** Answers the reply, plain or with more to it. A `CommandError` becomes a reply too; anything else is a fault of ours. */
+  run(call: CommandCall): Promise<string | CommandAnswer>
 }
 
 export interface CommandCall {
   readonly message: InboundMessage
   /** Words after the command's name. */
   readonly args: readonly string[]
+}
+
+/** A reply that is more than a text. */
+export interface CommandAnswer {
+  readonly text: string
+  /** A file that goes with it, on platforms that can hand one over. */
+  readonly attachment?: Attachment
+  /** Neither the command nor its reply is kept: the reply is handed to whoever asked, outside the conversation. */
+  readonly aside?: boolean
+}
+
+export interface Attachment {
+  /** A plain file name, no folders. */
+  readonly name: string
+  readonly content: string
 }
 
 /** Something wrong with what was typed; the message is the reply. */

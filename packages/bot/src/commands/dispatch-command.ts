@@ -1,6 +1,6 @@
 import type { Logger } from 'belfry'
 import type { InboundMessage } from '../messaging/message.ts'
-import { CommandError, type Command } from './command.ts'
+import { CommandError, type Command, type CommandAnswer } from './command.ts'
 
 export interface DispatcherParts {
   readonly prefix: string
@@ -24,7 +24,12 @@ export class CommandDispatcher {
   }
 
   /** The reply to a command. Never rejects. */
-  async dispatch(message: InboundMessage): Promise<string> {
+  async dispatch(message: InboundMessage): Promise<CommandAnswer> {
+    const answer = await this.#answer(message)
+    return typeof answer === 'string' ? { text: answer } : answer
+  }
+
+  async #answer(message: InboundMessage): Promise<string | CommandAnswer> {
     const [name = '', ...args] = message.text.slice(this.#parts.prefix.length).split(/\s+/).filter(Boolean)
     const command = this.#byName.get(name.toLowerCase())
     if (!command) return this.#unknown(name)

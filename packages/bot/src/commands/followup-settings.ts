@@ -6,6 +6,7 @@ import type { FollowUpPolicy } from '../followups/policy.ts'
 import { stopAnswer, turnOff, turnOn, type PreferenceParts } from '../followups/preferences.ts'
 import { saySpan, sayWhen } from '../messaging/say-time.ts'
 import { findProfile } from '../users/profile-store.ts'
+import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import type { Command } from './command.ts'
 
 interface SettingsParts extends PreferenceParts {
@@ -13,6 +14,7 @@ interface SettingsParts extends PreferenceParts {
   readonly clock: Clock
   readonly policy: FollowUpPolicy
   readonly prefix: string
+  readonly suppressedPeople: SuppressedPeople
 }
 
 /** `!followup_settings [status|on|off]`: one's own, nobody else's. */

@@ -60,13 +60,22 @@ const controls = [
   )`,
 ]
 
-/** A "no" that outlives its person's data, and who did what to whom. */
+/** A "no" that outlives its person's data, the key that hides whose it is, and who did what to whom. */
 const rights = [
+  'alter table user_profiles add column if not exists erasure_asked_at timestamptz',
   `create table suppressed_people (
     person_hash text primary key,
+    key_id varchar(16) not null,
     reason varchar(50) not null,
     at timestamptz not null default now()
   )`,
+  `create table bot_secrets (
+    name varchar(50) primary key,
+    value text not null
+  )`,
+  // Made here, once: 244 random bits of the server's own generator for secrets.
+  `insert into bot_secrets (name, value)
+    values ('privacy_key', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''))`,
   `create table bot_audit (
     audit_id bigint generated always as identity primary key,
     at timestamptz not null default now(),

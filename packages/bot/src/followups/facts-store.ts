@@ -1,6 +1,7 @@
 import type { Queryable } from 'belfry/database'
 import { findProfile, latestConsent } from '../users/profile-store.ts'
 import type { Profile } from '../users/profile.ts'
+import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { countSentWithin, sentWithin } from './follow-up-store.ts'
 import type { PersonFacts } from './gates.ts'
 
@@ -15,8 +16,15 @@ export interface ReadFacts {
   readonly sentInLastMinute: number
 }
 
+/** Whoever has facts read, and when it is. */
+export interface FactsContext {
+  readonly suppressedPeople: SuppressedPeople
+  readonly now: string | null
+}
+
 /** Reads the facts. Somebody the database does not know is unreadable, and so is not written to. */
-export async function readFacts(database: Queryable, userId: string, now: string | null): Promise<ReadFacts> {
+export async function readFacts(database: Queryable, userId: string, context: FactsContext): Promise<ReadFacts> {
+  const { now, suppressedPeople } = context
   const present = await database.query<{ ms: number }>(
     'select (extract(epoch from coalesce($1::text::timestamptz, clock_timestamp())) * 1000)::float8 as ms',
     [now],
@@ -33,7 +41,7 @@ export async function readFacts(database: Queryable, userId: string, now: string
       followUpsEnabled: profile.followUpsEnabled,
       consent: await latestConsent(database, userId),
       mustOptIn: profile.platform === 'discord',
-      suppressed: profile.suppressed,
+      suppressed: profile.suppressed ?? (await suppressedPeople.reasonFor(database, userId)),
       snoozedUntil: profile.snoozedUntil,
       lastMessageAt: profile.lastActiveAt,
       messagesInLastTalk: await countLastTalk(database, profile),

@@ -163,6 +163,15 @@ export async function creditResponse(
   return credited.rows[0]?.id
 }
 
+/** Whether a job's row is still there. Under its person's lock it stays so: erasing takes that lock too. */
+export async function isJobKept(transaction: Queryable, jobId: string): Promise<boolean> {
+  const found = await transaction.query<{ job_id: string }>(
+    'select job_id from scheduled_jobs where job_id = $1::text limit 1',
+    [jobId],
+  )
+  return found.rows.length > 0
+}
+
 /** A person's follow-up job that has not ended. */
 export interface PendingFollowUp {
   readonly jobId: string

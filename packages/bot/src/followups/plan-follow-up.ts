@@ -2,6 +2,8 @@ import type { Clock, Scheduler } from 'belfry'
 import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import { followUpJob } from '../job-catalog.ts'
+import { lockPerson } from '../users/profile-store.ts'
+import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { storeDecision } from './decision-store.ts'
 import { readFacts, type ReadFacts } from './facts-store.ts'
 import { evaluateGates, type GateFacts, type GateReport } from './gates.ts'
@@ -12,6 +14,7 @@ export interface PlannerParts {
   readonly scheduler: Scheduler
   readonly policy: FollowUpPolicy
   readonly clock: Clock
+  readonly suppressedPeople: SuppressedPeople
 }
 
 /** A planned follow-up, and what the gates think of it today. */
@@ -47,7 +50,7 @@ export async function planAfterMessage(
   const { policy, scheduler, clock } = parts
   const now = databaseNow(clock)
   const uniqueKey = `automatic:${userId}`
-  const facts = await readFacts(transaction, userId, now)
+  const facts = await readFacts(transaction, userId, { ...parts, now })
   const plannedAt = facts.now
   const dueAt = new Date(plannedAt.getTime() + policy.delayMs)
   const advice = foresee(facts, { policy, job: { automatic: true, plannedAt, dueAt, seed: uniqueKey } })
@@ -55,7 +58,7 @@ export async function planAfterMessage(
   const planned = await scheduler.scheduleJob(
     followUpJob,
     { userId, automatic: true, plannedAt: plannedAt.toISOString() },
-    { uniqueKey, scheduledTime: dueAt, transaction },
+    { uniqueKey, subjects: [userId], scheduledTime: dueAt, transaction },
   )
   if (planned.conflict) return undefined
   await storeAdvice(transaction, { userId, jobId: planned.jobId, advice, now })
@@ -71,7 +74,9 @@ export async function scheduleFollowUpMessage(parts: PlannerParts, request: Foll
   const delayMs = request.delayHours === undefined ? policy.delayMs : request.delayHours * HOUR_MS
   const now = databaseNow(clock)
   return database.transaction(async transaction => {
-    const facts = await readFacts(transaction, request.userId, now)
+    // Against somebody who is being erased: it is planned before, and goes with them, or after.
+    await lockPerson(transaction, request.userId)
+    const facts = await readFacts(transaction, request.userId, { ...parts, now })
     const plannedAt = facts.now
     const dueAt = new Date(plannedAt.getTime() + delayMs)
     const advice = foresee(facts, { policy, job: { automatic: false, plannedAt, dueAt, seed: request.userId } })
@@ -84,7 +89,7 @@ export async function scheduleFollowUpMessage(parts: PlannerParts, request: Foll
         ...(request.messageContext && { messageContext: request.messageContext }),
         ...(request.requestedBy && { requestedBy: request.requestedBy }),
       },
-      { scheduledTime: dueAt, transaction },
+      { subjects: [request.userId], scheduledTime: dueAt, transaction },
     )
     await storeAdvice(transaction, { userId: request.userId, jobId: planned.jobId, advice, now })
     return { jobId: planned.jobId, dueAt, advice }

@@ -2,6 +2,7 @@ import type { Clock, Scheduler } from 'belfry'
 import type { Database } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import { lockPerson, setFollowUpsEnabled } from '../users/profile-store.ts'
+import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { pendingFollowUps } from './follow-up-store.ts'
 
 /** Raise it when the wording that people say yes or no to changes: consent is to a sentence. */
@@ -41,15 +42,17 @@ export async function turnOff(
   })
 }
 
-/** A person says yes. What was cancelled before stays cancelled. */
-export async function turnOn({ database, clock }: PreferenceParts, userId: string): Promise<void> {
+/** A person says yes: it also ends the "no" that outlived their erased data. What was cancelled before stays cancelled. */
+export async function turnOn(
+  { database, clock, suppressedPeople }: PreferenceParts & { suppressedPeople: SuppressedPeople },
+  userId: string,
+): Promise<void> {
   const now = databaseNow(clock)
-  await setFollowUpsEnabled(database, {
-    userId,
-    enabled: true,
-    source: 'command',
-    textVersion: CONSENT_TEXT_VERSION,
-    now,
+  const choice = { userId, enabled: true, source: 'command', textVersion: CONSENT_TEXT_VERSION, now } as const
+  await database.transaction(async transaction => {
+    await lockPerson(transaction, userId)
+    await setFollowUpsEnabled(transaction, choice)
+    await suppressedPeople.lift(transaction, userId)
   })
 }
 

@@ -4,12 +4,14 @@ import { databaseNow } from '../clock.ts'
 import type { FollowUpPayload } from '../job-catalog.ts'
 import { addTurn } from '../memory/conversation-store.ts'
 import { lockPerson, recordFollowUpSent } from '../users/profile-store.ts'
+import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import type { FollowUpComposer } from './compose-follow-up.ts'
 import { storeDecision } from './decision-store.ts'
 import { readFacts } from './facts-store.ts'
 import {
   discardPrepared,
   findFollowUpOfJob,
+  isJobKept,
   markSent,
   markWithheld,
   prepareFollowUp,
@@ -23,13 +25,14 @@ export interface SenderParts {
   readonly policy: FollowUpPolicy
   readonly clock: Clock
   readonly composer: FollowUpComposer
+  readonly suppressedPeople: SuppressedPeople
   readonly logger: Logger
 }
 
 /** How a follow-up job ended; kept as the job's result. */
 export type FollowUpResult =
   | { readonly outcome: 'sent'; readonly followUpId: number }
-  | { readonly outcome: 'skipped'; readonly reason: GateReason | 'unsafe' }
+  | { readonly outcome: 'skipped'; readonly reason: GateReason | 'unsafe' | 'erased' }
 
 interface Attempt {
   readonly parts: SenderParts
@@ -52,11 +55,28 @@ export async function sendFollowUp(
   const attempt = { parts, payload, context }
   const earlier = await findFollowUpOfJob(parts.database, context.jobId)
   if (earlier?.state === 'sent') return { outcome: 'sent', followUpId: earlier.id }
-  const early = await decide(attempt, parts.database, 'prepare')
+  const early = await aboutPerson(attempt, transaction => decide(attempt, transaction, 'prepare'))
+  if (early === 'erased') return ERASED
   if (early !== 'allow') return withhold(attempt, early)
   const prepared = earlier ?? (await prepare(attempt))
-  if (prepared === 'unsafe') return { outcome: 'skipped', reason: 'unsafe' }
+  if (prepared === 'unsafe' || prepared === 'erased') return { outcome: 'skipped', reason: prepared }
   return deliver(attempt, prepared)
+}
+
+const ERASED: FollowUpResult = { outcome: 'skipped', reason: 'erased' }
+
+/**
+ * Does something about the person under their lock, unless they were erased while the job ran: its row is gone then, and
+ * nothing about them may be written any more.
+ */
+function aboutPerson<T>(
+  { parts, payload, context }: Attempt,
+  work: (transaction: Queryable) => Promise<T>,
+): Promise<T | 'erased'> {
+  return parts.database.transaction(async transaction => {
+    await lockPerson(transaction, payload.userId)
+    return (await isJobKept(transaction, context.jobId)) ? work(transaction) : 'erased'
+  })
 }
 
 type Decision = 'allow' | { deny: GateReason } | { defer: GateReason; until: Date }
@@ -64,7 +84,7 @@ type Decision = 'allow' | { deny: GateReason } | { defer: GateReason; until: Dat
 async function decide(attempt: Attempt, queryable: Queryable, stage: 'prepare' | 'send'): Promise<Decision> {
   const { parts, payload, context } = attempt
   const now = databaseNow(parts.clock)
-  const facts = await readFacts(queryable, payload.userId, now)
+  const facts = await readFacts(queryable, payload.userId, { ...parts, now })
   const job = {
     automatic: payload.automatic,
     plannedAt: new Date(payload.plannedAt),
@@ -92,10 +112,11 @@ async function withhold(attempt: Attempt, decision: Exclude<Decision, 'allow'>):
   return { outcome: 'skipped', reason: decision.deny }
 }
 
-async function prepare({ parts, payload, context }: Attempt): Promise<PreparedFollowUp | 'unsafe'> {
+async function prepare(attempt: Attempt): Promise<PreparedFollowUp | 'unsafe' | 'erased'> {
+  const { parts, payload, context } = attempt
   const composed = await parts.composer.compose({ payload, signal: context.signal })
   if (composed === 'unsafe') return 'unsafe'
-  return prepareFollowUp(parts.database, {
+  const followUp = {
     jobId: context.jobId,
     userId: payload.userId,
     platform: composed.platform,
@@ -106,15 +127,15 @@ async function prepare({ parts, payload, context }: Attempt): Promise<PreparedFo
     template: composed.template,
     automatic: payload.automatic,
     now: databaseNow(parts.clock),
-  })
+  }
+  return aboutPerson(attempt, transaction => prepareFollowUp(transaction, followUp))
 }
 
 /** The decision is committed whatever it is; only an allowed one comes with the message. */
 async function deliver(attempt: Attempt, prepared: PreparedFollowUp): Promise<FollowUpResult> {
   const { parts, payload, context } = attempt
   const now = databaseNow(parts.clock)
-  const late = await parts.database.transaction(async transaction => {
-    await lockPerson(transaction, payload.userId)
+  const late = await aboutPerson(attempt, async transaction => {
     const decision = await decide(attempt, transaction, 'send')
     if (decision !== 'allow') return decision
     // Another runner may have sent it while this one was frozen; its lock has been released then, and the row says so.
@@ -132,6 +153,7 @@ async function deliver(attempt: Attempt, prepared: PreparedFollowUp): Promise<Fo
     await recordFollowUpSent(transaction, payload.userId, now)
     return 'sent'
   })
+  if (late === 'erased') return ERASED
   if (late === 'sent') parts.logger.info({ event: 'follow_up_sent', job_id: context.jobId }, 'follow-up sent')
   return late === 'sent' || late === 'already' ? { outcome: 'sent', followUpId: prepared.id } : withhold(attempt, late)
 }

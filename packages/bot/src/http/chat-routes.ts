@@ -5,6 +5,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { streamSSE, type SSEStreamingApi } from 'hono/streaming'
 import { z } from 'zod'
 import type { Turn } from '../messaging/message.ts'
+import { handOutData } from './my-data.ts'
 import { RateLimit } from './rate-limit.ts'
 import { fault, isFromOperator, personOf, refuseForeignLinks, refuseForeignPages } from './security.ts'
 import type { WebChat } from './web-chat.ts'
@@ -26,7 +27,7 @@ const messageShape = z.object({
 /** Proxies and browsers drop a stream that says nothing for longer. */
 const HEARTBEAT_MS = 15_000
 
-/** `/api/chat`: read turns, hear of new ones, say something. */
+/** `/api/chat`: read turns, hear of new ones, say something, take one's own data along. */
 export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts): Hono<{ Bindings: HttpBindings }> {
   const routes = new Hono<{ Bindings: HttpBindings }>()
   const limit = new RateLimit(clock)
@@ -75,14 +76,22 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
     const { text, messageId, displayName } = message.data
     const fromOperator = isFromOperator(context, context.env.incoming.socket.remoteAddress)
     try {
-      await webChat.say({ userId, text, messageId, displayName: displayName || 'friend', fromOperator })
+      const { aside } = await webChat.say({
+        userId,
+        text,
+        messageId,
+        displayName: displayName || 'friend',
+        fromOperator,
+      })
+      return context.json({ accepted: true, ...(aside !== undefined && { aside }) }, 202)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       logger.error({ event: 'web_message_failed', reason }, 'a message of the web chat could not be answered')
       return context.json(fault('FAILED', 'Something went wrong on my side. Try again in a moment.'), 503)
     }
-    return context.json({ accepted: true }, 202)
   })
+
+  routes.get('/my-data', handOutData({ webChat, limit }))
   return routes
 }
 

@@ -74,11 +74,17 @@ function hostOf(origin: string): string | undefined {
  * Only behind `refuseForeignLinks`.
  */
 export function personOf(context: Context): string {
-  const known = getCookie(context, COOKIE)
-  if (known && /^[\w-]{16,64}$/.test(known)) return idOf(known)
+  const known = knownPersonOf(context)
+  if (known !== undefined) return known
   const fresh = randomBytes(18).toString('base64url')
   setCookie(context, COOKIE, fresh, { httpOnly: true, sameSite: 'Strict', path: '/', maxAge: A_YEAR_SECONDS })
   return idOf(fresh)
+}
+
+/** As `personOf`, but a visitor without a cookie stays nobody. */
+export function knownPersonOf(context: Context): string | undefined {
+  const known = getCookie(context, COOKIE)
+  return known && /^[\w-]{16,64}$/.test(known) ? idOf(known) : undefined
 }
 
 function idOf(secret: string): string {

@@ -8,7 +8,9 @@ export interface WebChat {
   /** Calls `onChange` whenever there may be new turns; the answer ends that. */
   subscribe(userId: string, onChange: () => void): () => void
   /** Hands in what the person said; resolves when it is answered. The answer arrives as a turn. */
-  say(said: WebMessage): Promise<void>
+  say(said: WebMessage): Promise<WebAnswer>
+  /** All that is stored about a person, as a file. */
+  exportData(userId: string): Promise<{ readonly name: string; readonly content: string }>
 }
 
 export interface WebMessage {
@@ -19,6 +21,12 @@ export interface WebMessage {
   readonly messageId: string
   /** Whether it came from this very machine, straight and not through a proxy. */
   readonly fromOperator: boolean
+}
+
+/** What comes with the answer to the request itself. */
+export interface WebAnswer {
+  /** An answer that is no turn: shown once, kept nowhere. */
+  readonly aside?: string
 }
 
 /** What `/healthz` and `/readyz` answer from. */

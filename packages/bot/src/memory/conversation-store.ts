@@ -31,7 +31,8 @@ export interface NewTurn {
 }
 
 /**
- * Stores a turn and hints to readers. Undefined when it is there already (same message id, or already answered).
+ * Stores a turn and hints to readers. Undefined when it is there already (same message id, or already answered), or when
+ * the turn it answers is gone: its person has been erased meanwhile.
  *
  * Ids are handed out before a transaction commits; the lock per conversation makes their order the order of commits, so
  * that a reader who has seen one never misses an earlier one.
@@ -45,6 +46,7 @@ export async function addTurn(database: Queryable, turn: NewTurn): Promise<Turn 
        select $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::bigint,
          coalesce($8::text::timestamptz, now())
        from locked
+       where $7::bigint is null or exists (select from conversation_turns where turn_id = $7::bigint)
        on conflict do nothing returning *
      ), hint as materialized (select pg_notify('${TURNS_CHANNEL}', conversation_id) from added)
      select ${COLUMNS} from added left join hint on true`,
@@ -60,6 +62,11 @@ export async function addTurn(database: Queryable, turn: NewTurn): Promise<Turn 
     ],
   )
   return added.rows[0] && turnOf(added.rows[0])
+}
+
+/** Takes a turn away again. */
+export async function removeTurn(database: Queryable, turnId: number): Promise<void> {
+  await database.query('delete from conversation_turns where turn_id = $1::bigint', [turnId])
 }
 
 /** An inbound turn by its message id, and whether it has its answer. */

@@ -45,20 +45,22 @@ export async function findProfilesByName(database: Queryable, name: string): Pro
 
 /**
  * Records that a person did something: their profile is made or brought up to date, and silence begins anew. Any message
- * ends a run of unanswered follow-ups.
+ * ends a run of unanswered follow-ups. True when there was no profile before.
  */
 export async function recordActivity(
   database: Queryable,
   activity: { userId: string; displayName: string; platform: PlatformName; conversationId: string; now: string | null },
-): Promise<void> {
-  await database.query(
+): Promise<boolean> {
+  const recorded = await database.query<{ fresh: boolean }>(
     `insert into user_profiles (user_id, display_name, platform, last_conversation_id, last_active_at, created_at)
      values ($1::text, $2::text, $3::text, $4::text, coalesce($5::text::timestamptz, now()), coalesce($5::text::timestamptz, now()))
      on conflict (user_id) do update set display_name = excluded.display_name, platform = excluded.platform,
        last_conversation_id = excluded.last_conversation_id, last_active_at = excluded.last_active_at,
-       unanswered_follow_ups = 0`,
+       unanswered_follow_ups = 0
+     returning xmax = 0 as fresh`,
     [activity.userId, activity.displayName, activity.platform, activity.conversationId, activity.now],
   )
+  return recorded.rows[0]?.fresh ?? false
 }
 
 /** True once per person: the first answer carries the notice about follow-ups. */

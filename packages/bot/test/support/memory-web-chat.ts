@@ -1,4 +1,4 @@
-import type { WebChat, WebMessage } from '../../src/http/web-chat.ts'
+import type { WebAnswer, WebChat, WebMessage } from '../../src/http/web-chat.ts'
 import type { Author, Turn, TurnKind } from '../../src/messaging/message.ts'
 
 /** A bot that keeps everything in memory and answers `You said: …`; it outlives the HTTP server in front of it. */
@@ -8,6 +8,8 @@ export class MemoryWebChat implements WebChat {
   readonly said: WebMessage[] = []
   /** Set: the next calls fail with it. */
   broken: Error | undefined
+  /** Set: what comes with the answer to what is said. */
+  aside: string | undefined
   /** Most turns that are given out at once. */
   atOnce = 200
   readonly #turns: Turn[] = []
@@ -28,12 +30,16 @@ export class MemoryWebChat implements WebChat {
     }
   }
 
-  say(message: WebMessage): Promise<void> {
+  say(message: WebMessage): Promise<WebAnswer> {
     if (this.broken) return Promise.reject(this.broken)
     this.said.push(message)
     this.add(message.userId, { author: 'user', text: message.text })
     this.add(message.userId, { author: 'bot', text: `You said: ${message.text}` })
-    return Promise.resolve()
+    return Promise.resolve(this.aside === undefined ? {} : { aside: this.aside })
+  }
+
+  exportData(userId: string): Promise<{ name: string; content: string }> {
+    return Promise.resolve({ name: 'my-data-2027-01-01.json', content: JSON.stringify({ user_id: userId }) })
   }
 
   /** Adds a turn and tells readers. */

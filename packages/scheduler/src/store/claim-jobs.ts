@@ -1,7 +1,9 @@
 import type { Queryable } from '../database/database.ts'
 import type { Delivery } from '../job/delivery.ts'
+import { keepingPlan } from './keeping-plan.ts'
 import { oneMore } from './one-more.ts'
 import { isNotPaused } from './pauses.ts'
+import { plannedOnce } from './planned-once.ts'
 import { SECONDS_PER_POINT } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
@@ -98,15 +100,21 @@ export interface ClaimRequest {
  */
 export async function claimJobs(database: Queryable, tables: Tables, request: ClaimRequest): Promise<ClaimedJob[]> {
   if (request.wanted.length === 0 || request.limit <= 0) return []
-  const claimed = await database.query<ClaimedJob>(claimStatement(tables, request.admits === true), [
-    request.runnerId,
-    request.leaseToken,
-    request.wanted.map(each => each.jobType),
-    request.wanted.map(each => each.most),
-    request.limit,
-    request.lookAheadMs,
-    request.now,
-  ])
+  const claimed = await keepingPlan<ClaimedJob>(
+    database,
+    `select * from ${tables.schema}.${CLAIM}($1::uuid, $2::uuid, $3::text[], $4::int[], $5::int, $6::float8,
+       $7::text::timestamptz, $8::boolean)`,
+    [
+      request.runnerId,
+      request.leaseToken,
+      request.wanted.map(each => each.jobType),
+      request.wanted.map(each => each.most),
+      request.limit,
+      request.lookAheadMs,
+      request.now,
+      request.admits === true,
+    ],
+  )
   // UPDATE answers rows as they lie on disk.
   return claimed.rows.toSorted((a, b) => placeOf(a) - placeOf(b))
 }
@@ -116,33 +124,41 @@ export function placeOf({ scheduled_ms: due, uncommon }: ClaimedJob): number {
   return due - (uncommon?.priority ?? 0) * SECONDS_PER_POINT * 1_000
 }
 
+const CLAIM = 'belfry_claim_1'
 const READY = 'coalesce(ready_at, scheduled_time)'
-const HORIZON = `(select now from moment) + $6::float8 * interval '1 millisecond'`
+const HORIZON = `(select now from moment) + ahead_ms * interval '1 millisecond'`
 
-function claimStatement(tables: Tables, admits: boolean): string {
+/** The claim as migration 14 makes it. */
+export function claimFunction(tables: Tables): string {
   const { runners, live } = tables
   /** Jobs of low priority stand behind their due time, and come before it only to fill free slots. */
   const pick = (which: 'in turn' | 'of low priority') => `
-       select first.ctid, first.ready from unnest($3::text[], $4::int[]) as wanted(job_type, most)
+       select first.ctid, first.ready from unnest(wanted_types, wanted_most) as wanted(job_type, most)
        cross join lateral (
          select ctid, ${READY} as ready from ${live}
          where job_type collate "C" = wanted.job_type and lease_token is null and scheduled_time <= ${HORIZON}
            and ${which === 'in turn' ? `${READY} <= ${HORIZON}` : `priority < 0 and ${READY} > ${HORIZON} and ${READY} < 'infinity'`}
          order by ${which === 'in turn' ? READY : 'scheduled_time'} limit wanted.most for update skip locked) first
        where ${isNotPaused(tables, 'wanted.job_type')}`
-  return `with moment as materialized (
-       select coalesce($7::text::timestamptz, clock_timestamp()) as now
+  return plannedOnce(tables, {
+    name: CLAIM,
+    takes: `by_runner uuid, under_lease uuid, wanted_types text[], wanted_most integer[], at_most integer, ahead_ms float8,
+      at_time timestamptz, admits boolean`,
+    answers: `job_id varchar, job_type varchar, payload jsonb, scheduled_ms float8, due_in_ms float8, uncommon jsonb`,
+    body: `return query with moment as materialized (
+       select coalesce(at_time, clock_timestamp()) as now
      ), me as materialized (
-       select from ${runners} where runner_id = $1::uuid for key share
+       select from ${runners} where runner_id = by_runner for key share
      ), due as materialized (
        select ctid from (${pick('in turn')} union all ${pick('of low priority')}) picked
        where exists (select from me)
-       order by ready limit $5::int
+       order by ready limit at_most
      )
-     update ${live} job set status = 'running', lease_token = $2::uuid, runner_id = $1::uuid,
-       started_at = (select now from moment), attempt = ${oneMore('attempt')}${admits ? ', admitted = true' : ''}
+     update ${live} job set status = 'running', lease_token = under_lease, runner_id = by_runner,
+       started_at = (select now from moment), attempt = ${oneMore('attempt')}, admitted = admitted or admits
      where job.ctid = any (array(select ctid from due)) and job.lease_token is null
-     returning ${CLAIMED}`
+     returning ${CLAIMED};`,
+  })
 }
 
 /** Null for what `ORDINARY` says. */

@@ -1,4 +1,6 @@
 import type { Queryable } from '../database/database.ts'
+import { keepingPlan } from './keeping-plan.ts'
+import { plannedOnce } from './planned-once.ts'
 import { KEPT_COLUMNS, ORDINARY_COLUMNS, type Tables } from './tables.ts'
 
 /** An attempt after which its job is over. */
@@ -49,12 +51,12 @@ export async function settleFinished(
   const ordinary = attempts.every(attempt => attempt.ordinary)
   const tokens = new TokenList()
   const rows = attempts.map(attempt => rowOf(attempt, tokens))
-  const answer = await database.query<SettledRow>(statement(tables, { detailed, ordinary }), [
-    JSON.stringify(rows),
-    now,
-    attempts.length,
-    tokens.all,
-  ])
+  const answer = await keepingPlan<SettledRow>(
+    database,
+    `select settled, awaited from ${tables.schema}.${SETTLE}($1::text, $2::text::timestamptz, $3::int, $4::uuid[],
+       $5::boolean, $6::boolean)`,
+    [JSON.stringify(rows), now, attempts.length, tokens.all, detailed, ordinary],
+  )
   return settledOf(
     answer.rows[0],
     attempts.map(attempt => attempt.jobId),
@@ -83,6 +85,23 @@ export class TokenList {
   }
 }
 
+const SETTLE = 'belfry_settle_1'
+
+/** The settling as migration 14 makes it. */
+export function settleFunction(tables: Tables): string {
+  const settle = (how: { detailed: boolean; ordinary: boolean }) => `return query ${statement(tables, how)};`
+  return plannedOnce(tables, {
+    name: SETTLE,
+    takes:
+      'ended_rows text, at_time timestamptz, expected integer, lease_tokens uuid[], detailed boolean, ordinary boolean',
+    answers: 'settled text[], awaited text[]',
+    body: `if detailed and ordinary then ${settle({ detailed: true, ordinary: true })}
+      elsif detailed then ${settle({ detailed: true, ordinary: false })}
+      elsif ordinary then ${settle({ detailed: false, ordinary: true })}
+      else ${settle({ detailed: false, ordinary: false })} end if;`,
+  })
+}
+
 function statement(
   { live, finished, nextExecution }: Tables,
   { detailed, ordinary }: { detailed: boolean; ordinary: boolean },
@@ -91,9 +110,9 @@ function statement(
   const details = `, coalesce(row->>4, 'completed') as outcome, (row->>5)::jsonb as outcome_result, row->>6 as code,
          row->>7 as message, row->>8 as stack, nullif(row->9, 'null') as lines`
   return `with ended as (
-       select row->>0 as job_id, ($4::uuid[])[(row->>1)::int] as lease_token, (row->>2)::int as took_ms,
+       select row->>0 as job_id, lease_tokens[(row->>1)::int] as lease_token, (row->>2)::int as took_ms,
          (row->>3)::int * interval '1 ms' as delay${detailed ? details : ''}
-       from jsonb_array_elements((select $1::text)::jsonb) as row
+       from jsonb_array_elements(ended_rows::jsonb) as row
      ), gone as (
        delete from ${live} live using ended
        where live.job_id = ended.job_id and live.lease_token = ended.lease_token
@@ -102,12 +121,12 @@ function statement(
      ), kept as (
        insert into ${finished} (${columns}, completed_at, execution_id, duration_ms, wait_ms, status, last_outcome
          ${detailed ? ', result, error_code, error_message, error_stack, log' : ''})
-       select ${columns.replace('started_at', 'begun_at')}, coalesce($2::text::timestamptz, clock_timestamp()),
+       select ${columns.replace('started_at', 'begun_at')}, coalesce(at_time, clock_timestamp()),
          ${nextExecution}, took_ms, ${WAIT_MS},
          ${detailed ? 'outcome, outcome, outcome_result, code, message, stack, lines' : `'completed', 'completed'`}
        from gone
      )
-     ${settledAnswer('gone', 3)}`
+     ${settledAnswer('gone', 'expected')}`
 }
 
 /** From due to begun, never negative: a job may be taken a moment early and a clock may be set. */
@@ -120,8 +139,8 @@ export interface SettledRow {
 }
 
 /** The end of a settling statement. All settled is the common case and answers no ids at all. */
-export function settledAnswer(rows: string, countParameter: number): string {
-  return `select case when count < $${countParameter}::int then array(select job_id::text from ${rows}) end as settled, awaited
+export function settledAnswer(rows: string, expected: string): string {
+  return `select case when count < ${expected} then array(select job_id::text from ${rows}) end as settled, awaited
      from (select count(*) as count, array_agg(job_id::text) filter (where awaited) as awaited from ${rows}) sum`
 }
 

@@ -76,7 +76,7 @@ export async function settlePending(
        outcome, error_code, attempt_error,
        error_stack, was_held_by, log, coalesce($2::text::timestamptz, clock_timestamp())
      from again)
-     ${settledAnswer('(select job_id, false as awaited from again) again', 3)}`,
+     ${settledAnswer('(select job_id, false as awaited from again) again', '$3::int')}`,
     [JSON.stringify(rows), now, attempts.length, tokens.all],
   )
   return settledOf(

@@ -55,12 +55,22 @@ function bubble({ author, kind, text }) {
   return item
 }
 
+/** Where the bot hands out what it stores about this person. */
+const MY_DATA = '/api/chat/my-data'
+
+function download(path) {
+  const link = element('a', '', 'download your data')
+  link.href = path
+  link.download = ''
+  return link
+}
+
 /** Text as nodes, never as markup; what stands between backticks is shown as code. */
 function words(text) {
   return text.split('`').map((part, index, all) => {
     if (index % 2 === 0 || index === all.length - 1)
       return document.createTextNode(index % 2 === 0 ? part : `\`${part}`)
-    return element('code', '', part)
+    return part === MY_DATA ? download(part) : element('code', '', part)
   })
 }
 
@@ -129,14 +139,32 @@ async function deliver(message) {
         displayName: nameField.value.trim() || undefined,
       }),
     })
-    if (response.ok) return
     const answer = await response.json().catch(() => undefined)
+    if (response.ok) return answer?.aside === undefined ? undefined : await showAside(answer.aside)
     fail(message, answer?.error?.message ?? 'Not sent.')
   } catch {
     fail(message, 'Not sent: no connection.')
   } finally {
     typing.hidden = true
   }
+}
+
+/** An answer that is kept nowhere, and may be about what is kept no longer: the page shows what there is, and it. */
+async function showAside(text) {
+  const answer = await fetch('/api/chat/turns?after=0')
+    .then(response => response.json())
+    .catch(() => undefined)
+  list.replaceChildren()
+  pending.length = 0
+  last = 0
+  lastDay = ''
+  for (const turn of answer?.turns ?? []) show(turn)
+  daySeparator(new Date())
+  const item = bubble({ author: 'bot', kind: 'command', text })
+  stamp(item, new Date())
+  list.append(item)
+  empty.hidden = true
+  toTheEnd()
 }
 
 function fail(message, reason) {

@@ -9,6 +9,7 @@ import { pendingFollowUps } from '../../followups/follow-up-store.ts'
 import { lastTurnId, turnsAfter } from '../../memory/conversation-store.ts'
 import type { TurnFeed } from '../../memory/turn-feed.ts'
 import type { Turn } from '../../messaging/message.ts'
+import { saveAttachment } from './save-attachment.ts'
 
 export interface TerminalChatOptions {
   readonly database: Database
@@ -25,6 +26,8 @@ export interface TerminalChatOptions {
   readonly input: Readable
   readonly output: Writable
   readonly stop: AbortSignal
+  /** Where files for the person are saved. */
+  readonly folder: string
 }
 
 const TURNS_AT_ONCE = 100
@@ -44,7 +47,7 @@ export async function runTerminalChat(options: TerminalChatOptions): Promise<voi
   try {
     for await (const text of lines) {
       count += 1
-      await chat.handle({
+      const { aside, attachment } = await chat.handle({
         messageId: `${session}:${count}`,
         platform: 'terminal',
         conversationId,
@@ -55,6 +58,8 @@ export async function runTerminalChat(options: TerminalChatOptions): Promise<voi
         isAdmin: true,
       })
       await printer.printNew()
+      if (aside !== undefined) printer.print(aside)
+      if (attachment) printer.print(await saveAttachment(options.folder, attachment))
     }
     await linger(options, conversationId, printer)
   } catch (error) {
@@ -82,7 +87,7 @@ class TurnPrinter {
     const last = await lastTurnId(this.#options.database, this.#conversationId)
     const recent = await this.#read(Math.max(0, last - TURNS_AT_ONCE))
     const unseen = recent.slice(recent.findLastIndex(turn => turn.author === 'user') + 1)
-    for (const turn of unseen) if (turn.kind === 'follow_up') this.#print(turn)
+    for (const turn of unseen) if (turn.kind === 'follow_up') this.print(turn.text)
     this.#seen = last
   }
 
@@ -90,7 +95,7 @@ class TurnPrinter {
     this.#printing = this.#printing.then(async () => {
       for (const turn of await this.#read(this.#seen)) {
         this.#seen = turn.turnId
-        if (turn.author === 'bot') this.#print(turn)
+        if (turn.author === 'bot') this.print(turn.text)
       }
     })
     return this.#printing
@@ -101,8 +106,8 @@ class TurnPrinter {
     return turnsAfter(this.#options.database, request)
   }
 
-  #print(turn: Turn): void {
-    for (const line of turn.text.split('\n')) this.#options.output.write(`${this.#options.botName}: ${line}\n`)
+  print(text: string): void {
+    for (const line of text.split('\n')) this.#options.output.write(`${this.#options.botName}: ${line}\n`)
   }
 }
 

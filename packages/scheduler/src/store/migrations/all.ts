@@ -11,6 +11,7 @@ import { uniquePeriods } from './0010-unique-periods.ts'
 import { overruns } from './0011-overruns.ts'
 import { runnerLoad } from './0012-runner-load.ts'
 import { meters } from './0013-meters.ts'
+import { plannedOnce } from './0014-planned-once.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -28,4 +29,5 @@ export const migrations: readonly Migration[] = [
   overruns,
   runnerLoad,
   meters,
+  plannedOnce,
 ]
