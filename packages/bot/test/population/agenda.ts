@@ -47,7 +47,10 @@ export class Agenda<What> {
   #swapIfLater(parent: number, child: number): boolean {
     if (!this.#isLater(parent, child)) return false
     const heap = this.#heap
-    ;[heap[parent], heap[child]] = [heap[child] as (typeof heap)[0], heap[parent] as (typeof heap)[0]]
+    const [above, below] = [heap[parent], heap[child]]
+    if (!above || !below) return false
+    heap[parent] = below
+    heap[child] = above
     return true
   }
 }

@@ -38,14 +38,17 @@ export class Chance {
   }
 
   pick<Item>(items: readonly Item[]): Item {
-    return items[this.below(items.length)] as Item
+    const item = items[this.below(items.length)]
+    if (item === undefined) throw new RangeError('pick: expected one item or more, got none')
+    return item
   }
 
   /** One of the names, each as likely as its weight says. */
   weighted<Name extends string>(weights: Readonly<Record<Name, number>>): Name {
     const entries = Object.entries(weights) as [Name, number][]
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0)
-    return (entries.find(([, weight]) => (left -= weight) < 0) ?? entries[0])[0]
+    const found = entries.find(([, weight]) => (left -= weight) < 0)
+    return found ? found[0] : this.pick(entries)[0]
   }
 }
 

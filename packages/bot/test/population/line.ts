@@ -89,11 +89,11 @@ export class Line {
   #goOn(): void {
     if (this.#running) return
     const ready = this.#waiting.filter(call => call.transaction === this.#open)
-    if (ready.length === 0) {
+    const call = ready.length > 1 ? this.#options.chance.pick(ready) : ready[0]
+    if (!call) {
       for (const resolve of this.#onIdle.splice(0)) resolve()
       return
     }
-    const call = ready.length === 1 ? (ready[0] as Call) : this.#options.chance.pick(ready)
     this.#waiting.splice(this.#waiting.indexOf(call), 1)
     this.#running = true
     void this.#carryOut(call).finally(() => {
@@ -182,7 +182,8 @@ export class Link implements Database {
 
   async transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
     const begun = await this.#call<Transaction>({ kind: 'begin', text: 'begin', values: [], transaction: undefined })
-    const transaction = begun.rows[0] as Transaction
+    const [transaction] = begun.rows
+    if (!transaction) throw connectionError('before')
     const end = (kind: 'commit' | 'rollback') => this.#call({ kind, text: kind, values: [], transaction })
     let result: T
     try {

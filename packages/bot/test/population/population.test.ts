@@ -29,18 +29,19 @@ async function simulate(choice: Choice): Promise<PopulationReport> {
 describe('a population of invented people, ninety days, three processes that crash', () => {
   it.each([...FIXED_SEEDS, RANDOM_SEED])('breaks no invariant with seed %i', async seed => {
     const report = await simulate({ seed })
-    const { people, days, processes } = SMALL
-    const again = `npm run simulate -- --seed ${seed} --people ${people} --days ${days} --processes ${processes} --every 1000`
-    expect(report.violations.length, tellViolations(report, again)).toBe(0)
+    const { people, days, processes, statementsPerFault } = SMALL
+    const size = `--people ${people} --days ${days} --processes ${processes} --every ${statementsPerFault}`
+    const told = tellViolations(report, `npm run simulate -- --seed ${seed} ${size}`)
+    expect(told).toBe(`seed ${seed}: every invariant held`)
     // The world is worth something: much was said, planned, sent and refused in it, and much went wrong.
     const { counts, faults, outcomes } = report
-    expect(counts['follow-ups received']).toBeGreaterThan(SMALL.people)
+    expect(counts['follow-ups received']).toBeGreaterThan(people)
     expect(counts['planned']).toBeGreaterThan(counts['follow-ups received'] ?? 0)
     expect(counts['crashes']).toBeGreaterThan(10)
-    for (const wish of ['off', 'on', 'zone', 'quiet', 'snooze', 'forget'])
-      expect(counts[`wishes: ${wish}`], wish).toBeGreaterThan(0)
-    for (const fault of ['model fails', 'model hangs', 'model unsafe', 'platform lost after', 'statement refused'])
-      expect(faults[fault], fault).toBeGreaterThan(0)
+    const wishes = ['off', 'on', 'zone', 'quiet', 'snooze', 'forget'].map(wish => `wishes: ${wish}`)
+    expect(Object.keys(counts)).toEqual(expect.arrayContaining(wishes))
+    const wrong = ['model fails', 'model hangs', 'model unsafe', 'platform lost after', 'statement refused']
+    expect(Object.keys(faults)).toEqual(expect.arrayContaining(wrong))
     expect(Object.keys(outcomes).length).toBeGreaterThan(5)
   })
 

@@ -1,3 +1,4 @@
+import { getActiveResourcesInfo } from 'node:process'
 import { readConfig } from '../../src/config.ts'
 import { Agenda } from './agenda.ts'
 import { Chance } from './chance.ts'
@@ -108,8 +109,8 @@ export class World {
   }
 
   async #prepare(): Promise<void> {
-    const process = this.#createProcess()
-    const prepared = process.app.prepare()
+    const first = this.#createProcess()
+    const prepared = first.app.prepare()
     await this.#quiet()
     await prepared
   }
@@ -139,7 +140,9 @@ export class World {
   #createProcess(): BotProcess {
     const { settings, statementsPerFault = 4_000 } = this.#options
     this.#generation += 1
-    const config = readConfig({ ADMIN_USER_IDS: ADMIN, FOLLOW_UP_PER_MINUTE: '30', ...settings })
+    // There is no such folder: the cleanup of a virtual day must find no files of a real one.
+    const common = { ADMIN_USER_IDS: ADMIN, FOLLOW_UP_PER_MINUTE: '30', BELFRY_DATA_DIR: '/nonexistent/population' }
+    const config = readConfig({ ...common, ...settings })
     return new BotProcess(`p${this.#generation}`, {
       config,
       line: this.#line,
@@ -283,7 +286,9 @@ export class World {
       const before = this.#line.statements + this.time.stirred
       const worked = await this.#line.idle()
       await new Promise<void>(resolve => setImmediate(resolve))
-      calm = worked || this.#line.statements + this.time.stirred !== before ? 0 : calm + 1
+      // The daily cleanup looks into a real folder.
+      const isBusy = worked || getActiveResourcesInfo().includes('FSReqPromise')
+      calm = isBusy || this.#line.statements + this.time.stirred !== before ? 0 : calm + 1
     }
   }
 }
