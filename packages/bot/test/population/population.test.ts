@@ -80,12 +80,12 @@ describe('a bug is found', () => {
       },
     },
     {
-      bug: 'forgetting until when people want to be left alone',
+      bug: 'forgetting until when to wait',
       breaks: 'no message to somebody who said "later"',
       plan: { rewrite: text => text.replaceAll('extract(epoch from snoozed_until)', 'null') },
     },
     {
-      bug: 'sending once more instead of looking whether it was sent',
+      bug: 'sending again without looking',
       breaks: 'never two for one planned follow-up',
       plan: { platforms: ['discord'], forgetful: true },
     },
@@ -95,12 +95,12 @@ describe('a bug is found', () => {
       plan: { settings: { FOLLOW_UP_MAX_PER_USER_PER_WEEK: '50' } },
     },
     {
-      bug: 'reading times of day in a zone of its own',
+      bug: 'telling time in a zone of its own',
       breaks: 'never in quiet hours',
       plan: { rewrite: column('time_zone', "'UTC' as time_zone") },
     },
     {
-      bug: 'writing on and on to people who do not answer',
+      bug: 'writing on and on without answers',
       breaks: 'never more than the allowed unanswered',
       plan: { settings: { FOLLOW_UP_MAX_UNANSWERED: '50', FOLLOW_UP_MAX_PER_USER_PER_WEEK: '50' } },
     },
