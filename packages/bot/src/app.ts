@@ -13,6 +13,7 @@ import { privacyCommand } from './commands/privacy.ts'
 import { scheduleFollowUpCommand } from './commands/schedule-followup.ts'
 import type { Config } from './config.ts'
 import { botMigrations } from './database/migrations.ts'
+import { act, type ActionRequest } from './followups/actions.ts'
 import { FollowUpComposer } from './followups/compose-follow-up.ts'
 import { scheduleFollowUpMessage, type FollowUpRequest, type PlannedFollowUp } from './followups/plan-follow-up.ts'
 import { policyOf } from './followups/policy.ts'
@@ -51,6 +52,8 @@ export interface App {
   scheduleFollowUpMessage(request: FollowUpRequest): Promise<PlannedFollowUp>
   /** All that is stored about a person, as a file for them alone. */
   exportData(userId: string): Promise<Attachment>
+  /** What a person does with a follow-up by a button of their platform; answers what they are told. */
+  act(request: ActionRequest): Promise<string>
   /** Brings the database up to date; nothing runs yet. */
   prepare(): Promise<void>
   /** Runs background jobs. */
@@ -109,10 +112,11 @@ export function createApp(parts: AppParts): App {
   if (scheduler && retention) registerCleanupHandler(scheduler, { database, clock, scheduler, policy: retention })
   const { commandPrefix: prefix, botName } = config
   const rights = { database, clock, suppressedPeople }
+  const actions = { ...rights, scheduler, prefix, modelLabel: llm?.label }
   const commands: Command[] = [
     scheduleFollowUpCommand({ database, clock, planner }),
     jobStatusCommand({ database, clock, scheduler }),
-    followUpSettingsCommand({ ...rights, scheduler, policy, prefix }),
+    followUpSettingsCommand({ ...actions, policy }),
     ...rightsCommands(config, { ...rights, scheduler }),
   ]
   const all = [...commands, helpCommand({ prefix, botName, commands })]
@@ -126,6 +130,7 @@ export function createApp(parts: AppParts): App {
     planner,
     replyWindowMs: policy.replyWindowMs,
     suppressedPeople,
+    actions,
   })
   return {
     chat,
@@ -138,6 +143,7 @@ export function createApp(parts: AppParts): App {
       return scheduleFollowUpMessage(planner, request)
     },
     exportData: async userId => fileOf(await exportData(rights, userId)),
+    act: request => act(actions, request),
     prepare: async () => {
       // The scheduler's tables exist even when it is off here: commands read them, other processes run them.
       await (scheduler ?? new Scheduler({ database, schema: 'public', clock })).migrate()

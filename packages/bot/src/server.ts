@@ -49,11 +49,14 @@ function webChatOf(app: App, config: Config): WebChat {
     turnsAfter: (userId, afterTurnId) =>
       turnsAfter(app.database, { conversationId: userId, afterTurnId, limit: TURNS_AT_ONCE }),
     subscribe: (userId, onChange) => app.feed.subscribe(userId, onChange),
-    say: async ({ userId, displayName, text, messageId, fromOperator }) => {
-      const isAdmin = fromOperator || config.adminUserIds.includes(userId)
-      const said = { messageId, conversationId: userId, userId, displayName, text, isAdmin }
-      const { aside } = await app.chat.handle({ ...said, platform: 'web' })
+    say: async ({ fromOperator, ...message }) => {
+      const isAdmin = fromOperator || config.adminUserIds.includes(message.userId)
+      const said = { ...message, platform: 'web', conversationId: message.userId, isAdmin } as const
+      const { aside } = await app.chat.handle(said)
       return aside === undefined ? {} : { aside }
+    },
+    press: async pressed => {
+      await app.chat.press({ ...pressed, conversationId: pressed.userId })
     },
     exportData: userId => app.exportData(userId),
   }

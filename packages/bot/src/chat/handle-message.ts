@@ -3,15 +3,19 @@ import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import type { Attachment, CommandAnswer } from '../commands/command.ts'
 import type { CommandDispatcher } from '../commands/dispatch-command.ts'
+import { act, type ActionParts } from '../followups/actions.ts'
+import { CONSENT_QUESTION_ID, takeConsentRemark } from '../followups/consent.ts'
 import { creditResponse } from '../followups/follow-up-store.ts'
 import { planAfterMessage, type PlannedFollowUp, type PlannerParts } from '../followups/plan-follow-up.ts'
-import { isStopWord, stopAnswer, turnOff } from '../followups/preferences.ts'
+import { mustGrant } from '../followups/policy.ts'
 import { addTurn, findInbound, recentTalk, removeTurn, type NewTurn } from '../memory/conversation-store.ts'
 import type { InboundMessage, Turn } from '../messaging/message.ts'
-import { lockPerson, recordActivity, takeNotice } from '../users/profile-store.ts'
+import type { FollowUpAction } from '../messaging/platform.ts'
+import { lockPerson, recordActivity } from '../users/profile-store.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import type { ReplyComposer } from './compose-reply.ts'
 import { ConversationLanes } from './conversation-lanes.ts'
+import { plainAnswer } from './plain-words.ts'
 
 export interface ChatParts {
   readonly database: Database
@@ -23,7 +27,17 @@ export interface ChatParts {
   readonly planner: PlannerParts | undefined
   readonly replyWindowMs: number
   readonly suppressedPeople: SuppressedPeople
+  readonly actions: ActionParts
 }
+
+/** A button under a follow-up, pressed. */
+export interface Press extends Pick<InboundMessage, 'messageId' | 'conversationId' | 'userId'> {
+  readonly followUpId: number
+  readonly action: FollowUpAction
+}
+
+/** What is recorded and answered apart from talk. */
+type Asked = Pick<InboundMessage, 'messageId' | 'conversationId' | 'userId' | 'text'>
 
 /** What an inbound message led to, for those who show it (the demo, tests). */
 export interface Handled {
@@ -43,8 +57,6 @@ const NOTHING: Handled = { reply: undefined, planned: undefined, credited: undef
 const LONGEST_TEXT = 4_000
 /** Turns that are recalled for a reply. */
 const RECALLED_TURNS = 24
-const NOTICE =
-  'By the way: if you go quiet, I may write to you once to follow up. Say `!followup_settings off` and I never will.'
 
 /** The one entry for what people say. */
 export class Chat {
@@ -62,6 +74,16 @@ export class Chat {
     return this.#lanes.run(message.conversationId, () => this.#handle({ ...message, text }))
   }
 
+  /** Does what a button says, and stores the answer; pressed once, however often the press is handed in. */
+  press({ followUpId, action, ...press }: Press): Promise<Handled> {
+    const { userId, messageId: reference } = press
+    return this.#lanes.run(press.conversationId, () =>
+      this.#exchange({ ...press, text: action }, async () => ({
+        text: await act(this.#parts.actions, { userId, followUpId, action, source: 'button', reference }),
+      })),
+    )
+  }
+
   /** Resolves when every message handed in has its answer. */
   whenIdle(): Promise<void> {
     return this.#lanes.whenIdle()
@@ -69,7 +91,8 @@ export class Chat {
 
   async #handle(message: InboundMessage): Promise<Handled> {
     if (this.#parts.commands.isCommand(message.text)) return this.#handleCommand(message)
-    if (isStopWord(message.text)) return this.#handleStop(message)
+    const answer = await plainAnswer(this.#parts.actions, message)
+    if (answer) return this.#exchange(message, answer)
     const recorded = await this.#record(message)
     if (!recorded) return NOTHING
     const reply = await this.#reply(message, recorded.turn)
@@ -95,7 +118,7 @@ export class Chat {
       })
       if (!turn) return undefined
       const credited = await creditResponse(transaction, { userId, windowMs: replyWindowMs, now })
-      const isNew = await recordActivity(transaction, { ...message, now })
+      const isNew = await recordActivity(transaction, { ...message, now, ...this.#countHours(message) })
       if (isNew) await suppressedPeople.keepTheNo(transaction, { userId, now })
       const planned = planner && (await planAfterMessage(planner, transaction, userId))
       return { turn, credited, planned }
@@ -111,38 +134,46 @@ export class Chat {
     const now = databaseNow(clock)
     const turns = await recentTalk(database, { conversationId, limit: RECALLED_TURNS })
     const text = await replies.compose({ displayName: message.displayName, turns })
+    const common = { conversationId, userId, author: 'bot', kind: 'chat', now } as const
     return this.#answer(userId, async transaction => {
-      const first = this.#parts.planner && (await takeNotice(transaction, userId, now))
-      const whole = first ? `${text}\n${NOTICE}` : text
-      return { conversationId, userId, author: 'bot', kind: 'chat', text: whole, answers: turn.turnId, now }
+      const { notice, question } = await this.#remark(transaction, message, now)
+      const whole = notice ? `${text}\n${notice}` : text
+      const reply = await addTurn(transaction, { ...common, text: whole, answers: turn.turnId })
+      if (question) await addTurn(transaction, { ...common, text: question, messageId: CONSENT_QUESTION_ID })
+      return reply
     })
   }
 
   /** Under the person's lock: an answer that comes after they were erased is not kept. */
-  #answer(userId: string, write: (transaction: Queryable) => Promise<NewTurn>): Promise<Turn | undefined> {
+  #answer(userId: string, write: (transaction: Queryable) => Promise<Turn | undefined>): Promise<Turn | undefined> {
     return this.#parts.database.transaction(async transaction => {
       await lockPerson(transaction, userId)
-      return addTurn(transaction, await write(transaction))
+      return write(transaction)
     })
+  }
+
+  async #remark(transaction: Queryable, { userId, text }: InboundMessage, now: string | null) {
+    const { planner, actions } = this.#parts
+    if (!planner) return {}
+    return takeConsentRemark(transaction, { userId, said: text, policy: planner.policy, prefix: actions.prefix, now })
+  }
+
+  /** Hours are counted of people who may be followed up, and of nobody else. */
+  #countHours({ platform }: InboundMessage): { countHours?: 'unless_off' | 'if_granted' } {
+    const { planner } = this.#parts
+    if (!planner?.policy.enabled) return {}
+    return { countHours: mustGrant(planner.policy, platform === 'discord') ? 'if_granted' : 'unless_off' }
   }
 
   #handleCommand(message: InboundMessage): Promise<Handled> {
     return this.#exchange(message, () => this.#parts.commands.dispatch(message))
   }
 
-  #handleStop(message: InboundMessage): Promise<Handled> {
-    const { database, planner, clock } = this.#parts
-    const parts = { database, scheduler: planner?.scheduler, clock }
-    return this.#exchange(message, async () => ({
-      text: stopAnswer(await turnOff(parts, { userId: message.userId, source: 'word' })),
-    }))
-  }
-
   /**
    * Commands and their answers are kept apart from talk: they are no activity and no answer to a follow-up. Recorded
    * before it is run: a command that is handed in again, because its answer was lost on the way, does not act again.
    */
-  async #exchange(message: InboundMessage, run: () => Promise<CommandAnswer>): Promise<Handled> {
+  async #exchange(message: Asked, run: () => Promise<CommandAnswer>): Promise<Handled> {
     const { database, clock } = this.#parts
     const now = databaseNow(clock)
     const { conversationId, userId, messageId, text } = message
@@ -156,12 +187,12 @@ export class Chat {
       return { ...NOTHING, aside: answer }
     }
     const turn: NewTurn = { ...common, author: 'bot', text: answer, answers: asked.turnId }
-    const reply = await this.#answer(userId, () => Promise.resolve(turn))
+    const reply = await this.#answer(userId, transaction => addTurn(transaction, turn))
     return { ...NOTHING, reply, ...(attachment && { attachment }) }
   }
 
   /** A message that was handed in before and has no answer: a process may have died between recording and answering. */
-  async #unanswered({ conversationId, messageId }: InboundMessage): Promise<Turn | undefined> {
+  async #unanswered({ conversationId, messageId }: Asked): Promise<Turn | undefined> {
     const known = await findInbound(this.#parts.database, { conversationId, messageId })
     return known && !known.answered ? known.turn : undefined
   }

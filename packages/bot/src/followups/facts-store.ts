@@ -1,9 +1,12 @@
 import type { Queryable } from 'belfry/database'
-import { findProfile, latestConsent } from '../users/profile-store.ts'
+import { latestConsent } from '../users/consent-store.ts'
+import { findProfile } from '../users/profile-store.ts'
 import type { Profile } from '../users/profile.ts'
+import { activeControls, type Control } from './controls-store.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { countSentWithin, sentWithin } from './follow-up-store.ts'
-import type { PersonFacts } from './gates.ts'
+import type { PersonFacts } from './gate-facts.ts'
+import { readQuietHours } from './quiet-hours.ts'
 
 const HOUR_MS = 3_600_000
 const WEEK_MS = 168 * HOUR_MS
@@ -13,6 +16,7 @@ export interface ReadFacts {
   readonly now: Date
   readonly person: PersonFacts | 'unreadable'
   readonly profile: Profile | undefined
+  readonly controls: readonly Control[]
   readonly sentInLastMinute: number
 }
 
@@ -30,9 +34,18 @@ export async function readFacts(database: Queryable, userId: string, context: Fa
     [now],
   )
   const profile = await findProfile(database, userId)
-  const sentInLastMinute = await countSentWithin(database, { withinMs: 60_000, now })
-  const common = { now: new Date(present.rows[0]?.ms ?? 0), profile, sentInLastMinute }
-  if (!profile) return { ...common, person: 'unreadable' }
+  const common = {
+    now: new Date(present.rows[0]?.ms ?? Number.NaN),
+    profile,
+    controls: await activeControls(database, now),
+    sentInLastMinute: await countSentWithin(database, { withinMs: 60_000, now }),
+  }
+  const quietHours = profile?.quietHours === undefined ? undefined : readQuietHours(profile.quietHours)
+  // Quiet hours that nobody can read are not "none".
+  if (!profile || (profile.quietHours !== undefined && quietHours === undefined)) {
+    return { ...common, person: 'unreadable' }
+  }
+  const keptNo = await suppressedPeople.reasonFor(database, userId)
   const sentThisWeek = await sentWithin(database, { userId, withinMs: WEEK_MS, now })
   return {
     ...common,
@@ -41,21 +54,31 @@ export async function readFacts(database: Queryable, userId: string, context: Fa
       followUpsEnabled: profile.followUpsEnabled,
       consent: await latestConsent(database, userId),
       mustOptIn: profile.platform === 'discord',
-      suppressed: profile.suppressed ?? (await suppressedPeople.reasonFor(database, userId)),
+      suppressed: keptNo ?? profile.suppressed,
+      suppressedUntil: keptNo === undefined ? profile.suppressedUntil : undefined,
       snoozedUntil: profile.snoozedUntil,
+      isBot: profile.isBot,
       lastMessageAt: profile.lastActiveAt,
       messagesInLastTalk: await countLastTalk(database, profile),
       frequencyMs: profile.followUpFrequencyHours * HOUR_MS,
       unanswered: profile.unansweredFollowUps,
       timeZone: profile.timeZone,
+      quietHours,
+      activityHours: profile.activityHoursOff ? undefined : profile.activityHours,
       sentThisWeek,
-      lastSentAt: profile.lastFollowUpSent,
+      lastSentAt: latest([profile.lastFollowUpSent, ...sentThisWeek]),
     },
   }
 }
 
+/** Of the profile's own note and the history, whichever is later: one that may have been sent has no note yet. */
+function latest(dates: readonly (Date | undefined)[]): Date | undefined {
+  const known = dates.filter(date => date !== undefined)
+  return known.length === 0 ? undefined : new Date(Math.max(...known.map(date => date.getTime())))
+}
+
 /** Messages the person said in the 24 hours up to their last one: the last conversation. */
-async function countLastTalk(database: Queryable, profile: Profile): Promise<number> {
+export async function countLastTalk(database: Queryable, profile: Profile): Promise<number> {
   if (!profile.lastConversationId || !profile.lastActiveAt) return 0
   const counted = await database.query<{ count: number }>(
     `select count(*)::int as count from conversation_turns

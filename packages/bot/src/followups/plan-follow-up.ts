@@ -53,7 +53,11 @@ export async function planAfterMessage(
   const facts = await readFacts(transaction, userId, { ...parts, now })
   const plannedAt = facts.now
   const dueAt = new Date(plannedAt.getTime() + policy.delayMs)
-  const advice = foresee(facts, { policy, job: { automatic: true, plannedAt, dueAt, seed: uniqueKey } })
+  // What is paused today may not be when it is due; it is asked again then.
+  const advice = foresee(
+    { ...facts, controls: [] },
+    { policy, job: { automatic: true, plannedAt, dueAt, seed: uniqueKey } },
+  )
   if (advice.verdict === 'deny') return undefined
   const planned = await scheduler.scheduleJob(
     followUpJob,
@@ -98,7 +102,7 @@ export async function scheduleFollowUpMessage(parts: PlannerParts, request: Foll
 
 /** What the gates will say when it is due, if nothing happens until then. */
 function foresee(facts: ReadFacts, plan: Pick<GateFacts, 'policy' | 'job'>): GateReport {
-  return evaluateGates({ ...plan, person: facts.person, now: plan.job.dueAt, sentInLastMinute: 0 })
+  return evaluateGates({ ...facts, ...plan, now: plan.job.dueAt, sentInLastMinute: 0 })
 }
 
 function storeAdvice(

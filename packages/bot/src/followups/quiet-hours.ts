@@ -13,6 +13,21 @@ export function parseQuietHours(text: string): QuietHours {
   return start === end ? 'off' : { start, end }
 }
 
+/** A person's stored quiet hours; undefined for a text that is none, so that nobody takes it for "no quiet hours". */
+export function readQuietHours(text: string): QuietHours | undefined {
+  return text === 'off' || /^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/.test(text)
+    ? parseQuietHours(text)
+    : undefined
+}
+
+/** `22:00-08:00` or `off`, as it is typed. */
+export function sayQuietHours(quiet: QuietHours): string {
+  if (quiet === 'off') return quiet
+  const say = (minutes: number) =>
+    [Math.floor(minutes / 60), minutes % 60].map(part => String(part).padStart(2, '0')).join(':')
+  return `${say(quiet.start)}-${say(quiet.end)}`
+}
+
 /**
  * Reads a zone's wall clock, by the zone's rules of the day asked for: minutes since midnight. Making one costs about
  * 0.1 ms, so whoever asks for many instants keeps it.
@@ -32,21 +47,23 @@ export function awakeMs(quiet: QuietHours): number {
   return (DAY_MINUTES - quietMinutes) * MINUTE_MS
 }
 
-function isQuietMinute(minute: number, quiet: { start: number; end: number }): boolean {
+/** Whether a minute of the day is quiet. */
+export function isQuietMinute(minute: number, quiet: { start: number; end: number }): boolean {
   const { start, end } = quiet
   return start < end ? minute >= start && minute < end : minute >= start || minute < end
 }
 
 /**
  * When the quiet hours that hold at an instant end; undefined when it is not quiet. Walks real minutes, so that a change
- * of the clocks inside the window needs no case of its own: a day has at most 25 hours of them.
+ * of the clocks inside the window needs no case of its own. Waking minutes may fall into the hour that a spring day
+ * skips (midnight, in Cairo): then the quiet hours of two days are one.
  */
 export function quietUntil(instant: Date, quiet: QuietHours, timeZone: string): Date | undefined {
   if (quiet === 'off') return undefined
   const minuteOfDay = wallClock(timeZone)
   if (!isQuietMinute(minuteOfDay(instant), quiet)) return undefined
   const fullMinute = Math.floor(instant.getTime() / MINUTE_MS) * MINUTE_MS
-  for (let minutes = 1; minutes <= DAY_MINUTES + 120; minutes += 1) {
+  for (let minutes = 1; minutes <= 2 * DAY_MINUTES + 120; minutes += 1) {
     const later = new Date(fullMinute + minutes * MINUTE_MS)
     if (!isQuietMinute(minuteOfDay(later), quiet)) return later
   }

@@ -148,6 +148,7 @@ async function deliver(attempt: Attempt, prepared: PreparedFollowUp): Promise<Fo
       kind: 'follow_up',
       text: prepared.message,
       messageId: `follow-up:${context.jobId}`,
+      followUpId: prepared.id,
       now,
     })
     await recordFollowUpSent(transaction, payload.userId, now)

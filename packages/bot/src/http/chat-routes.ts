@@ -5,8 +5,8 @@ import { bodyLimit } from 'hono/body-limit'
 import { streamSSE, type SSEStreamingApi } from 'hono/streaming'
 import { z } from 'zod'
 import type { Turn } from '../messaging/message.ts'
+import { Intake } from './intake.ts'
 import { handOutData } from './my-data.ts'
-import { RateLimit } from './rate-limit.ts'
 import { fault, isFromOperator, personOf, refuseForeignLinks, refuseForeignPages } from './security.ts'
 import type { WebChat } from './web-chat.ts'
 
@@ -19,18 +19,24 @@ export interface ChatRouteParts {
 }
 
 const LARGEST_BODY = 16_384
+const messageId = z.string().regex(/^[\w-]{8,64}$/)
 const messageShape = z.object({
   text: z.string().trim().min(1).max(4_000),
-  messageId: z.string().regex(/^[\w-]{8,64}$/),
+  messageId,
   displayName: z.string().trim().max(64).optional(),
+})
+const pressShape = z.object({
+  followUpId: z.int().positive(),
+  action: z.enum(['stop', 'later', 'why']),
+  messageId,
 })
 /** Proxies and browsers drop a stream that says nothing for longer. */
 const HEARTBEAT_MS = 15_000
 
-/** `/api/chat`: read turns, hear of new ones, say something, take one's own data along. */
+/** `/api/chat`: read turns, hear of new ones, say something, press a button, take one's own data along. */
 export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts): Hono<{ Bindings: HttpBindings }> {
   const routes = new Hono<{ Bindings: HttpBindings }>()
-  const limit = new RateLimit(clock)
+  const intake = new Intake({ clock, logger })
   routes.use(refuseForeignLinks)
 
   routes.get('/turns', async context => {
@@ -57,41 +63,26 @@ export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts):
     maxSize: LARGEST_BODY,
     onError: context => context.json(fault('TOO_LARGE', `Expected at most ${LARGEST_BODY} bytes.`), 413),
   })
-  routes.post('/messages', refuseForeignPages, tooLarge, async context => {
-    const userId = personOf(context)
-    const waitMs = limit.take(userId)
-    if (waitMs > 0) {
-      context.header('Retry-After', String(Math.ceil(waitMs / 1_000)))
-      return context.json(fault('TOO_FAST', 'That was a lot at once. Give it a few seconds.'), 429)
-    }
-    const body: unknown = await context.req.json().catch(() => undefined)
-    const message = messageShape.safeParse(body)
-    if (!message.success) {
-      const [issue] = message.error.issues
-      return context.json(
-        fault('BAD_MESSAGE', `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'not understood'}`),
-        400,
-      )
-    }
-    const { text, messageId, displayName } = message.data
-    const fromOperator = isFromOperator(context, context.env.incoming.socket.remoteAddress)
-    try {
-      const { aside } = await webChat.say({
+  routes.post('/messages', refuseForeignPages, tooLarge, context =>
+    intake.take(context, messageShape, ({ displayName, ...message }, userId) => {
+      const fromOperator = isFromOperator(context, context.env.incoming.socket.remoteAddress)
+      const locale = localeOf(context.req.header('accept-language'))
+      return webChat.say({
+        ...message,
         userId,
-        text,
-        messageId,
         displayName: displayName || 'friend',
         fromOperator,
+        ...(locale && { locale }),
       })
-      return context.json({ accepted: true, ...(aside !== undefined && { aside }) }, 202)
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      logger.error({ event: 'web_message_failed', reason }, 'a message of the web chat could not be answered')
-      return context.json(fault('FAILED', 'Something went wrong on my side. Try again in a moment.'), 503)
-    }
-  })
-
-  routes.get('/my-data', handOutData({ webChat, limit }))
+    }),
+  )
+  routes.post('/actions', refuseForeignPages, tooLarge, context =>
+    intake.take(context, pressShape, async (press, userId) => {
+      await webChat.press({ ...press, userId })
+      return {}
+    }),
+  )
+  routes.get('/my-data', handOutData({ webChat, limit: intake.limit }))
   return routes
 }
 
@@ -101,7 +92,13 @@ function turnIdOf(text: string | undefined): number {
 
 /** A turn as the page gets it. */
 function shown(turn: Turn): Record<string, unknown> {
-  return { id: turn.turnId, author: turn.author, kind: turn.kind, text: turn.text, sentAt: turn.sentAt.toISOString() }
+  const { turnId: id, author, kind, text, sentAt, followUpId } = turn
+  return { id, author, kind, text, sentAt: sentAt.toISOString(), ...(followUpId !== undefined && { followUpId }) }
+}
+
+/** The first language of `Accept-Language`, if it is one. */
+function localeOf(header: string | undefined): string | undefined {
+  return /^\s*([a-z]{2,3}(?:-[a-z0-9]{2,8})*)\s*(?:[,;]|$)/i.exec(header ?? '')?.[1]
 }
 
 /** Sends what is there, then whatever comes, until the page or the server goes. */

@@ -9,10 +9,11 @@ interface TurnRow {
   kind: TurnKind
   text: string
   sent_ms: number
+  follow_up_id: number | null
 }
 
 const COLUMNS = `turn_id::float8 as turn_id, conversation_id, user_id, author, kind, text,
-  (extract(epoch from sent_at) * 1000)::float8 as sent_ms`
+  (extract(epoch from sent_at) * 1000)::float8 as sent_ms, follow_up_id::float8 as follow_up_id`
 
 /** NOTIFY channel on which readers of conversations hear that there is something new. */
 export const TURNS_CHANNEL = 'belfry_turns'
@@ -27,6 +28,8 @@ export interface NewTurn {
   readonly messageId?: string
   /** The turn this one answers; a turn is answered once. */
   readonly answers?: number
+  /** Of a follow-up: its row in `follow_up_history`. */
+  readonly followUpId?: number
   readonly now: string | null
 }
 
@@ -42,9 +45,10 @@ export async function addTurn(database: Queryable, turn: NewTurn): Promise<Turn 
     `with locked as materialized (
        select pg_advisory_xact_lock(hashtextextended('belfry:conversation:' || $1::text, 0))
      ), added as (
-       insert into conversation_turns (conversation_id, user_id, author, kind, text, message_id, answers, sent_at)
+       insert into conversation_turns (conversation_id, user_id, author, kind, text, message_id, answers, sent_at,
+         follow_up_id)
        select $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::bigint,
-         coalesce($8::text::timestamptz, now())
+         coalesce($8::text::timestamptz, now()), $9::bigint
        from locked
        where $7::bigint is null or exists (select from conversation_turns where turn_id = $7::bigint)
        on conflict do nothing returning *
@@ -59,6 +63,7 @@ export async function addTurn(database: Queryable, turn: NewTurn): Promise<Turn 
       turn.messageId ?? null,
       turn.answers ?? null,
       turn.now,
+      turn.followUpId ?? null,
     ],
   )
   return added.rows[0] && turnOf(added.rows[0])
@@ -118,6 +123,20 @@ export async function recentTalk(
   return found.rows.map(turnOf).toReversed()
 }
 
+/** The bot's last turn of talk: a chat answer, a question of its own or a follow-up, not the answer to a command. */
+export async function lastBotTurn(
+  database: Queryable,
+  conversationId: string,
+): Promise<(Turn & { messageId: string | undefined }) | undefined> {
+  const found = await database.query<TurnRow & { message_id: string | null }>(
+    `select ${COLUMNS}, message_id from conversation_turns
+     where conversation_id = $1::text and author = 'bot' and kind <> 'command' order by turn_id desc limit 1`,
+    [conversationId],
+  )
+  const row = found.rows[0]
+  return row && { ...turnOf(row), messageId: row.message_id ?? undefined }
+}
+
 function turnOf(row: TurnRow): Turn {
   return {
     turnId: row.turn_id,
@@ -127,5 +146,6 @@ function turnOf(row: TurnRow): Turn {
     kind: row.kind,
     text: row.text,
     sentAt: new Date(row.sent_ms),
+    ...(row.follow_up_id !== null && { followUpId: row.follow_up_id }),
   }
 }

@@ -11,6 +11,8 @@ export interface InboundMessage {
   /** Stable per person, e.g. `terminal:ada`. */
   readonly userId: string
   readonly displayName: string
+  /** The language of the person's own program, e.g. `pt-BR`, where the platform tells. */
+  readonly locale?: string
   readonly text: string
   /** May use the admin commands. Decided by the platform's door, never by the message's content. */
   readonly isAdmin: boolean
@@ -32,4 +34,6 @@ export interface Turn {
   readonly kind: TurnKind
   readonly text: string
   readonly sentAt: Date
+  /** The row of `follow_up_history` this turn is; what its buttons are keyed by. */
+  readonly followUpId?: number
 }

@@ -1,5 +1,6 @@
 import type { Queryable } from 'belfry/database'
 import type { PlatformName } from '../messaging/message.ts'
+import { HALF_LIFE_DAYS } from './activity-hours.ts'
 import type { Profile } from './profile.ts'
 
 interface ProfileRow {
@@ -15,13 +16,28 @@ interface ProfileRow {
   time_zone: string | null
   snoozed_ms: number | null
   suppressed: string | null
+  suppressed_until_ms: number | null
+  is_bot: boolean
+  locale: string | null
+  quiet_hours: string | null
+  consent_asked_ms: number | null
+  activity_weights: number[] | null
+  activity_messages: number
+  activity_days: number
+  activity_hours_off: boolean
 }
 
 const COLUMNS = `user_id, display_name, platform, last_conversation_id, follow_ups_enabled, follow_up_frequency_hours,
-  unanswered_follow_ups, time_zone, suppressed,
+  unanswered_follow_ups, time_zone, suppressed, is_bot, locale, quiet_hours, to_jsonb(activity_hours) as activity_weights,
+  activity_messages, activity_days, activity_hours_off,
+  (extract(epoch from suppressed_until) * 1000)::float8 as suppressed_until_ms,
+  (extract(epoch from consent_asked_at) * 1000)::float8 as consent_asked_ms,
   (extract(epoch from last_active_at) * 1000)::float8 as last_active_ms,
   (extract(epoch from last_follow_up_sent) * 1000)::float8 as last_follow_up_ms,
   (extract(epoch from snoozed_until) * 1000)::float8 as snoozed_ms`
+
+/** Suppressions that hold only until the person writes to the bot themselves. */
+const LIFTED_BY_WRITING = "'dm_closed', 'no_mutual_guild'"
 
 /** Hours between follow-ups of people who set none: the column's default in the guide. */
 const DEFAULT_FREQUENCY_HOURS = 48
@@ -43,22 +59,70 @@ export async function findProfilesByName(database: Queryable, name: string): Pro
   return found.rows.map(profileOf)
 }
 
+/** What a person did, as far as their profile is concerned. */
+export interface Activity {
+  readonly userId: string
+  readonly displayName: string
+  readonly platform: PlatformName
+  readonly conversationId: string
+  readonly locale?: string
+  /** Whether the hour is counted: of everybody who has not said off, or only of who said yes. Unset: of nobody. */
+  readonly countHours?: 'unless_off' | 'if_granted'
+  readonly now: string | null
+}
+
+/**
+ * Counts the hour of a message, for people who may be followed up and do not mind. Weights grow instead of fading: a
+ * message adds 2 to the power of the half-lives since counting began, so that one element changes and none is rewritten
+ * with time. The power is capped at 100 (eight years), far below what a `real` holds.
+ */
+const COUNTED_HOURS = `(activity_hours, activity_hours_at, activity_messages, activity_days, activity_last_day) = (
+    select
+      case when counts then hours[1:hour - 1] || (hours[hour] + weight)::real || hours[hour + 1:168] else had.activity_hours end,
+      case when counts then since else had.activity_hours_at end,
+      had.activity_messages + counts::int,
+      had.activity_days + (counts and had.activity_last_day is distinct from today)::int,
+      case when counts then today else had.activity_last_day end
+    from (select user_profiles.*) had, lateral (select
+      had.follow_ups_enabled is true and not had.activity_hours_off and not had.is_bot and case $7::text
+        when 'unless_off' then true
+        when 'if_granted' then coalesce((select kind = 'granted' from consent_events
+          where user_id = had.user_id and kind in ('granted', 'revoked') order by event_id desc limit 1), false)
+        else false end as counts,
+      coalesce(had.activity_hours, array_fill(0::real, array[168])) as hours,
+      coalesce(had.activity_hours_at, excluded.last_active_at) as since,
+      (excluded.last_active_at at time zone 'UTC')::date as today
+    ) facts, lateral (select
+      (mod(floor(extract(epoch from excluded.last_active_at) / 3600)::bigint + 72, 168) + 1)::int as hour,
+      power(2::float8, least(extract(epoch from excluded.last_active_at - since)::float8 / ${HALF_LIFE_DAYS * 86_400}, 100)) as weight
+    ) place
+  )`
+
 /**
  * Records that a person did something: their profile is made or brought up to date, and silence begins anew. Any message
- * ends a run of unanswered follow-ups. True when there was no profile before.
+ * ends a run of unanswered follow-ups, and what stood in the way only until they wrote first. A person's very first
+ * message makes the profile; hours are counted from the second on. True when there was no profile before.
  */
-export async function recordActivity(
-  database: Queryable,
-  activity: { userId: string; displayName: string; platform: PlatformName; conversationId: string; now: string | null },
-): Promise<boolean> {
+export async function recordActivity(database: Queryable, activity: Activity): Promise<boolean> {
   const recorded = await database.query<{ fresh: boolean }>(
-    `insert into user_profiles (user_id, display_name, platform, last_conversation_id, last_active_at, created_at)
-     values ($1::text, $2::text, $3::text, $4::text, coalesce($5::text::timestamptz, now()), coalesce($5::text::timestamptz, now()))
+    `insert into user_profiles (user_id, display_name, platform, last_conversation_id, last_active_at, created_at, locale)
+     values ($1::text, $2::text, $3::text, $4::text, coalesce($5::text::timestamptz, now()),
+       coalesce($5::text::timestamptz, now()), $6::text)
      on conflict (user_id) do update set display_name = excluded.display_name, platform = excluded.platform,
        last_conversation_id = excluded.last_conversation_id, last_active_at = excluded.last_active_at,
-       unanswered_follow_ups = 0
+       locale = coalesce(excluded.locale, user_profiles.locale), unanswered_follow_ups = 0, dormant_told_at = null,
+       suppressed = case when user_profiles.suppressed in (${LIFTED_BY_WRITING}) then null else user_profiles.suppressed end,
+       ${COUNTED_HOURS}
      returning xmax = 0 as fresh`,
-    [activity.userId, activity.displayName, activity.platform, activity.conversationId, activity.now],
+    [
+      activity.userId,
+      activity.displayName,
+      activity.platform,
+      activity.conversationId,
+      activity.now,
+      activity.locale ?? null,
+      activity.countHours ?? null,
+    ],
   )
   return recorded.rows[0]?.fresh ?? false
 }
@@ -73,31 +137,23 @@ export async function takeNotice(database: Queryable, userId: string, now: strin
   return taken.rows.length > 0
 }
 
-/** Stores a person's own "yes" or "no", with the wording they said it to. */
-export async function setFollowUpsEnabled(
-  database: Queryable,
-  choice: { userId: string; enabled: boolean; source: 'command' | 'word'; textVersion: number; now: string | null },
-): Promise<void> {
-  await database.query(
-    `with chosen as (
-       insert into user_profiles (user_id, follow_ups_enabled) values ($1::text, $2::boolean)
-       on conflict (user_id) do update set follow_ups_enabled = excluded.follow_ups_enabled returning user_id
-     )
-     insert into consent_events (user_id, kind, source, text_version, at)
-     select user_id, case when $2::boolean then 'granted' else 'revoked' end, $3::text, $4::int,
-       coalesce($5::text::timestamptz, now()) from chosen`,
-    [choice.userId, choice.enabled, choice.source, choice.textVersion, choice.now],
+/** True once per person: they are asked whether they want follow-ups at most once. */
+export async function takeConsentQuestion(database: Queryable, userId: string, now: string | null): Promise<boolean> {
+  const taken = await database.query<{ user_id: string }>(
+    `update user_profiles set consent_asked_at = coalesce($2::text::timestamptz, now())
+     where user_id = $1::text and consent_asked_at is null returning user_id`,
+    [userId, now],
   )
+  return taken.rows.length > 0
 }
 
-/** The person's latest word on follow-ups. */
-export async function latestConsent(database: Queryable, userId: string): Promise<'granted' | 'revoked' | undefined> {
-  const found = await database.query<{ kind: 'granted' | 'revoked' }>(
-    `select kind from consent_events where user_id = $1::text and kind in ('granted', 'revoked')
-     order by event_id desc limit 1`,
-    [userId],
+/** Notes that somebody is a program: another bot, or this one under the id its platform gave it. */
+export async function markBot(database: Queryable, bot: { userId: string; displayName: string }): Promise<void> {
+  await database.query(
+    `insert into user_profiles (user_id, display_name, is_bot) values ($1::text, $2::text, true)
+     on conflict (user_id) do update set is_bot = true`,
+    [bot.userId, bot.displayName],
   )
-  return found.rows[0]?.kind
 }
 
 /** Notes that a follow-up went out: the cooldown begins, and it counts as unanswered until the person speaks. */
@@ -132,6 +188,15 @@ function profileOf(row: ProfileRow): Profile {
     timeZone: row.time_zone ?? undefined,
     snoozedUntil: dateOf(row.snoozed_ms),
     suppressed: row.suppressed ?? undefined,
+    suppressedUntil: dateOf(row.suppressed_until_ms),
+    isBot: row.is_bot,
+    locale: row.locale ?? undefined,
+    quietHours: row.quiet_hours ?? undefined,
+    consentAskedAt: dateOf(row.consent_asked_ms),
+    activityHours: row.activity_weights
+      ? { weights: row.activity_weights, messages: row.activity_messages, days: row.activity_days }
+      : undefined,
+    activityHoursOff: row.activity_hours_off,
   }
 }
 

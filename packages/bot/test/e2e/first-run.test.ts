@@ -69,7 +69,8 @@ describe('what a newcomer types', () => {
     const lines = program.stdout().trimEnd().split('\n')
     expect(lines.every(line => line.startsWith('Belfry: '))).toBe(true)
     expect(lines.filter(line => line.includes('!followup_settings off'))).toHaveLength(1)
-    expect(lines.at(-1)).toMatch(/^Belfry: Hi Ada, .*recital/)
+    expect(lines.at(-2)).toMatch(/^Belfry: Hi Ada, .*recital/)
+    expect(lines.at(-1)).toBe('Belfry: (stop · later · why)')
     expect(lines.filter(line => /last time you said|we talked a while ago/.test(line))).toHaveLength(1)
     expect(program.stderr()).toBe('')
   })
@@ -84,7 +85,7 @@ describe('what a newcomer types', () => {
     expect(later.stdout().match(/recital/g)).toHaveLength(1)
     const again = chat(['--user', 'ada'], { env: QUICK, input: '' })
     expect((await again.exited).code).toBe(0)
-    expect(again.stdout()).toMatch(/^Belfry: Hi Ada, .*recital.*\n$/)
+    expect(again.stdout()).toMatch(/^Belfry: Hi Ada, .*recital.*\nBelfry: \(stop · later · why\)\n$/)
   })
 
   it('the bot starts with nothing configured, says so in ten lines, and stops cleanly on SIGTERM', async () => {

@@ -70,6 +70,16 @@ describe('quiet hours on the days the clocks change', () => {
     }
   })
 
+  it('waking minutes inside the hour that does not exist are waited for until the day after', () => {
+    // Cairo's clocks go from 23:59 to 01:00 that night.
+    const quiet = parseQuietHours('00:30-00:00')
+    const night = new Date('2027-04-29T22:10:00Z')
+    expect(quietUntil(night, quiet, 'Africa/Cairo')).toEqual(new Date('2027-04-30T21:00:00Z'))
+    expect(quietUntil(new Date('2027-04-28T23:00:00Z'), quiet, 'Africa/Cairo')).toEqual(
+      new Date('2027-04-30T21:00:00Z'),
+    )
+  })
+
   it('a window inside the hour that comes twice is quiet twice', () => {
     const quiet = parseQuietHours('02:15-02:45')
     expect(quietUntil(new Date('2027-10-31T00:20:00Z'), quiet, 'Europe/Berlin')).toEqual(

@@ -218,6 +218,16 @@ describe('a message', () => {
     ])
   })
 
+  it.each([
+    ['de-AT,de;q=0.9,en;q=0.5', 'de-AT'],
+    ['pt', 'pt'],
+    ['*', undefined],
+    ["de'; drop table", undefined],
+  ])('asked for in %s is in %s', async (header, locale) => {
+    await say('hello', { 'accept-language': header })
+    expect(webChat.said[0]?.locale).toBe(locale)
+  })
+
   it.each<[string, unknown]>([
     ['no JSON', '{"text":'],
     ['nothing', ''],

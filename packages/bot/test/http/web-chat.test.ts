@@ -72,6 +72,29 @@ describe.skipIf(!hasChromium)('the chat page on a phone', () => {
     expect(complaints).toEqual([])
   })
 
+  it('has three buttons under a follow-up, small but large enough for a thumb, and the answer comes as a turn', async () => {
+    await say('my recital is on Friday')
+    await bubble('You said: my recital is on Friday').waitFor()
+    webChat.add(ada(), { author: 'bot', kind: 'follow_up', text: 'How did the recital go?', followUpId: 7 })
+    const group = page.getByRole('group', { name: 'About this follow-up' })
+    expect(await group.getByRole('button').allTextContents()).toEqual(['Stop these', 'Not now', 'Why this?'])
+    for (const button of await group.getByRole('button').all())
+      expect((await button.boundingBox())?.height).toBeGreaterThanOrEqual(32)
+    await group.getByRole('button', { name: 'Why this?' }).click()
+    await bubble('You pressed: why').waitFor()
+    expect(webChat.pressed).toEqual([
+      { userId: ada(), followUpId: 7, action: 'why', messageId: expect.stringMatching(/^[0-9a-f]{24}$/) },
+    ])
+    webChat.broken = new Error('the database is away')
+    await group.getByRole('button', { name: 'Stop these' }).click()
+    await group.getByText('Something went wrong on my side').waitFor()
+    webChat.broken = undefined
+    await group.getByRole('button', { name: 'Stop these' }).click()
+    await bubble('You pressed: stop').waitFor()
+    expect(await group.getByText('Something went wrong on my side').count()).toBe(0)
+    expect(await page.locator('#turns .actions').count()).toBe(1)
+  })
+
   it('shows markup as what it is: text', async () => {
     await say(HOSTILE)
     await bubble('You said: <img').waitFor()

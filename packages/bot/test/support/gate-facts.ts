@@ -1,4 +1,5 @@
-import type { GateFacts, PersonFacts } from '../../src/followups/gates.ts'
+import type { Control } from '../../src/followups/controls-store.ts'
+import type { GateFacts, NewChannelFacts, PersonFacts } from '../../src/followups/gate-facts.ts'
 import type { FollowUpPolicy } from '../../src/followups/policy.ts'
 import { parseQuietHours } from '../../src/followups/quiet-hours.ts'
 
@@ -22,6 +23,8 @@ export const POLICY: FollowUpPolicy = {
   replyWindowMs: 72 * HOUR,
   maxLateMs: 12 * HOUR,
   perMinute: 10,
+  newChannelsPerHour: 5,
+  newChannelsPerDay: 40,
   holdoutPercent: 0,
   consent: 'auto',
 }
@@ -33,12 +36,16 @@ export const ADA: PersonFacts = {
   consent: undefined,
   mustOptIn: false,
   suppressed: undefined,
+  suppressedUntil: undefined,
   snoozedUntil: undefined,
+  isBot: false,
   lastMessageAt: ago(48 * HOUR),
   messagesInLastTalk: 3,
   frequencyMs: 24 * HOUR,
   unanswered: 0,
   timeZone: 'UTC',
+  quietHours: undefined,
+  activityHours: undefined,
   sentThisWeek: [],
   lastSentAt: undefined,
 }
@@ -52,15 +59,20 @@ export interface Changes {
   readonly job?: Partial<GateFacts['job']>
   readonly manual?: boolean
   readonly sentInLastMinute?: number
+  readonly controls?: readonly Control[]
+  readonly newChannel?: NewChannelFacts
 }
 
 /** Ada's facts, but for some changes. */
-export function factsOf({ now = NOW, policy, person, job, manual = false, sentInLastMinute = 0 }: Changes): GateFacts {
+export function factsOf(changes: Changes): GateFacts {
+  const { now = NOW, policy, person, job, manual = false, sentInLastMinute = 0, controls = [], newChannel } = changes
   return {
     now,
     policy: { ...POLICY, ...policy },
     person: { ...ADA, ...person },
     job: { ...(manual ? MANUAL : AUTOMATIC), ...job },
     sentInLastMinute,
+    controls,
+    ...(newChannel && { newChannel }),
   }
 }

@@ -1,4 +1,4 @@
-import type { WebAnswer, WebChat, WebMessage } from '../../src/http/web-chat.ts'
+import type { WebAnswer, WebChat, WebMessage, WebPress } from '../../src/http/web-chat.ts'
 import type { Author, Turn, TurnKind } from '../../src/messaging/message.ts'
 
 /** A bot that keeps everything in memory and answers `You said: …`; it outlives the HTTP server in front of it. */
@@ -6,6 +6,8 @@ export class MemoryWebChat implements WebChat {
   readonly botName = 'Belfry'
   /** What was handed in, in order. */
   readonly said: WebMessage[] = []
+  /** Buttons that were pressed, in order. */
+  readonly pressed: WebPress[] = []
   /** Set: the next calls fail with it. */
   broken: Error | undefined
   /** Set: what comes with the answer to what is said. */
@@ -42,8 +44,16 @@ export class MemoryWebChat implements WebChat {
     return Promise.resolve({ name: 'my-data-2027-01-01.json', content: JSON.stringify({ user_id: userId }) })
   }
 
+  press(pressed: WebPress): Promise<void> {
+    if (this.broken) return Promise.reject(this.broken)
+    this.pressed.push(pressed)
+    this.add(pressed.userId, { author: 'user', kind: 'command', text: pressed.action })
+    this.add(pressed.userId, { author: 'bot', kind: 'command', text: `You pressed: ${pressed.action}` })
+    return Promise.resolve()
+  }
+
   /** Adds a turn and tells readers. */
-  add(userId: string, turn: { author: Author; text: string; kind?: TurnKind }): number {
+  add(userId: string, turn: { author: Author; text: string; kind?: TurnKind; followUpId?: number }): number {
     const turnId = this.#turns.length + 1
     const sentAt = new Date('2027-01-01T12:00:00Z')
     this.#turns.push({ turnId, conversationId: userId, userId, kind: 'chat', sentAt, ...turn })

@@ -39,7 +39,53 @@ function element(tag, className, text) {
   return made
 }
 
-function bubble({ author, kind, text }) {
+/** What a person can do with a follow-up. */
+const ACTIONS = [
+  ['stop', 'Stop these'],
+  ['later', 'Not now'],
+  ['why', 'Why this?'],
+]
+
+function actions(followUpId) {
+  const group = element('div', 'actions')
+  group.setAttribute('role', 'group')
+  group.setAttribute('aria-label', 'About this follow-up')
+  for (const [action, label] of ACTIONS) {
+    const button = element('button', '', label)
+    button.type = 'button'
+    button.addEventListener('click', () => press(group, { followUpId, action, messageId: newId() }))
+    group.append(button)
+  }
+  group.append(element('span', 'note'))
+  return group
+}
+
+/** The answer arrives as a turn. */
+async function press(group, pressed) {
+  const note = group.lastElementChild
+  const lock = locked => {
+    for (const button of group.querySelectorAll('button')) button.disabled = locked
+  }
+  lock(true)
+  note.textContent = ''
+  try {
+    const response = await post('/api/chat/actions', pressed)
+    if (response.ok) toTheEnd()
+    else note.textContent = (await response.json().catch(() => undefined))?.error?.message ?? 'Not done.'
+  } catch {
+    note.textContent = 'Not done: no connection.'
+  } finally {
+    lock(false)
+  }
+}
+
+const newId = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(12)), byte => byte.toString(16).padStart(2, '0')).join('')
+
+const post = (path, body) =>
+  fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+
+function bubble({ author, kind, text, followUpId }) {
   const item = element('li', `turn ${author === 'user' ? 'mine' : 'bot'} ${kind}`)
   if (kind === 'follow_up') {
     const label = element('p', 'label', `a follow-up from ${botName}`)
@@ -51,7 +97,9 @@ function bubble({ author, kind, text }) {
   }
   const body = element('div', 'bubble')
   body.append(...words(text))
-  item.append(body, element('p', 'meta'))
+  item.append(body)
+  if (followUpId) item.append(actions(followUpId))
+  item.append(element('p', 'meta'))
   return item
 }
 
@@ -130,14 +178,10 @@ async function deliver(message) {
   item.lastElementChild.textContent = 'sending…'
   typing.hidden = false
   try {
-    const response = await fetch('/api/chat/messages', {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        text: message.text,
-        messageId: message.id,
-        displayName: nameField.value.trim() || undefined,
-      }),
+    const response = await post('/api/chat/messages', {
+      text: message.text,
+      messageId: message.id,
+      displayName: nameField.value.trim() || undefined,
     })
     const answer = await response.json().catch(() => undefined)
     if (response.ok) return answer?.aside === undefined ? undefined : await showAside(answer.aside)
@@ -181,8 +225,7 @@ function say(text) {
   if (trimmed === '') return
   daySeparator(new Date())
   const item = bubble({ author: 'user', kind: 'chat', text: trimmed })
-  const id = Array.from(crypto.getRandomValues(new Uint8Array(12)), byte => byte.toString(16).padStart(2, '0')).join('')
-  const message = { id, text: trimmed, item }
+  const message = { id: newId(), text: trimmed, item }
   pending.push(message)
   list.append(item)
   empty.hidden = true

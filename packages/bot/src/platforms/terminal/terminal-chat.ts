@@ -31,6 +31,8 @@ export interface TerminalChatOptions {
 }
 
 const TURNS_AT_ONCE = 100
+/** What stands below a follow-up: words that may be typed. */
+const ACTIONS_LINE = '(stop · later · why)'
 /** Between two looks at a follow-up that is due and being written. */
 const LOOK_AGAIN_MS = 200
 
@@ -87,7 +89,7 @@ class TurnPrinter {
     const last = await lastTurnId(this.#options.database, this.#conversationId)
     const recent = await this.#read(Math.max(0, last - TURNS_AT_ONCE))
     const unseen = recent.slice(recent.findLastIndex(turn => turn.author === 'user') + 1)
-    for (const turn of unseen) if (turn.kind === 'follow_up') this.print(turn.text)
+    for (const turn of unseen) if (turn.kind === 'follow_up') this.printTurn(turn)
     this.#seen = last
   }
 
@@ -95,7 +97,7 @@ class TurnPrinter {
     this.#printing = this.#printing.then(async () => {
       for (const turn of await this.#read(this.#seen)) {
         this.#seen = turn.turnId
-        if (turn.author === 'bot') this.print(turn.text)
+        if (turn.author === 'bot') this.printTurn(turn)
       }
     })
     return this.#printing
@@ -104,6 +106,11 @@ class TurnPrinter {
   #read(afterTurnId: number): Promise<Turn[]> {
     const request = { conversationId: this.#conversationId, afterTurnId, limit: TURNS_AT_ONCE }
     return turnsAfter(this.#options.database, request)
+  }
+
+  /** A turn, with what can be answered to a follow-up below it. */
+  printTurn({ kind, text }: Turn): void {
+    this.print(kind === 'follow_up' ? `${text}\n${ACTIONS_LINE}` : text)
   }
 
   print(text: string): void {
