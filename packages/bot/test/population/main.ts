@@ -69,7 +69,12 @@ async function direct(): Promise<void> {
     seed: seed + index,
     people: Math.min(perWorld, size.people - index * perWorld),
   }))
-  const server = await startPostgresServer({ shared_buffers: '256MB', full_page_writes: 'off', max_wal_size: '4GB' })
+  const server = await startPostgresServer({
+    shared_buffers: '256MB',
+    autovacuum: 'off',
+    full_page_writes: 'off',
+    max_wal_size: '4GB',
+  })
   const begun = performance.now()
   const days = new Map<number, number>()
   const done: Told[] = []

@@ -125,20 +125,16 @@ export class Talk {
 
   #askFor(person: Person, hours: number): void {
     const { time, oracle } = this.#world
-    this.#adminMessages += 1
     oracle.note(person.userId, time.now, `an administrator asks for a follow-up in ${hours} h`)
-    this.#say(
-      {
-        messageId: `admin/${this.#adminMessages}`,
-        platform: 'web',
-        conversationId: ADMIN,
-        userId: ADMIN,
-        displayName: 'Admin',
-        text: `!schedule_followup ${person.userId} ${hours}`,
-        isAdmin: true,
-      },
-      { spoken: () => {}, answered: () => {}, givenUp: () => {} },
-    )
+    this.command(`!schedule_followup ${person.userId} ${hours}`)
+  }
+
+  /** The administrator says something, whatever the answer is. */
+  command(text: string): void {
+    this.#adminMessages += 1
+    const messageId = `admin/${this.#adminMessages}`
+    const from = { platform: 'web', conversationId: ADMIN, userId: ADMIN, displayName: 'Admin', isAdmin: true } as const
+    this.#say({ ...from, messageId, text }, { spoken: () => {}, answered: () => {}, givenUp: () => {} })
   }
 
   #say(

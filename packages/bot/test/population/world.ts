@@ -22,6 +22,7 @@ const ADMIN = 'web:admin'
 const CALM_TURNS = 2
 /** A dead process's jobs are taken back once its lease of 30 s is over; before, and long after, the outbox's windows end. */
 const [SOONEST_RESTART_MS, LATEST_RESTART_MS] = [31_000, 15 * MINUTE_MS]
+const DAYS_PER_VACUUM = 8
 /** Days without a working process, about one in so many. */
 const DAYS_PER_OUTAGE = 12
 
@@ -221,6 +222,9 @@ export class World {
   #newDay(day: number): void {
     this.#options.onDay?.(day)
     void this.#ledger.collect()
+    // Whoever runs the bot looks after it: what it stopped by itself goes on, and its tables are in order.
+    this.#talk.command('!followup_resume')
+    if (day % DAYS_PER_VACUUM === 1) void this.#observer.query('vacuum analyze')
     if (this.chance.happens(1 / DAYS_PER_OUTAGE))
       this.#outageUntil = this.time.now + this.chance.between(1, 20) * 3_600_000
     for (const process of this.alive) process.clock.skewMs = Math.round(this.chance.between(-1, 1) * 7_200_000)
