@@ -20,8 +20,10 @@ import { policyOf } from './followups/policy.ts'
 import { dataCleanupJob } from './job-catalog.ts'
 import { registerCleanupHandler } from './jobs/data-cleanup.ts'
 import { registerFollowUpHandler } from './jobs/follow-up-message.ts'
+import { DistressGuard } from './llm/distress.ts'
 import { createOpenAiCompatibleClient } from './llm/openai-compatible.ts'
 import type { LlmClient } from './llm/llm-client.ts'
+import { DraftFeed } from './memory/draft-feed.ts'
 import { TurnFeed } from './memory/turn-feed.ts'
 import type { RemotePlatform } from './messaging/platform.ts'
 import type { ErasureParts } from './operations/erase-person.ts'
@@ -44,6 +46,8 @@ export interface AppParts {
 export interface App {
   readonly chat: Chat
   readonly feed: TurnFeed
+  /** Answers while they are being written. */
+  readonly drafts: DraftFeed
   readonly database: Database
   /** Undefined with `JOB_SCHEDULER_ENABLED=false`. */
   readonly scheduler: Scheduler | undefined
@@ -64,6 +68,9 @@ export interface App {
 
 /** Leaves time for the rest of a stop within the ten seconds that people wait. */
 const GRACE_PERIOD = '5s'
+
+/** How long answers that a model is writing are waited for when the bot stops; then the built-in writer answers. */
+const MODEL_GRACE_MS = 3_000
 
 const DAILY_CLEANUP = 'daily-cleanup'
 
@@ -98,16 +105,23 @@ function rightsCommands(config: Config, parts: ErasureParts): Command[] {
   ]
 }
 
+function modelOf({ config, llm, ...parts }: AppParts): LlmClient | undefined {
+  return llm ?? (config.llm && createOpenAiCompatibleClient({ ...config.llm, ...parts }))
+}
+
 /** Wires everything together; the one place that knows every part. Nothing happens until `prepare` and `start`. */
 export function createApp(parts: AppParts): App {
   const { config, database, clock, logger } = parts
   const policy = policyOf(config.followUps)
   const retention = retentionOf(config)
   const suppressedPeople = new SuppressedPeople(config.privacy.keys)
-  const llm = parts.llm ?? (config.llm && createOpenAiCompatibleClient({ ...config.llm, clock }))
+  const llm = modelOf(parts)
+  const distress = new DistressGuard(config.distressWords)
+  const drafts = new DraftFeed()
+  const stopping = new AbortController()
   const scheduler = config.scheduler.enabled ? createScheduler(parts, retention) : undefined
   const planner = scheduler && { database, scheduler, policy, clock, suppressedPeople }
-  const composer = new FollowUpComposer({ database, botName: config.botName, llm, logger })
+  const composer = new FollowUpComposer({ database, botName: config.botName, llm, distress, clock, logger })
   if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger, suppressedPeople })
   if (scheduler && retention) registerCleanupHandler(scheduler, { database, clock, scheduler, policy: retention })
   const { commandPrefix: prefix, botName } = config
@@ -126,7 +140,9 @@ export function createApp(parts: AppParts): App {
     clock,
     logger,
     commands: new CommandDispatcher({ prefix, logger, commands: all }),
-    replies: new ReplyComposer({ botName, llm, logger }),
+    replies: new ReplyComposer({ botName, llm, distress, logger, stopping: stopping.signal }),
+    distress,
+    drafts,
     planner,
     replyWindowMs: policy.replyWindowMs,
     suppressedPeople,
@@ -135,6 +151,7 @@ export function createApp(parts: AppParts): App {
   return {
     chat,
     feed,
+    drafts,
     database,
     scheduler,
     llm,
@@ -156,7 +173,9 @@ export function createApp(parts: AppParts): App {
       if (!retention) await scheduler?.removeSchedule(DAILY_CLEANUP)
     },
     stop: async () => {
+      const impatience = clock.setTimer(MODEL_GRACE_MS, () => stopping.abort())
       await chat.whenIdle()
+      impatience.cancel()
       await scheduler?.stop()
       await feed.stop()
     },

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
+import { z } from 'zod'
 import type { LogLevel } from './logger.ts'
 import { variables } from './settings.ts'
 
@@ -13,7 +14,18 @@ export interface Config {
   readonly logLevel: LogLevel
   readonly adminUserIds: readonly string[]
   readonly commandPrefix: string
-  readonly llm: { readonly baseUrl: string; readonly model: string; readonly apiKey: string | undefined } | undefined
+  readonly llm:
+    | {
+        readonly baseUrl: string
+        readonly model: string
+        readonly apiKey: string | undefined
+        readonly timeoutMs: number
+        readonly temperature: number | undefined
+        readonly dailyTokenBudget: number | undefined
+      }
+    | undefined
+  /** By language code; empty: the built-in words alone. */
+  readonly distressWords: Readonly<Record<string, DistressEdit>>
   readonly scheduler: { readonly enabled: boolean; readonly checkIntervalSeconds: number }
   readonly followUps: {
     readonly enabled: boolean
@@ -44,6 +56,17 @@ export interface Config {
   }
 }
 
+/** What an operator changes about the words of one language by which somebody in danger is recognised. */
+export interface DistressEdit {
+  readonly add?: readonly string[] | undefined
+  /** Instead of the built-in ones. */
+  readonly replace?: readonly string[] | undefined
+  /** Phrases that mean no harm although such a word is in them. */
+  readonly except?: readonly string[] | undefined
+  /** What the person is answered: where help is. */
+  readonly referral?: string | undefined
+}
+
 /** A wrong setting: which variable, what it says, what it should say. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
@@ -67,10 +90,45 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   if (baseUrl && !model) faults.push('LLM_MODEL: expected a model name beside LLM_BASE_URL, got nothing')
   if (model && !baseUrl) faults.push('LLM_BASE_URL: expected an http or https URL beside LLM_MODEL, got nothing')
   if (faults.length > 0) throw new ConfigError(faults.join('\n'))
-  return configOf(value)
+  const wordsFile = value('DISTRESS_WORDS_FILE')
+  return Object.freeze({ ...configOf(value), distressWords: wordsFile ? readDistressWords(wordsFile) : {} })
 }
 
-function configOf(value: (name: string) => string | undefined): Config {
+/** Words, and `*` for any ending: nothing in a file becomes a pattern of its own. */
+const distressPhrases = z
+  .array(
+    z.string().regex(/^[\p{L}\p{M}\p{N}'’ -]{3,80}\*?$/u, 'expected 3 to 80 letters, the last may be followed by *'),
+  )
+  .max(1_000)
+const distressFile = z.record(
+  z.string().regex(/^[a-z]{2,3}$/),
+  z.strictObject({
+    add: distressPhrases.optional(),
+    replace: distressPhrases.optional(),
+    except: distressPhrases.optional(),
+    referral: z.string().trim().min(20).max(1_000).optional(),
+  }),
+)
+
+/** @throws ConfigError naming the place in the file */
+function readDistressWords(path: string): Config['distressWords'] {
+  const fault = (what: string) => new ConfigError(`DISTRESS_WORDS_FILE: ${path}: ${what}`)
+  let content: unknown
+  try {
+    content = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+  } catch (error) {
+    throw fault(`expected JSON, got ${error instanceof SyntaxError ? error.message : 'something unreadable'}`)
+  }
+  const checked = distressFile.safeParse(content)
+  if (checked.success) return checked.data
+  const faults = checked.error.issues.map(issue => {
+    const message = issue.code === 'invalid_key' ? 'expected a language code such as en' : issue.message
+    return `${issue.path.join('.') || 'the file'}: ${message}`
+  })
+  throw fault(faults.join('; '))
+}
+
+function configOf(value: (name: string) => string | undefined): Omit<Config, 'distressWords'> {
   const asText = (name: string) => value(name) ?? ''
   const asNumber = (name: string) => Number(value(name))
   const asFlag = (name: string) => /^(true|1|yes|on)$/i.test(asText(name))
@@ -79,8 +137,9 @@ function configOf(value: (name: string) => string | undefined): Config {
       .split(',')
       .map(each => each.trim())
       .filter(Boolean)
+  const asOptional = (name: string) => (value(name) === undefined ? undefined : asNumber(name))
   const baseUrl = value('LLM_BASE_URL')
-  return Object.freeze({
+  return {
     databaseUrl: value('DATABASE_URL'),
     dataDir: asText('BELFRY_DATA_DIR'),
     host: asText('HOST'),
@@ -89,7 +148,16 @@ function configOf(value: (name: string) => string | undefined): Config {
     logLevel: asText('LOG_LEVEL') as LogLevel,
     adminUserIds: asList('ADMIN_USER_IDS'),
     commandPrefix: asText('DISCORD_COMMAND_PREFIX'),
-    llm: baseUrl ? { baseUrl, model: asText('LLM_MODEL'), apiKey: value('LLM_API_KEY') } : undefined,
+    llm: baseUrl
+      ? {
+          baseUrl,
+          model: asText('LLM_MODEL'),
+          apiKey: value('LLM_API_KEY'),
+          timeoutMs: asNumber('LLM_TIMEOUT_SECONDS') * 1_000,
+          temperature: asOptional('LLM_TEMPERATURE'),
+          dailyTokenBudget: asOptional('LLM_DAILY_TOKEN_BUDGET'),
+        }
+      : undefined,
     scheduler: {
       enabled: asFlag('JOB_SCHEDULER_ENABLED'),
       checkIntervalSeconds: asNumber('JOB_SCHEDULER_CHECK_INTERVAL_SECONDS'),
@@ -117,7 +185,7 @@ function configOf(value: (name: string) => string | undefined): Config {
       failedJobsDays: asNumber('CLEANUP_FAILED_JOBS_DAYS'),
       tempFilesHours: asNumber('CLEANUP_TEMP_FILES_HOURS'),
     },
-  })
+  }
 }
 
 /** The process's environment over the `.env` file of the working folder, if there is one. */

@@ -48,7 +48,11 @@ function webChatOf(app: App, config: Config): WebChat {
     botName: config.botName,
     turnsAfter: (userId, afterTurnId) =>
       turnsAfter(app.database, { conversationId: userId, afterTurnId, limit: TURNS_AT_ONCE }),
-    subscribe: (userId, onChange) => app.feed.subscribe(userId, onChange),
+    draftOf: userId => app.drafts.draftOf(userId),
+    subscribe: (userId, onChange) => {
+      const ends = [app.feed.subscribe(userId, onChange), app.drafts.subscribe(userId, onChange)]
+      return () => ends.forEach(end => end())
+    },
     say: async ({ fromOperator, ...message }) => {
       const isAdmin = fromOperator || config.adminUserIds.includes(message.userId)
       const said = { ...message, platform: 'web', conversationId: message.userId, isAdmin } as const

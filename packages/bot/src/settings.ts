@@ -1,3 +1,5 @@
+import { accessSync, constants, statSync } from 'node:fs'
+
 /** One environment variable: what `.env.example`, the docs and the checks agree on. */
 export interface Variable {
   readonly name: string
@@ -107,6 +109,27 @@ export const variables: readonly Variable[] = [
   }),
   text({ name: 'LLM_MODEL', about: 'Model at that endpoint.', expects: 'a model name' }),
   text({ name: 'LLM_API_KEY', about: 'Key for that endpoint; local ones need none.', expects: 'a key', secret: true }),
+  number({
+    name: 'LLM_TIMEOUT_SECONDS',
+    fallback: '30',
+    about: 'Longest wait for one try at the model, or for the next words of a streamed answer.',
+    least: 1,
+    most: 50,
+    unit: 'seconds',
+  }),
+  number({
+    name: 'LLM_TEMPERATURE',
+    about: 'Sent to the model if set: 0 always the same words, 2 wild ones. Some models refuse it.',
+    least: 0,
+    most: 2,
+  }),
+  number({
+    name: 'LLM_DAILY_TOKEN_BUDGET',
+    about: 'Most tokens a day (UTC), over all processes; beyond it the built-in writer and templates. Unset: no limit.',
+    least: 1,
+    most: 999_999_999,
+    whole: true,
+  }),
   flag({ name: 'JOB_SCHEDULER_ENABLED', fallback: 'true', about: 'false: chat only, no background jobs.' }),
   number({
     name: 'JOB_SCHEDULER_CHECK_INTERVAL_SECONDS',
@@ -217,6 +240,12 @@ export const variables: readonly Variable[] = [
     unit: 'percent',
   }),
   text({
+    name: 'DISTRESS_WORDS_FILE',
+    about: 'JSON that adds to or replaces the words by which somebody in danger is recognised.',
+    expects: 'a readable file',
+    accepts: isReadableFile,
+  }),
+  text({
     name: 'PRIVACY_URL',
     about: 'Your privacy policy; `!privacy` links it.',
     expects: 'an http or https URL without a name and password in it',
@@ -255,6 +284,15 @@ export const variables: readonly Variable[] = [
     unit: 'hours',
   }),
 ]
+
+function isReadableFile(value: string): boolean {
+  try {
+    accessSync(value, constants.R_OK)
+    return statSync(value).isFile()
+  } catch {
+    return false
+  }
+}
 
 function isPostgresUrl(value: string): boolean {
   return URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol) && new URL(value).hostname !== ''

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigError, readConfig, type Config } from '../src/config.ts'
 import { variables } from '../src/settings.ts'
 
@@ -32,6 +35,7 @@ describe('a configuration of nothing', () => {
       adminUserIds: [],
       commandPrefix: '!',
       llm: undefined,
+      distressWords: {},
       scheduler: { enabled: true, checkIntervalSeconds: 30 },
       followUps: {
         enabled: true,
@@ -81,6 +85,10 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   LOG_LEVEL: ['verbose', 'WARN', 'true', 'constructor'],
   DISCORD_COMMAND_PREFIX: ['a b', '!!!!!!'],
   LLM_BASE_URL: ['localhost:11434', 'ftp://localhost/v1', 'ollama', 'javascript:alert(1)', 'file:///etc/passwd'],
+  LLM_TIMEOUT_SECONDS: [...NUMBERS, '0', '51'],
+  LLM_TEMPERATURE: [...NUMBERS, '2.1', 'cold'],
+  LLM_DAILY_TOKEN_BUDGET: [...NUMBERS, '0', '1.5'],
+  DISTRESS_WORDS_FILE: ['./no/such/file.json', '/', '.'],
   JOB_SCHEDULER_ENABLED: ['maybe', '2', 'truee', 'null'],
   JOB_SCHEDULER_CHECK_INTERVAL_SECONDS: [...NUMBERS, '0', '3601'],
   FOLLOW_UP_ENABLED: ['maybe', '2', 'enabled'],
@@ -179,7 +187,20 @@ describe('a right setting', () => {
 
   it('reads a language model, with and without a key', () => {
     const llm = { LLM_BASE_URL: 'http://localhost:11434/v1', LLM_MODEL: 'thinker' }
-    expect(readConfig(llm).llm).toEqual({ baseUrl: 'http://localhost:11434/v1', model: 'thinker', apiKey: undefined })
+    expect(readConfig(llm).llm).toEqual({
+      baseUrl: 'http://localhost:11434/v1',
+      model: 'thinker',
+      apiKey: undefined,
+      timeoutMs: 30_000,
+      temperature: undefined,
+      dailyTokenBudget: undefined,
+    })
+    const more = { LLM_TIMEOUT_SECONDS: '7.5', LLM_TEMPERATURE: '0', LLM_DAILY_TOKEN_BUDGET: '50000' }
+    expect(readConfig({ ...llm, ...more }).llm).toMatchObject({
+      timeoutMs: 7_500,
+      temperature: 0,
+      dailyTokenBudget: 50_000,
+    })
     expect(readConfig({ ...llm, LLM_API_KEY: 'sk-x' }).llm?.apiKey).toBe('sk-x')
   })
 
@@ -205,5 +226,39 @@ describe('a right setting', () => {
     ['HOST', '0.0.0.0'],
   ])('%s may be %j', (name, value) => {
     expect(() => readConfig({ [name]: value })).not.toThrow()
+  })
+})
+
+describe('a file of words of distress', () => {
+  let folder: string
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'belfry-config-'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const file = (content: string) => {
+    const path = join(folder, 'words.json')
+    writeFileSync(path, content)
+    return path
+  }
+
+  it('is read, with a byte-order mark too', () => {
+    const words = { en: { add: ['the black dog', 'hopeless*'] }, it: { replace: ['voglio morire'] } }
+    const path = file(`\uFEFF${JSON.stringify(words)}`)
+    expect(readConfig({ DISTRESS_WORDS_FILE: path }).distressWords).toEqual(words)
+  })
+
+  it.each([
+    ['{', /expected JSON/],
+    ['[]', /the file: /],
+    ['{"english":{}}', /english: .*language code/],
+    ['{"en":{"words":["the black dog"]}}', /en: .*words/],
+    ['{"en":{"add":["x"]}}', /en\.add\.0: expected 3 to 80 letters/],
+    ['{"en":{"add":[".*"]}}', /en\.add\.0: expected 3 to 80 letters/],
+    ['{"en":{"add":["a*b c"]}}', /en\.add\.0: expected/],
+    ['{"en":{"referral":"no"}}', /en\.referral: /],
+  ])('of %s is refused with what is wrong and where', (content, expected) => {
+    const refusal = refusalOf({ DISTRESS_WORDS_FILE: file(content) })
+    expect(refusal).toMatch(/^DISTRESS_WORDS_FILE: .*words\.json: /)
+    expect(refusal).toMatch(expected)
   })
 })

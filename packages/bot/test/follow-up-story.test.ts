@@ -136,7 +136,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('the story of a follow-up on %s
     await test.pass('5d')
     expect(await test.followUps()).toEqual([])
     expect(await test.rows('select result from scheduled_jobs')).toEqual([
-      { result: { outcome: 'skipped', reason: 'unsafe' } },
+      { result: { outcome: 'skipped', reason: 'suppressed' } },
     ])
   })
 

@@ -64,6 +64,61 @@ describe('the bot with a language model', () => {
     expect(await sources()).toEqual([{ source: 'template', own_words: false }])
   })
 
+  it('is read along with while it writes, by those who look; what is stored is the whole', async () => {
+    const drafts: (string | undefined)[] = []
+    const end = test.app.drafts.subscribe('web:ada', () => drafts.push(test.app.drafts.draftOf('web:ada')))
+    model.play({ kind: 'stream', pieces: ['A recital', '! Which', ' piece?'] })
+    expect((await test.say('Ada', 'my recital is on Friday')).text).toMatch(/^A recital! Which piece\?/)
+    expect(drafts).toEqual(['A recital', 'A recital! Which', 'A recital! Which piece?', undefined])
+    expect(test.app.drafts.draftOf('web:ada')).toBeUndefined()
+    end()
+    await test.say('Ada', 'it is the Brahms')
+    expect(model.seen.map(({ body }) => body.stream)).toEqual([true, undefined])
+  })
+
+  it('that breaks off is whole sentences, or the built-in writer', async () => {
+    const end = test.app.drafts.subscribe('web:ada', () => {})
+    model.play({ kind: 'stream', pieces: ['A recital! Which pie'], end: 'cut' })
+    expect((await test.say('Ada', 'my recital is on Friday')).text).toMatch(/^A recital!\n/)
+    model.play({ kind: 'stream', pieces: ['A reci'], end: 'error' })
+    expect((await test.say('Ada', 'I play the cello')).text).toContain('cello')
+    expect(test.app.drafts.draftOf('web:ada')).toBeUndefined()
+    end()
+  })
+
+  it('is not asked about distress: help is named at once, no follow-up is planned, none is sent', async () => {
+    await talk()
+    const asked = model.seen.length
+    expect((await test.say('Ada', 'Ich will nicht mehr leben')).text).toMatch(
+      /^Das klingt sehr ernst, und ich bin nur ein Programm/,
+    )
+    expect((await test.say('Ada', 'I want to kill myself')).text).toMatch(/crisis line/)
+    expect(model.seen).toHaveLength(asked)
+    await test.pass('60h')
+    expect(await test.followUps()).toEqual([])
+    expect(await test.rows('select suppressed from user_profiles')).toEqual([{ suppressed: 'distress' }])
+    expect(await test.rows('select count(*)::int as count from follow_up_history')).toEqual([{ count: 0 }])
+  })
+
+  it('counts what it uses', async () => {
+    await talk()
+    expect(
+      await test.rows(
+        'select requests, prompt_tokens::int as prompt, completion_tokens::int as completion from llm_usage',
+      ),
+    ).toEqual([{ requests: 3, prompt: 33, completion: 21 }])
+  })
+
+  it('stops with the bot: an answer that hangs is the built-in writer’s three seconds later', async () => {
+    model.play({ kind: 'hang' })
+    const reply = test.say('Ada', 'my recital is on Friday')
+    await model.arrived(1)
+    const stopped = test.app.stop()
+    test.clock.advance('3s')
+    await stopped
+    expect((await reply).text).toContain('recital')
+  })
+
   it('a chat whose model fails goes on with the built-in writer', async () => {
     model.play({ kind: 'status', status: 401 })
     expect((await test.say('Ada', 'my recital is on Friday')).text).toContain('recital')

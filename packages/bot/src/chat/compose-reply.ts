@@ -1,4 +1,6 @@
 import type { Logger } from 'belfry'
+import type { DistressGuard } from '../llm/distress.ts'
+import { detectLanguage } from '../llm/language.ts'
 import type { LlmClient } from '../llm/llm-client.ts'
 import { replyPrompt } from '../llm/prompts.ts'
 import { templateReply } from '../llm/template.ts'
@@ -7,21 +9,43 @@ import type { Turn } from '../messaging/message.ts'
 /** Upper bound of a reply, in tokens: a chat, no essay. */
 const REPLY_TOKENS = 500
 
+export interface ReplyComposerParts {
+  readonly botName: string
+  readonly llm: LlmClient | undefined
+  readonly distress: DistressGuard
+  readonly logger: Logger
+  /** Aborts when the bot stops: the built-in writer answers what the model has not. */
+  readonly stopping: AbortSignal
+}
+
+export interface ReplyRequest {
+  readonly displayName: string
+  /** The conversation, oldest first; the last one is answered. */
+  readonly turns: readonly Turn[]
+  /** Wanted: called with all of the answer so far, whenever the model has written more of it. */
+  readonly onDraft?: ((textSoFar: string) => void) | undefined
+}
+
 /** Writes replies: with the language model if there is one and it answers, else with the built-in writer. */
 export class ReplyComposer {
-  readonly #parts: { botName: string; llm: LlmClient | undefined; logger: Logger }
+  readonly #parts: ReplyComposerParts
 
-  constructor(parts: { botName: string; llm: LlmClient | undefined; logger: Logger }) {
+  constructor(parts: ReplyComposerParts) {
     this.#parts = parts
   }
 
-  /** @param input.turns the conversation, oldest first; the last one is answered */
-  async compose(input: { displayName: string; turns: readonly Turn[] }): Promise<string> {
-    const { botName, llm, logger } = this.#parts
+  /** Somebody who may be in danger is told where help is, by nobody's model. */
+  async compose({ displayName, turns, onDraft }: ReplyRequest): Promise<string> {
+    const { botName, llm, distress, logger, stopping } = this.#parts
+    const theirs = turns.filter(turn => turn.author === 'user').map(turn => turn.text)
+    if (distress.isDistress(theirs.at(-1) ?? '')) {
+      return distress.referral(detectLanguage(theirs.slice(-1)) ?? detectLanguage(theirs) ?? 'en')
+    }
     if (llm) {
       try {
-        const prompt = replyPrompt({ botName, lines: input.turns })
-        return (await llm.complete({ messages: prompt, maxTokens: REPLY_TOKENS })).text
+        const messages = replyPrompt({ botName, lines: turns })
+        const request = { messages, maxTokens: REPLY_TOKENS, signal: stopping }
+        return (await llm.complete({ ...request, ...(onDraft && { onDraft }) })).text
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error)
         logger.warn(
@@ -30,6 +54,6 @@ export class ReplyComposer {
         )
       }
     }
-    return templateReply({ botName, displayName: input.displayName, lines: input.turns })
+    return templateReply({ botName, displayName, lines: distress.without(turns) })
   }
 }

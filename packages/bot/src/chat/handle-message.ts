@@ -5,10 +5,13 @@ import type { Attachment, CommandAnswer } from '../commands/command.ts'
 import type { CommandDispatcher } from '../commands/dispatch-command.ts'
 import { act, type ActionParts } from '../followups/actions.ts'
 import { CONSENT_QUESTION_ID, takeConsentRemark } from '../followups/consent.ts'
+import { respondToDistress } from '../followups/distress-response.ts'
 import { creditResponse } from '../followups/follow-up-store.ts'
 import { planAfterMessage, type PlannedFollowUp, type PlannerParts } from '../followups/plan-follow-up.ts'
 import { mustGrant } from '../followups/policy.ts'
+import type { DistressGuard } from '../llm/distress.ts'
 import { addTurn, findInbound, recentTalk, removeTurn, type NewTurn } from '../memory/conversation-store.ts'
+import type { DraftFeed } from '../memory/draft-feed.ts'
 import type { InboundMessage, Turn } from '../messaging/message.ts'
 import type { FollowUpAction } from '../messaging/platform.ts'
 import { lockPerson, recordActivity } from '../users/profile-store.ts'
@@ -23,6 +26,9 @@ export interface ChatParts {
   readonly logger: Logger
   readonly commands: CommandDispatcher
   readonly replies: ReplyComposer
+  readonly distress: DistressGuard
+  /** Where answers are shown while they are being written. */
+  readonly drafts: DraftFeed
   /** Undefined when there are no background jobs. */
   readonly planner: PlannerParts | undefined
   readonly replyWindowMs: number
@@ -101,7 +107,7 @@ export class Chat {
 
   /** One transaction: what was said, that they are active, the answer credited, the next follow-up planned. */
   async #record(message: InboundMessage) {
-    const { database, clock, planner, replyWindowMs, suppressedPeople } = this.#parts
+    const { database, clock, planner, replyWindowMs, suppressedPeople, distress, logger } = this.#parts
     const now = databaseNow(clock)
     const { conversationId, userId, messageId } = message
     const recorded = await database.transaction(async transaction => {
@@ -120,6 +126,7 @@ export class Chat {
       const credited = await creditResponse(transaction, { userId, windowMs: replyWindowMs, now })
       const isNew = await recordActivity(transaction, { ...message, now, ...this.#countHours(message) })
       if (isNew) await suppressedPeople.keepTheNo(transaction, { userId, now })
+      if (distress.isDistress(message.text)) await respondToDistress(transaction, { userId, now, logger })
       const planned = planner && (await planAfterMessage(planner, transaction, userId))
       return { turn, credited, planned }
     })
@@ -129,11 +136,23 @@ export class Chat {
   }
 
   async #reply(message: InboundMessage, turn: Turn): Promise<Turn | undefined> {
-    const { clock, replies, database } = this.#parts
-    const { conversationId, userId } = message
+    const { database, clock, replies, drafts } = this.#parts
+    const { conversationId, displayName } = message
     const now = databaseNow(clock)
     const turns = await recentTalk(database, { conversationId, limit: RECALLED_TURNS })
-    const text = await replies.compose({ displayName: message.displayName, turns })
+    const readAlong = drafts.hasReaders(conversationId)
+    const onDraft = readAlong ? (draft: string) => drafts.show(conversationId, draft) : undefined
+    try {
+      const text = await replies.compose({ displayName, turns, onDraft })
+      return await this.#store(message, { turn, text, now })
+    } finally {
+      drafts.clear(conversationId)
+    }
+  }
+
+  #store(message: InboundMessage, answer: { turn: Turn; text: string; now: string | null }): Promise<Turn | undefined> {
+    const { conversationId, userId } = message
+    const { turn, text, now } = answer
     const common = { conversationId, userId, author: 'bot', kind: 'chat', now } as const
     return this.#answer(userId, async transaction => {
       const { notice, question } = await this.#remark(transaction, message, now)
@@ -152,10 +171,10 @@ export class Chat {
     })
   }
 
-  async #remark(transaction: Queryable, { userId, text }: InboundMessage, now: string | null) {
+  async #remark(transaction: Queryable, { userId }: InboundMessage, now: string | null) {
     const { planner, actions } = this.#parts
     if (!planner) return {}
-    return takeConsentRemark(transaction, { userId, said: text, policy: planner.policy, prefix: actions.prefix, now })
+    return takeConsentRemark(transaction, { userId, policy: planner.policy, prefix: actions.prefix, now })
   }
 
   /** Hours are counted of people who may be followed up, and of nobody else. */

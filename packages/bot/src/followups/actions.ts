@@ -1,7 +1,7 @@
 import type { FollowUpAction } from '../messaging/platform.ts'
 import { consentHistory } from '../users/consent-store.ts'
 import { findProfile } from '../users/profile-store.ts'
-import { languageOf, type Language } from './language.ts'
+import { languageOf, type Language } from '../llm/language.ts'
 import { SNOOZE_MS, snooze, stopAnswer, turnOff, type Choice, type PreferenceParts } from './preferences.ts'
 import { sayReceipt } from './receipt.ts'
 import { sentFollowUps } from './receipt-store.ts'

@@ -1,5 +1,5 @@
 import { saySpan } from '../messaging/say-time.ts'
-import type { Language } from './language.ts'
+import type { Language } from '../llm/language.ts'
 import type { FollowUpPolicy } from './policy.ts'
 
 /**

@@ -1,10 +1,9 @@
 import type { Queryable } from 'belfry/database'
-import { isDistress } from '../llm/topic.ts'
+import { languageOf } from '../llm/language.ts'
 import { latestConsent } from '../users/consent-store.ts'
 import { findProfile, takeConsentQuestion, takeNotice } from '../users/profile-store.ts'
 import { consentNotice, consentQuestion } from './consent-text.ts'
 import { countLastTalk } from './facts-store.ts'
-import { languageOf } from './language.ts'
 import { mustGrant, type FollowUpPolicy } from './policy.ts'
 
 /** Messages after which a conversation has been a good one, and asking is no ambush. */
@@ -24,9 +23,9 @@ export interface ConsentRemark {
 /** Takes the remark that is due after a message, in the transaction that stores the answer. */
 export async function takeConsentRemark(
   transaction: Queryable,
-  request: { userId: string; said: string; policy: FollowUpPolicy; prefix: string; now: string | null },
+  request: { userId: string; policy: FollowUpPolicy; prefix: string; now: string | null },
 ): Promise<ConsentRemark> {
-  const { userId, said, policy, prefix, now } = request
+  const { userId, policy, prefix, now } = request
   const profile = await findProfile(transaction, userId)
   if (!profile?.platform) return {}
   // Discord asks with its own buttons.
@@ -34,7 +33,7 @@ export async function takeConsentRemark(
   if (!mustGrant(policy, isDiscord)) {
     return (await takeNotice(transaction, userId, now)) ? { notice: consentNotice(prefix) } : {}
   }
-  const isBadMoment = !policy.enabled || profile.suppressed !== undefined || isDistress(said)
+  const isBadMoment = !policy.enabled || profile.suppressed !== undefined
   if (isDiscord || isBadMoment || profile.consentAskedAt || (await latestConsent(transaction, userId))) return {}
   if ((await countLastTalk(transaction, profile)) < GOOD_TALK_MESSAGES) return {}
   if (!(await takeConsentQuestion(transaction, userId, now))) return {}

@@ -1,5 +1,5 @@
 import type { PersonFacts } from './gate-facts.ts'
-import type { Language } from './language.ts'
+import type { Language } from '../llm/language.ts'
 import type { FollowUpPolicy } from './policy.ts'
 
 /** Whether the bot keeps silent because nothing it wrote was answered. Any message of the person ends it. */

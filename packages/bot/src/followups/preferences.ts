@@ -7,7 +7,7 @@ import { changeSettings, forgetActivityHours, liftByYes, presentOf } from '../us
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { CONSENT_TEXT_VERSION } from './consent-text.ts'
 import { pendingFollowUps } from './follow-up-store.ts'
-import type { Language } from './language.ts'
+import type { Language } from '../llm/language.ts'
 
 export interface PreferenceParts {
   readonly database: Database

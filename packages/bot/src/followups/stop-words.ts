@@ -1,5 +1,5 @@
 import type { FollowUpAction } from '../messaging/platform.ts'
-import type { Language } from './language.ts'
+import type { Language } from '../llm/language.ts'
 
 /** What a message that is nothing but a few known words means. */
 export interface PlainWord {

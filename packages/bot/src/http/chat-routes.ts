@@ -32,6 +32,8 @@ const pressShape = z.object({
 })
 /** Proxies and browsers drop a stream that says nothing for longer. */
 const HEARTBEAT_MS = 15_000
+/** A draft grows with every word; more often than this nobody sees a difference. */
+const DRAFT_INTERVAL_MS = 60
 
 /** `/api/chat`: read turns, hear of new ones, say something, press a button, take one's own data along. */
 export function chatRoutes({ webChat, clock, logger, closing }: ChatRouteParts): Hono<{ Bindings: HttpBindings }> {
@@ -101,7 +103,7 @@ function localeOf(header: string | undefined): string | undefined {
   return /^\s*([a-z]{2,3}(?:-[a-z0-9]{2,8})*)\s*(?:[,;]|$)/i.exec(header ?? '')?.[1]
 }
 
-/** Sends what is there, then whatever comes, until the page or the server goes. */
+/** Sends what is there, then whatever comes and what is being written, until the page or the server goes. */
 async function sendTurns(request: {
   stream: SSEStreamingApi
   userId: string
@@ -112,6 +114,7 @@ async function sendTurns(request: {
 }): Promise<void> {
   const { stream, userId, webChat, clock, closing } = request
   let { after } = request
+  let drawn: string | undefined
   let wake = new AbortController()
   const unsubscribe = webChat.subscribe(userId, () => wake.abort())
   const end = () => wake.abort()
@@ -120,14 +123,23 @@ async function sendTurns(request: {
   try {
     while (!stream.aborted && !closing.aborted) {
       wake = new AbortController()
+      // Read before the turns: once a draft is gone, the turn that took its place is found.
+      const draft = webChat.draftOf(userId)
       const turns = await webChat.turnsAfter(userId, after)
       for (const turn of turns) {
         await stream.writeSSE({ id: String(turn.turnId), event: 'turn', data: JSON.stringify(shown(turn)) })
         after = turn.turnId
+        if (turn.author === 'bot' && turn.kind === 'chat') drawn = undefined
       }
       // After a full batch there may be more.
       if (turns.length > 0) continue
-      await stream.write(': here\n\n')
+      if (draft === drawn) await stream.write(': here\n\n')
+      else {
+        await stream.writeSSE({ event: 'draft', data: JSON.stringify({ text: draft ?? '' }) })
+        drawn = draft
+        await sleep(clock, DRAFT_INTERVAL_MS, closing)
+        continue
+      }
       await sleep(clock, HEARTBEAT_MS, wake.signal)
     }
   } finally {

@@ -6,7 +6,9 @@ export interface WebChat {
   readonly botName: string
   /** Turns of this person's conversation after one they have seen, oldest first. */
   turnsAfter(userId: string, afterTurnId: number): Promise<readonly Turn[]>
-  /** Calls `onChange` whenever there may be new turns; the answer ends that. */
+  /** What is being written to this person at this moment, as far as it has come. */
+  draftOf(userId: string): string | undefined
+  /** Calls `onChange` whenever there may be new turns or more of a draft; the answer ends that. */
   subscribe(userId: string, onChange: () => void): () => void
   /** Hands in what the person said; resolves when it is answered. The answer arrives as a turn. */
   say(said: WebMessage): Promise<WebAnswer>

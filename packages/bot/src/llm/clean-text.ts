@@ -26,11 +26,15 @@ export function quotable(text: string, longest: number): string {
   return (cut.includes(' ') ? cut.slice(0, cut.lastIndexOf(' ')) : cut).toWellFormed()
 }
 
+/** A text up to the end of its last whole sentence; empty when there is none. */
+export function wholeSentences(text: string): string {
+  return /^[\s\S]*(?:[.!?…]["'”’»)]?(?=\s|$)|[。！？])/u.exec(text.trim())?.[0] ?? ''
+}
+
 /** Cuts a text after its last whole sentence, or at a word when there is none. */
 export function trimAtSentence(text: string): string {
   const plain = text.trim()
-  if (/[.!?…]$/.test(plain)) return plain
-  const end = Math.max(...['. ', '! ', '? ', '.\n', '!\n', '?\n'].map(mark => plain.lastIndexOf(mark)))
-  if (end > 0) return plain.slice(0, end + 1)
+  const whole = wholeSentences(plain)
+  if (whole !== '') return whole
   return plain.includes(' ') ? `${plain.slice(0, plain.lastIndexOf(' ')).trimEnd()}…` : plain
 }

@@ -11,12 +11,18 @@ export interface CompletionRequest {
   readonly maxTokens: number
   /** Ends the request early: shutdown, lost lease, the person left. */
   readonly signal?: AbortSignal
+  /** Upper bound for the whole call, every try and pause in it, in milliseconds. Default: the client's own. */
+  readonly withinMs?: number
+  /** Wanted: the answer is streamed, and this is called with all of it so far, whenever it has grown. */
+  readonly onDraft?: (textSoFar: string) => void
 }
 
 /** What it answered: text only, reasoning already removed. */
 export interface Completion {
   readonly text: string
-  readonly finishReason: 'stop' | 'length' | 'other'
+  /** `length` and `cut`: the text ends after its last whole sentence, because of a limit or because the stream broke. */
+  readonly finishReason: 'stop' | 'length' | 'cut' | 'other'
+  /** What the endpoint reports, or an estimate. */
   readonly promptTokens: number
   readonly completionTokens: number
 }
@@ -39,13 +45,23 @@ export type LlmFailure =
   | 'bad_request'
   | 'bad_answer'
   | 'empty_answer'
+  | 'breaker_open'
+  | 'budget_spent'
 
 export class LlmError extends Error {
   override readonly name = 'LlmError'
   readonly failure: LlmFailure
+  /** Worth another try after so many milliseconds; undefined: not worth one. */
+  readonly retryAfterMs: number | undefined
 
-  constructor(failure: LlmFailure, message: string, options?: { cause?: unknown }) {
-    super(message, options)
+  constructor(failure: LlmFailure, message: string, options: { retryAfterMs?: number } = {}) {
+    super(message)
     this.failure = failure
+    this.retryAfterMs = options.retryAfterMs
   }
+}
+
+/** Tokens a text takes at most, as far as anybody can tell without its tokenizer: three characters each. */
+export function estimateTokens(text: string): number {
+  return Math.ceil(text.length / 3)
 }

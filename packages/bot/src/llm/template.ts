@@ -1,24 +1,6 @@
 import { createHash } from 'node:crypto'
 import { quotable } from './clean-text.ts'
-import {
-  givenName,
-  isAhead,
-  isDistress,
-  isQuestion,
-  lastTopic,
-  substance,
-  topicOf,
-  turnAround,
-  type Line,
-  type Topic,
-} from './topic.ts'
-
-/** A follow-up written without a model. */
-export interface TemplateFollowUp {
-  readonly text: string
-  /** Which template it is, for the report. */
-  readonly template: string
-}
+import { givenName, isAhead, isQuestion, lastTopic, substance, topicOf, type Line, type Topic } from './topic.ts'
 
 const CONNECT =
   'I am running without a language model, so I can listen and follow up, but not answer that. ' +
@@ -38,7 +20,6 @@ export function templateReply(input: { botName: string; displayName: string; lin
   const told = ours.some(text => text.includes('LLM_BASE_URL'))
   const pick = chooser(`${said}${lines.length}`, ours)
   const plain = quotable(said, 300)
-  if (isDistress(said)) return HELP
   const fixed = fixedAnswer(plain, { botName, name: givenName(lines), pick })
   if (fixed === undefined && isQuestion(plain) && !told) return CONNECT
   const reply = fixed ?? (isQuestion(plain) ? answerQuestion(plain, pick) : takeUpOrAsk(lines, said, pick))
@@ -60,11 +41,6 @@ function chooser(seed: string, ours: readonly string[]): Pick {
 function lastSentence(text: string): string {
   return text.split(/(?<=[.!?]) /).at(-1) ?? text
 }
-
-/** No question, no wit, no wordplay: where help is, and what we are. */
-const HELP =
-  'That sounds very serious, and I am only a program. Please talk to somebody now: a person you trust, a doctor, ' +
-  'a crisis line, or your local emergency number if you are in danger. You do not have to be alone with this.'
 
 const THANKS = /^(?:ok(?:ay)?[\s,]+)?(?:thanks?|thank you|thx|cheers)\b/i
 const FAREWELL =
@@ -142,7 +118,8 @@ function takeUpOrAsk(lines: readonly Line[], said: string, pick: Pick): string {
   ])
 }
 
-const HARD =
+/** What weighs on somebody. */
+export const HARD =
   /\b(?:sad|sick|ill|died|death|lost|afraid|scared|anxious|lonely|depressed|tired|exhausted|stress(?:ed|ful)?|hard|difficult|failed|broke up|hurt|worried|nervous|miss|yell(?:ed|s)|fired|cried|crying|argument|terrible|awful)\b/i
 const GLAD =
   /\b(?:happy|glad|excited|won|passed|great|finally|finished|proud|wonderful|amazing|fun)\b|\bi (?:really )?(?:love|enjoy)\b/i
@@ -195,71 +172,4 @@ function takeUp({ said: words, thing }: Topic, said: string, pick: Pick): string
     `${echo} How do you feel about that?`,
     `${echo} What is that like for you?`,
   ])
-}
-
-interface FollowUpWords {
-  readonly hi: string
-  readonly topic: Topic | undefined
-  /** What they last talked about weighs on them: nobody asks for news of that. */
-  readonly heavy: boolean
-}
-
-/** Worded to fit before and after whatever was announced, since nobody knows how much time has passed. */
-const FOLLOW_UPS: readonly { id: string; write: (words: FollowUpWords) => string | undefined }[] = [
-  {
-    id: 'how-are-things',
-    write: ({ hi, topic, heavy }) =>
-      topic?.said && `${hi}, last time you said ${topic.said}. ${heavy ? 'How are you now?' : 'How is that going?'}`,
-  },
-  {
-    id: 'any-news',
-    write: ({ hi, topic, heavy }) =>
-      topic?.thing && !heavy ? `${hi}, we talked a while ago about ${topic.thing}. Any news?` : undefined,
-  },
-  {
-    id: 'how-does-it-look',
-    write: ({ hi, topic, heavy }) =>
-      topic?.said && !heavy ? `${hi}, you mentioned that ${topic.said}. How do things look by now?` : undefined,
-  },
-  {
-    id: 'what-became-of-it',
-    write: ({ hi, topic }) =>
-      topic?.thing && `${hi}, I have kept ${topic.thing} in mind. Would you like to tell me more?`,
-  },
-  { id: 'general', write: ({ hi }) => `${hi}, we have not talked for a while. What has been on your mind?` },
-  { id: 'general-again', write: ({ hi }) => `${hi}, how have things been since our last chat?` },
-]
-
-/**
- * A follow-up without any language model, at most 400 characters and one question. The first template that fits and was
- * not used lately; when all were, the first that was not used last time.
- * @param input.previous ids of the templates of earlier follow-ups, newest first
- * @param input.hint a topic handed in by whoever scheduled it
- */
-export function templateFollowUp(input: {
-  displayName: string
-  lines: readonly Line[]
-  previous: readonly (string | undefined)[]
-  hint?: string
-}): TemplateFollowUp {
-  const name = givenName(input.lines) ?? addressOf(input.displayName)
-  const hint = input.hint === undefined ? '' : turnAround(quotable(input.hint, 80).replace(/[?？؟¿]/g, '')).trim()
-  const inDistress = input.lines.some(line => line.author === 'user' && isDistress(line.text))
-  const handedIn = hint === '' ? undefined : { said: undefined, thing: hint }
-  const topic = handedIn ?? (inDistress ? undefined : lastTopic(input.lines))
-  const heavy = HARD.test(topic?.said ?? '')
-  const words = { hi: name === '' ? 'Hello' : `Hi ${name}`, topic, heavy }
-  const fitting = FOLLOW_UPS.flatMap(({ id, write }) => {
-    const text = write(words)
-    return text ? [{ text, template: id }] : []
-  })
-  const fresh = fitting.find(each => !input.previous.includes(each.template))
-  const found = fresh ?? fitting.find(each => each.template !== input.previous[0])
-  return found ?? { text: `${words.hi}, how have things been since our last chat?`, template: 'general-again' }
-}
-
-/** A display name as one would call somebody; empty for what is no name. Platforms let people call themselves anything. */
-function addressOf(displayName: string): string {
-  const name = quotable(displayName, 40)
-  return /^[\p{L}\p{M}\p{N} .'-]+$/u.test(name) && !/\bI(?:'?m| am)\b/i.test(name) && /\p{L}/u.test(name) ? name : ''
 }

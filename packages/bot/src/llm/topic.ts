@@ -78,17 +78,6 @@ export function isQuestion(text: string): boolean {
   return QUESTION.test(text.trim())
 }
 
-/**
- * Whether somebody may be in danger. Errs on the side of yes: a needless pointer to help costs little. English and German,
- * the two a built-in writer is most often met in; a language model knows more.
- */
-export function isDistress(text: string): boolean {
-  return DISTRESS.test(text.replace(/[’‘`´ʼ′]/g, "'"))
-}
-
-const DISTRESS =
-  /\b(?:kill(?:ing)? myself|suicid\p{L}*|end (?:my life|it all)|(?:want|wish|going) to die|wish i (?:was|were) dead|(?:cut|cutting|hurt|hurting|harm|harming) myself|self[- ]?harm|(?:don't|do not) want to (?:live|be alive|be here any ?more)|no reason to live|better off without me|umbringen|selbstmord|nicht mehr leben|will sterben)\b/iu
-
 /** Whether a line announces something that is yet to come. */
 export function isAhead(text: string): boolean {
   return AHEAD.test(text)
@@ -115,7 +104,7 @@ export function lastTopic(lines: readonly Line[]): Topic | undefined {
 /** A line as a topic; undefined when there is nothing in it that can be said back. */
 export function topicOf(text: string): Topic | undefined {
   const plain = statementOf(substance(text))
-  if (plain === '' || isDistress(text) || !ENGLISH.test(plain)) return undefined
+  if (plain === '' || !ENGLISH.test(plain)) return undefined
   const turned = turnAround(plain)
   const thing = heart(turned)
   // What they said to us does not turn around: whose "you" would it be?

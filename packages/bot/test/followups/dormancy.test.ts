@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { dormancyLine, isDormant, isLastBeforeDormant } from '../../src/followups/dormancy.ts'
-import { LANGUAGES, languageOf } from '../../src/followups/language.ts'
+import { LANGUAGES, languageOf } from '../../src/llm/language.ts'
 import { checkFollowUpText } from '../../src/followups/safety.ts'
 import { POLICY } from '../support/gate-facts.ts'
 

@@ -138,3 +138,33 @@ describe('what hides behind look-alikes', () => {
     expect(verdict('You said https://example.com.evil.test/x was down. Is it back?')).toBeUndefined()
   })
 })
+
+describe('what a follow-up repeats', () => {
+  it('is not what we said in the talk, though it may take it up', () => {
+    const ourTexts = ['So your recital is on Friday. How do you feel about it?']
+    const context = { theirTexts: [], previousFollowUps: [], ourTexts }
+    expect(checkFollowUpText('So your recital is on Friday. How do you feel about it', context)).toBe('repetition')
+    expect(checkFollowUpText('You said your recital is on Friday. How did it go?', context)).toBeUndefined()
+  })
+
+  it('is not its instructions', () => {
+    const instructions = 'You are kind, brief and plain-spoken. You write one short message to somebody.'
+    const context = { theirTexts: [], previousFollowUps: [], instructions }
+    const echo = 'My orders: you write one short message to somebody, I was told.'
+    expect(checkFollowUpText(echo, context)).toBe('prompt_echo')
+    expect(checkFollowUpText('One short message to you, Ada: how is the cello?', context)).toBeUndefined()
+  })
+
+  it('asks one thing at most, in any script', () => {
+    expect(check('How is it? And the cello?')).toBe('questions')
+    expect(check('¿Cómo va? ¿Y el chelo?')).toBe('questions')
+    expect(check('元気ですか？チェロは？')).toBe('questions')
+    expect(check('How is it going?!?')).toBeUndefined()
+  })
+
+  it('leaves room for what comes below', () => {
+    const context = { theirTexts: [], previousFollowUps: [] }
+    expect(checkFollowUpText('a'.repeat(1_400), { ...context, reserved: 100 })).toBeUndefined()
+    expect(checkFollowUpText('a'.repeat(1_400), { ...context, reserved: 101 })).toBe('too_long')
+  })
+})

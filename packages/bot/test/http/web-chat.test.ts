@@ -95,6 +95,40 @@ describe.skipIf(!hasChromium)('the chat page on a phone', () => {
     expect(await page.locator('#turns .actions').count()).toBe(1)
   })
 
+  it('shows an answer while it is being written, and puts what is stored in its place', async () => {
+    await say('hello')
+    await bubble('You said: hello').waitFor()
+    webChat.draft(ada(), 'A recital')
+    await page.locator('#turns .draft .bubble', { hasText: 'A recital' }).waitFor()
+    webChat.draft(ada(), `A recital! Which ${HOSTILE}`)
+    await page.locator('#turns .draft .bubble', { hasText: 'Which <img' }).waitFor()
+    expect(await page.locator('#turns .draft').getAttribute('aria-hidden')).toBe('true')
+    webChat.add(ada(), { author: 'bot', kind: 'follow_up', text: 'Something else came first.' })
+    await bubble('Something else came first.').waitFor()
+    expect(await page.locator('#turns > li').last().getAttribute('class')).toContain('draft')
+    webChat.add(ada(), { author: 'bot', text: 'A recital! Which piece?' })
+    webChat.draft(ada(), undefined)
+    await bubble('A recital! Which piece?').waitFor()
+    expect(await page.locator('#turns .draft').count()).toBe(0)
+    expect(await turns().allTextContents()).toEqual([
+      'hello',
+      'You said: hello',
+      'Something else came first.',
+      'A recital! Which piece?',
+    ])
+    expect(complaints).toEqual([])
+  })
+
+  it('takes a draft back that came to nothing', async () => {
+    await say('hello')
+    await bubble('You said: hello').waitFor()
+    webChat.draft(ada(), 'A reci')
+    await page.locator('#turns .draft').waitFor()
+    webChat.draft(ada(), undefined)
+    await expect.poll(() => page.locator('#turns .draft').count()).toBe(0)
+    expect(await turns().count()).toBe(2)
+  })
+
   it('shows markup as what it is: text', async () => {
     await say(HOSTILE)
     await bubble('You said: <img').waitFor()

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { TestClock } from 'belfry/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LlmError, type Completion, type LlmClient } from '../../src/llm/llm-client.ts'
-import { createOpenAiCompatibleClient } from '../../src/llm/openai-compatible.ts'
+import { createOpenAiCompatibleClient, LONGEST_CALL_MS } from '../../src/llm/openai-compatible.ts'
 import { startFakeLlm, type FakeLlm, type Scene } from '../support/fake-llm.ts'
 import { until } from '../../../../test-support/until.ts'
 
@@ -32,9 +32,12 @@ let client: LlmClient
 beforeEach(async () => {
   llm = await startFakeLlm(FINE)
   clock = new WatchedClock()
-  client = createOpenAiCompatibleClient({ baseUrl: llm.baseUrl, model: 'thinker', apiKey: KEY, clock })
+  client = createOpenAiCompatibleClient({ baseUrl: llm.baseUrl, model: 'thinker', apiKey: KEY, clock, random: () => 0 })
 })
-afterEach(() => llm.close())
+afterEach(async () => {
+  await llm.close()
+  expect(llm.refused).toEqual([])
+})
 
 const complete = (signal?: AbortSignal) =>
   client.complete({ messages: MESSAGES, maxTokens: 200, ...(signal && { signal }) })
@@ -99,18 +102,44 @@ describe('an endpoint that answers', () => {
     expect(await complete()).toMatchObject({ text: 'Slowly.', finishReason: 'length' })
   })
 
-  it('tells no usage and an unknown reason', async () => {
+  it('tells no usage and an unknown reason: use is estimated at three characters a token', async () => {
     llm.play({ kind: 'body', body: '{"choices":[{"message":{"content":"Slowly."}}]}' })
-    expect(await complete()).toEqual({ text: 'Slowly.', finishReason: 'other', promptTokens: 0, completionTokens: 0 })
+    expect(await complete()).toEqual({ text: 'Slowly.', finishReason: 'other', promptTokens: 6, completionTokens: 3 })
+  })
+
+  it('ignores its limit: no more than a long chat message is taken', async () => {
+    llm.play({ kind: 'answer', content: 'Slowly does it. '.repeat(400) })
+    const { text, finishReason } = await complete()
+    expect(finishReason).toBe('length')
+    expect(text.length).toBeLessThanOrEqual(4_000)
+    expect(text).toMatch(/does it\.$/)
+  })
+
+  it.each(['text/html', 'text/plain', 'application/octet-stream'])('calls its JSON %s', async contentType => {
+    llm.play({ kind: 'body', body: '{"choices":[{"message":{"content":"Slowly."}}]}', contentType })
+    expect((await complete()).text).toBe('Slowly.')
+  })
+
+  it('is sent a temperature only if one is set, and never again once it has refused it', async () => {
+    client = createOpenAiCompatibleClient({ baseUrl: llm.baseUrl, model: 'm', apiKey: KEY, clock, temperature: 0.3 })
+    const body = '{"error":{"code":"unsupported_value","message":"\'temperature\' does not support 0.3"}}'
+    llm.play({ kind: 'status', status: 400, body }, FINE)
+    expect((await complete()).text).toBe('Slowly.')
+    await complete()
+    expect(llm.seen.map(seen => seen.body.temperature)).toEqual([0.3, undefined, undefined])
+  })
+
+  it('refuses everything it can: each parameter is left out once, then it is an error', async () => {
+    client = createOpenAiCompatibleClient({ baseUrl: llm.baseUrl, model: 'm', apiKey: KEY, clock, temperature: 0.3 })
+    llm.play({ kind: 'status', status: 400, body: 'max_completion_tokens temperature stream' })
+    expect(await failureOf(complete())).toBe('bad_request')
+    expect(llm.seen).toHaveLength(3)
   })
 
   it('wants the limit under its newer name: that is learned for good', async () => {
     const body = '{"error":{"code":"unsupported_parameter","message":"Use \'max_completion_tokens\' instead."}}'
     llm.play({ kind: 'status', status: 400, body }, FINE)
-    const call = complete()
-    await clock.waitsFor(0)
-    clock.advance(0)
-    expect((await call).text).toBe('Slowly.')
+    expect((await complete()).text).toBe('Slowly.')
     await complete()
     const limits = llm.seen.map(seen => [seen.body.max_tokens, seen.body.max_completion_tokens])
     expect(limits).toEqual([
@@ -141,6 +170,9 @@ describe('an endpoint that answers nothing usable', () => {
     ['our own headers under 401', { kind: 'echo', status: 401 }, 'unauthorized'],
     ['400', { kind: 'status', status: 400 }, 'bad_request'],
     ['404', { kind: 'status', status: 404, body: 'model not found' }, 'bad_request'],
+    ['a redirect', { kind: 'status', status: 307, headers: { location: 'http://elsewhere.test/' } }, 'bad_answer'],
+    ['429 for an age', { kind: 'status', status: 429, headers: { 'retry-after': '9'.repeat(30) } }, 'rate_limited'],
+    ['503 for an hour', { kind: 'status', status: 503, headers: { 'retry-after': '3600' } }, 'server_error'],
     ['429 for an hour', { kind: 'status', status: 429, headers: { 'retry-after': '3600' } }, 'rate_limited'],
   ])('%s: fails at once, without a second try', async (_what, scene, failure) => {
     llm.play(scene)
@@ -160,7 +192,8 @@ describe('an endpoint that answers nothing usable', () => {
 describe('an endpoint in trouble', () => {
   it.each<[string, Scene, number]>([
     ['500', BUSY, 1_000],
-    ['503', { kind: 'status', status: 503 }, 1_000],
+    ['503', { kind: 'status', status: 503, body: '<html>Service Unavailable</html>' }, 1_000],
+    ['503 for two seconds', { kind: 'status', status: 503, headers: { 'retry-after': '2' } }, 2_000],
     ['408', { kind: 'status', status: 408 }, 1_000],
     ['429', { kind: 'status', status: 429 }, 1_000],
     ['429 with a word', { kind: 'status', status: 429, headers: { 'retry-after': 'soon' } }, 1_000],
@@ -206,8 +239,13 @@ describe('an endpoint in trouble', () => {
 })
 
 describe('an endpoint that hangs', () => {
-  it.each([false, true])('is given up after the time-out, twice (head of an answer sent: %s)', async afterHead => {
-    llm.play({ kind: 'hang', afterHead })
+  it.each<[string, Scene]>([
+    ['before a word', { kind: 'hang' }],
+    ['after the head', { kind: 'hang', afterHead: true }],
+    ['in the middle', { kind: 'hang', part: '{"choices":[{"message":{"con' }],
+    ['and drips for ever', { kind: 'drip', drop: ' ' }],
+  ])('%s: is given up after the time-out, twice, within 55 seconds', async (_story, scene) => {
+    llm.play(scene)
     let ended = false
     const call = failureOf(complete()).finally(() => (ended = true))
     await llm.arrived(1)
@@ -217,9 +255,32 @@ describe('an endpoint that hangs', () => {
     await clock.waitsFor(0)
     clock.advance(0)
     await llm.arrived(2)
-    clock.advance('30s')
+    clock.advance('25s')
     expect(await call).toBe('timeout')
     expect(llm.seen).toHaveLength(2)
+    expect(clock.monotonic()).toBe(LONGEST_CALL_MS)
+  })
+
+  it('has as long as the settings say', async () => {
+    client = createOpenAiCompatibleClient({ baseUrl: llm.baseUrl, model: 'm', apiKey: KEY, clock, timeoutMs: 50_000 })
+    llm.play({ kind: 'hang' })
+    const call = failureOf(complete())
+    await llm.arrived(1)
+    clock.advance('50s')
+    await clock.waitsFor(0)
+    clock.advance(0)
+    await llm.arrived(2)
+    clock.advance('5s')
+    expect(await call).toBe('timeout')
+  })
+
+  it('is not tried again when there is no time left', async () => {
+    llm.play({ kind: 'hang' })
+    const call = failureOf(client.complete({ messages: MESSAGES, maxTokens: 200, withinMs: 5_000 }))
+    await llm.arrived(1)
+    clock.advance('5s')
+    expect(await call).toBe('timeout')
+    expect(llm.seen).toHaveLength(1)
   })
 
   it('is left when the caller leaves', async () => {

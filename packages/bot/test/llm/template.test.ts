@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checkFollowUpText } from '../../src/followups/safety.ts'
 import { quotable, trimAtSentence } from '../../src/llm/clean-text.ts'
-import { templateFollowUp, templateReply } from '../../src/llm/template.ts'
+import { templateReply } from '../../src/llm/template.ts'
 import { givenName, lastTopic, substance, topicOf, turnAround, type Line } from '../../src/llm/topic.ts'
 
 /** Says each line in turn; answers the whole conversation with the bot's replies. */
@@ -16,62 +16,7 @@ function talk(...texts: string[]): Line[] {
 }
 
 const answerTo = (...texts: string[]) => talk(...texts).at(-1)?.text ?? ''
-const followUp = (lines: readonly Line[], more: { previous?: (string | undefined)[]; hint?: string } = {}) =>
-  templateFollowUp({ displayName: 'friend', lines, previous: [], ...more })
 const questionsIn = (text: string) => text.match(/[?？؟]/g)?.length ?? 0
-
-describe('a follow-up of the built-in writer', () => {
-  it.each([
-    [
-      ['hi, I am Ada', 'I play the cello', 'my recital is on Friday'],
-      'Hi Ada, last time you said your recital is on Friday.',
-    ],
-    [['my recital is on Friday', 'thanks, bye'], 'your recital is on Friday'],
-    [['my recital is on Friday', 'my teacher says I rush', 'what should I play?'], 'your recital is on Friday'],
-    [['I was in Austria once'], 'you were in Austria once'],
-    [['I’m looking for a new job'], "you're looking for a new job"],
-    [['can you remember that my recital is on Friday?'], 'your recital'],
-    [['hello', 'ok', 'lol', 'thanks'], 'we have not talked for a while'],
-    [['Ich lerne gerade Deutsch'], 'we have not talked for a while'],
-    [[], 'we have not talked for a while'],
-  ])('to %j says %j', (texts, expected) => {
-    expect(followUp(talk(...texts)).text).toContain(expected)
-  })
-
-  it('is worded differently every time, until all wordings have been used', () => {
-    const lines = talk('hi, I am Ada', 'my recital is on Friday')
-    const previous: (string | undefined)[] = []
-    const texts = Array.from({ length: 4 }, () => {
-      const { text, template } = followUp(lines, { previous })
-      previous.unshift(template)
-      return text
-    })
-    expect(new Set(texts).size).toBe(4)
-    expect(texts.every(text => text.startsWith('Hi Ada, ') && text.includes('recital'))).toBe(true)
-    const used = [...previous, 'general', 'general-again']
-    expect(followUp(lines, { previous: used }).template).not.toBe(used[0])
-  })
-
-  it('takes up the topic that was handed in', () => {
-    expect(followUp([], { hint: 'Python programming' }).text).toContain('about Python programming')
-    expect(followUp([], { hint: 'my cello' }).text).toContain('about your cello')
-  })
-
-  it.each([
-    '',
-    '  ',
-    '@everyone',
-    '<@123456>',
-    'I am a real person',
-    'https://example.test',
-    '🎻',
-    'a'.repeat(500) + '?',
-  ])('greets somebody who calls themselves %j without harm', displayName => {
-    const { text } = templateFollowUp({ displayName, lines: [], previous: [] })
-    expect(checkFollowUpText(text, { theirTexts: [], previousFollowUps: [] })).toBeUndefined()
-    expect(text).toMatch(/^(?:Hello|Hi a{1,40}), /)
-  })
-})
 
 describe('a reply of the built-in writer', () => {
   it.each([
@@ -126,29 +71,6 @@ describe('a reply of the built-in writer', () => {
 
   it('is always the same for the same conversation', () => {
     expect(talk('hi, I am Ada', 'I play the cello')).toEqual(talk('hi, I am Ada', 'I play the cello'))
-  })
-})
-
-describe('somebody in distress', () => {
-  it.each([
-    'I want to kill myself',
-    'i don’t want to live any more',
-    'thinking about suicide?',
-    'my name is Bo and I cut myself',
-  ])('who says %j is told where help is, and is not asked about it', said => {
-    const answer = answerTo('hello', said)
-    expect(answer).toMatch(/crisis line/)
-    expect(answer).toMatch(/I am only a program/)
-    expect(questionsIn(answer)).toBe(0)
-    const { text } = followUp(talk('my recital is on Friday', said))
-    expect(text).toMatch(/what has been on your mind|we have not talked for a while/i)
-  })
-
-  it('or grief is not asked for news of it', () => {
-    const lines = talk('hello', 'my dog died')
-    const texts = [[], ['how-are-things']].map(previous => followUp(lines, { previous }).text)
-    expect(texts[0]).toContain('your dog died. How are you now?')
-    expect(texts.join(' ')).not.toMatch(/news|going\?/)
   })
 })
 
@@ -207,7 +129,6 @@ describe('text fit to be quoted', () => {
     })
     const begun = performance.now()
     templateReply({ botName: 'Belfry', displayName: 'a'.repeat(4_000), lines })
-    followUp(lines)
     // A second is a hundred times what it takes; without bounds it is minutes.
     expect(performance.now() - begun).toBeLessThan(1_000)
   })
@@ -257,7 +178,6 @@ describe('whatever people say', () => {
   const conversation = fc.array(fc.record({ author: fc.constantFrom('user' as const, 'bot' as const), text }), {
     maxLength: 12,
   })
-  const template = fc.constantFrom(undefined, 'how-are-things', 'any-news', 'general', 'general-again', 'other')
 
   /** Lets no harm through, whoever is quoted. Tone and repetition are judged by the safety gate, which then takes another text. */
   function expectHarmless(written: string): void {
@@ -267,25 +187,6 @@ describe('whatever people say', () => {
     const fault = checkFollowUpText(written, { theirTexts: [], previousFollowUps: [] })
     expect(['mention', 'link', 'code', 'personal_data', 'claims_to_be_human', 'empty', 'too_long']).not.toContain(fault)
   }
-
-  it('a follow-up is short, asks one thing at most, and carries nothing harmful', () => {
-    fc.assert(
-      fc.property(
-        conversation,
-        text,
-        fc.array(template, { maxLength: 5 }),
-        fc.option(text, { nil: undefined }),
-        (lines, displayName, previous, hint) => {
-          const written = templateFollowUp({ displayName, lines, previous, ...(hint !== undefined && { hint }) })
-          expect(written.text.length).toBeLessThanOrEqual(400)
-          expect(written.text).not.toContain('\n')
-          expect(written.template).not.toBe(previous[0])
-          expectHarmless(written.text)
-        },
-      ),
-      { numRuns: 1_500 },
-    )
-  })
 
   it('a reply never fails, is not empty, and carries nothing harmful', () => {
     fc.assert(

@@ -42,12 +42,12 @@ export class SimulatedModel implements LlmClient {
     this.#parts = parts
   }
 
-  async complete({ signal }: CompletionRequest): Promise<Completion> {
+  async complete({ signal, withinMs = PATIENCE_MS }: CompletionRequest): Promise<Completion> {
     const { chance, onFault } = this.#parts
     const turn = chance.weighted({ answers: 80, fails: 7, hangs: 2, rubbish: 4, unsafe: 7 })
     if (turn !== 'answers') onFault(`model ${turn}`)
     if (turn === 'fails') throw new LlmError(chance.pick(FAILURES), 'simulated: the model failed')
-    if (turn === 'hangs') await this.#hang(signal)
+    if (turn === 'hangs') await this.#hang(signal, Math.min(withinMs, PATIENCE_MS))
     const text =
       turn === 'unsafe'
         ? `${chance.pick(OPENERS)} ${chance.pick(SUBJECTS)}? ${chance.pick(UNSAFE)}`
@@ -57,13 +57,13 @@ export class SimulatedModel implements LlmClient {
     return { text, finishReason: 'stop', promptTokens: 100, completionTokens: 20 }
   }
 
-  async #hang(signal: AbortSignal | undefined): Promise<never> {
+  async #hang(signal: AbortSignal | undefined, patienceMs: number): Promise<never> {
     const { time, owner } = this.#parts
     const aborted = new Promise<'aborted'>(resolve => {
       if (signal?.aborted) resolve('aborted')
       signal?.addEventListener('abort', () => resolve('aborted'), { once: true })
     })
-    const ended = await Promise.race([time.wait(owner, PATIENCE_MS).then(() => 'timeout' as const), aborted])
+    const ended = await Promise.race([time.wait(owner, patienceMs).then(() => 'timeout' as const), aborted])
     throw new LlmError(ended, 'simulated: the model hung')
   }
 }

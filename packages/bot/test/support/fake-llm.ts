@@ -17,8 +17,12 @@ export type Scene =
       readonly body?: string
     }
   | { readonly kind: 'body'; readonly body: string; readonly contentType?: string }
-  /** Takes the request and never says a word; or only the head of an answer. */
-  | { readonly kind: 'hang'; readonly afterHead?: boolean }
+  /** A streamed answer, one event per piece. */
+  | StreamScene
+  /** Takes the request and never says a word; or only the head of an answer, or also a part of it. */
+  | { readonly kind: 'hang'; readonly afterHead?: boolean; readonly part?: string }
+  /** Sends the same few bytes again and again for as long as somebody listens. */
+  | { readonly kind: 'drip'; readonly drop: string; readonly contentType?: string }
   /** Promises a whole answer and closes the connection in the middle of it. */
   | { readonly kind: 'cut' }
   /** Closes the connection before a word. */
@@ -27,6 +31,19 @@ export type Scene =
   | { readonly kind: 'flood'; readonly bytes: number }
   /** Tells everything it was sent, key included, in an answer that is no completion. */
   | { readonly kind: 'echo'; readonly status: number }
+
+export interface StreamScene {
+  readonly kind: 'stream'
+  readonly pieces: readonly string[]
+  /** Default `stop`; null: none is ever given. */
+  readonly finishReason?: string | null
+  /** After the last piece: the protocol's last word, an end without it, a cut connection, silence, an error event. */
+  readonly end?: 'done' | 'close' | 'cut' | 'hang' | 'error'
+  readonly usage?: boolean
+  readonly contentType?: string
+  /** Waited for before every piece but the first. */
+  readonly next?: () => Promise<unknown>
+}
 
 export interface SeenRequest {
   readonly headers: IncomingHttpHeaders
@@ -38,6 +55,8 @@ export interface FakeLlm {
   readonly baseUrl: string
   /** Requests that kept the rules, in order. */
   readonly seen: readonly SeenRequest[]
+  /** What was wrong with requests that did not keep the rules. */
+  readonly refused: readonly string[]
   /** Bytes of floods that the other side took. */
   readonly flooded: number
   play(...script: Scene[]): void
@@ -53,12 +72,15 @@ const requestShape = z
     messages: z.array(z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() })).min(1),
     max_tokens: z.number().int().positive().optional(),
     max_completion_tokens: z.number().int().positive().optional(),
+    temperature: z.number().min(0).max(2).optional(),
+    stream: z.boolean().optional(),
   })
   .refine(body => (body.max_tokens === undefined) !== (body.max_completion_tokens === undefined), 'one limit, not two')
 
 /** A strict OpenAI-compatible endpoint on loopback that plays a script. */
 export async function startFakeLlm(...script: Scene[]): Promise<FakeLlm> {
   const seen: SeenRequest[] = []
+  const refused: string[] = []
   const waiting: { count: number; resolve: () => void }[] = []
   let scenes = script
   let played = 0
@@ -68,7 +90,10 @@ export async function startFakeLlm(...script: Scene[]): Promise<FakeLlm> {
     void readBody(request).then(
       text => {
         const fault = faultOf(request, text)
-        if (fault !== undefined) return response.writeHead(422).end(fault)
+        if (fault !== undefined) {
+          refused.push(fault)
+          return response.writeHead(400).end(JSON.stringify({ error: { message: fault } }))
+        }
         seen.push({ headers: request.headers, body: requestShape.parse(JSON.parse(text)) })
         for (const { count, resolve } of waiting) if (seen.length >= count) resolve()
         const scene = scenes[Math.min(played, scenes.length - 1)] ?? { kind: 'hang' }
@@ -83,6 +108,7 @@ export async function startFakeLlm(...script: Scene[]): Promise<FakeLlm> {
   return {
     baseUrl: `http://127.0.0.1:${port}/v1`,
     seen,
+    refused,
     get flooded() {
       return flooded
     },
@@ -142,7 +168,13 @@ function perform(scene: Scene, { request, response, onFlood }: Stage): unknown {
     case 'reset':
       return request.socket.destroy()
     case 'hang':
-      return scene.afterHead && response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders()
+      if (!scene.afterHead && scene.part === undefined) return undefined
+      response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders()
+      return scene.part !== undefined && response.write(scene.part)
+    case 'stream':
+      return void stream(scene, request, response)
+    case 'drip':
+      return drip(scene, response)
     case 'cut': {
       const whole = completion({ content: 'never whole' })
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': whole.length })
@@ -191,4 +223,34 @@ function flood(response: ServerResponse, bytes: number, onFlood: (bytes: number)
     response.end()
   }
   pour()
+}
+
+async function stream(scene: StreamScene, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { pieces, finishReason = 'stop', end = 'done', usage = true, next } = scene
+  response.writeHead(200, { 'content-type': scene.contentType ?? 'text/event-stream; charset=utf-8' })
+  const send = (choice: unknown, more: object = {}) => {
+    const chunk = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1_800_000_000, model: 'fake', ...more }
+    response.write(`data: ${JSON.stringify({ ...chunk, choices: [choice] })}\n\n`)
+  }
+  send({ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null })
+  for (const [index, content] of pieces.entries()) {
+    if (index > 0) await next?.()
+    send({ index: 0, delta: { content }, finish_reason: null })
+  }
+  if (end === 'hang') return
+  if (end === 'error') response.write('data: {"error":{"message":"the provider went away","code":502}}\n\n')
+  else if (end !== 'cut' && finishReason !== null) {
+    const used = usage && { usage: { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 } }
+    send({ index: 0, delta: {}, finish_reason: finishReason }, { ...used })
+  }
+  if (end === 'done') response.write('data: [DONE]\n\n')
+  if (end === 'cut') response.write(': cut\n\n', () => request.socket.destroy())
+  else response.end()
+}
+
+/** A drop at a time, as fast as the machine turns, until nobody listens any more. */
+function drip({ drop, contentType = 'application/json' }: Extract<Scene, { kind: 'drip' }>, response: ServerResponse) {
+  response.writeHead(200, { 'content-type': contentType })
+  const timer = setInterval(() => response.write(drop), 1)
+  response.once('close', () => clearInterval(timer))
 }

@@ -15,12 +15,24 @@ export class MemoryWebChat implements WebChat {
   /** Most turns that are given out at once. */
   atOnce = 200
   readonly #turns: Turn[] = []
+  readonly #drafts = new Map<string, string>()
   readonly #readers = new Map<string, Set<() => void>>()
 
   turnsAfter(userId: string, afterTurnId: number): Promise<readonly Turn[]> {
     if (this.broken) return Promise.reject(this.broken)
     const theirs = this.#turns.filter(turn => turn.userId === userId && turn.turnId > afterTurnId)
     return Promise.resolve(theirs.slice(0, this.atOnce))
+  }
+
+  draftOf(userId: string): string | undefined {
+    return this.#drafts.get(userId)
+  }
+
+  /** Writes some of an answer; undefined: nothing is being written any more. */
+  draft(userId: string, text: string | undefined): void {
+    if (text === undefined) this.#drafts.delete(userId)
+    else this.#drafts.set(userId, text)
+    for (const onChange of this.#readers.get(userId) ?? []) onChange()
   }
 
   subscribe(userId: string, onChange: () => void): () => void {

@@ -140,6 +140,27 @@ function daySeparator(sentAt) {
   list.append(element('li', 'day', day === dayName.format(new Date()) ? 'Today' : day))
 }
 
+/** The answer while it is being written; its stored turn takes its place. */
+let draft
+
+function showDraft({ text }) {
+  if (text === '') {
+    draft?.remove()
+    draft = undefined
+    return
+  }
+  const follow = isAtEnd()
+  if (!draft) {
+    draft = bubble({ author: 'bot', kind: 'chat', text })
+    draft.classList.add('draft')
+    // Read aloud once it is whole, not word by word.
+    draft.setAttribute('aria-hidden', 'true')
+    list.append(draft)
+    typing.hidden = true
+  } else draft.querySelector('.bubble').replaceChildren(...words(text))
+  if (follow) toTheEnd()
+}
+
 function show(turn) {
   if (turn.id <= last) return
   last = turn.id
@@ -155,7 +176,12 @@ function show(turn) {
     daySeparator(sentAt)
     const item = bubble(turn)
     stamp(item, sentAt)
-    list.append(item)
+    const isDrafted = draft && turn.author === 'bot' && turn.kind === 'chat'
+    if (isDrafted) {
+      draft.replaceWith(item)
+      draft = undefined
+    } else if (draft) draft.before(item)
+    else list.append(item)
   }
   empty.hidden = true
   if (turn.author === 'bot') {
@@ -265,8 +291,10 @@ function connect() {
   const source = new EventSource(`/api/chat/events?after=${last}`)
   source.addEventListener('open', () => tell('here, and listening', 'open'))
   source.addEventListener('turn', event => show(JSON.parse(event.data)))
+  source.addEventListener('draft', event => showDraft(JSON.parse(event.data)))
   source.addEventListener('error', () => {
     tell('connection lost, trying again…', 'lost')
+    showDraft({ text: '' })
     if (source.readyState !== EventSource.CLOSED) return
     setTimeout(connect, 2000)
   })
