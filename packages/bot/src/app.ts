@@ -105,8 +105,8 @@ function rightsCommands(config: Config, parts: ErasureParts): Command[] {
   ]
 }
 
-function modelOf({ config, llm, ...parts }: AppParts): LlmClient | undefined {
-  return llm ?? (config.llm && createOpenAiCompatibleClient({ ...config.llm, ...parts }))
+function modelOf({ config, llm, database, clock, logger }: AppParts): LlmClient | undefined {
+  return llm ?? (config.llm && createOpenAiCompatibleClient({ ...config.llm, database, clock, logger }))
 }
 
 /** Wires everything together; the one place that knows every part. Nothing happens until `prepare` and `start`. */
