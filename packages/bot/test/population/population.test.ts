@@ -117,7 +117,7 @@ describe('a bug is found', () => {
   it.each(bugs)('$bug', async ({ breaks, plan }) => {
     let report: PopulationReport | undefined
     for (let seed = 1; seed <= WORLDS_TO_FIND_A_BUG; seed += 1) {
-      report = await simulate({ people: 40, days: 60, ...plan, seed })
+      report = await simulate({ people: 30, days: 50, ...plan, seed })
       if (report.violations.some(each => each.invariant === breaks)) break
     }
     expect(report?.violations.map(each => each.invariant)).toContain(breaks)
