@@ -13,12 +13,21 @@ import { privacyCommand } from './commands/privacy.ts'
 import { scheduleFollowUpCommand } from './commands/schedule-followup.ts'
 import type { Config } from './config.ts'
 import { botMigrations } from './database/migrations.ts'
-import { act, type ActionRequest } from './followups/actions.ts'
+import { act, type ActionParts, type ActionRequest } from './followups/actions.ts'
+import { placeInTime } from './followups/best-time.ts'
 import { FollowUpComposer } from './followups/compose-follow-up.ts'
-import { scheduleFollowUpMessage, type FollowUpRequest, type PlannedFollowUp } from './followups/plan-follow-up.ts'
-import { policyOf } from './followups/policy.ts'
+import { witnessSent, type SeenMessage } from './followups/deliver-sent.ts'
+import {
+  scheduleFollowUpMessage,
+  type FollowUpRequest,
+  type PlannedFollowUp,
+  type PlannerParts,
+} from './followups/plan-follow-up.ts'
+import type { PlaceInTime } from './followups/plan-timing.ts'
+import { policyOf, type FollowUpPolicy } from './followups/policy.ts'
 import { dataCleanupJob } from './job-catalog.ts'
 import { registerCleanupHandler } from './jobs/data-cleanup.ts'
+import { findInactiveSchedule, registerFindInactiveHandler } from './jobs/find-inactive-people.ts'
 import { registerFollowUpHandler } from './jobs/follow-up-message.ts'
 import { DistressGuard } from './llm/distress.ts'
 import { createOpenAiCompatibleClient } from './llm/openai-compatible.ts'
@@ -26,8 +35,7 @@ import type { LlmClient } from './llm/llm-client.ts'
 import { DraftFeed } from './memory/draft-feed.ts'
 import { TurnFeed } from './memory/turn-feed.ts'
 import type { RemotePlatform } from './messaging/platform.ts'
-import type { ErasureParts } from './operations/erase-person.ts'
-import { exportData, fileOf } from './operations/export-data.ts'
+import { exportData, fileOf, type RightsParts } from './operations/export-data.ts'
 import { retentionOf, type RetentionPolicy } from './operations/retention.ts'
 import { SuppressedPeople } from './users/suppressed-people-store.ts'
 
@@ -36,10 +44,10 @@ export interface AppParts {
   readonly database: Database
   readonly clock: Clock
   readonly logger: Logger
-  /** In place of the one that the settings name: tests and simulations bring their own. */
-  readonly llm?: LlmClient
-  /** Platforms that are asked over a network to send; none for terminal and web. */
+  /** Platforms that are asked over a network to send. Default: none. */
   readonly platforms?: readonly RemotePlatform[]
+  /** In place of the configured language model. */
+  readonly llm?: LlmClient
 }
 
 /** The bot without its platforms: what terminal, web and demo share. */
@@ -58,6 +66,8 @@ export interface App {
   exportData(userId: string): Promise<Attachment>
   /** What a person does with a follow-up by a button of their platform; answers what they are told. */
   act(request: ActionRequest): Promise<string>
+  /** A platform saw a message of the bot's own there: a follow-up whose answer was lost is then known to be sent. */
+  witnessSent(seen: SeenMessage): Promise<boolean>
   /** Brings the database up to date; nothing runs yet. */
   prepare(): Promise<void>
   /** Runs background jobs. */
@@ -74,78 +84,28 @@ const MODEL_GRACE_MS = 3_000
 
 const DAILY_CLEANUP = 'daily-cleanup'
 
-/** Once a day, at night in most of the bot's likely zones; a bot that is off then does it when it is back. */
-function schedulesOf(retention: RetentionPolicy | undefined): ScheduleDefinition[] {
-  if (!retention) return []
-  const daily = { rule: '30 3 * * *', catchUp: 'last', overlap: 'skip' } as const
-  return [{ scheduleId: DAILY_CLEANUP, job: dataCleanupJob, payload: { type: 'all' }, ...daily }]
-}
-
-function createScheduler(parts: AppParts, retention: RetentionPolicy | undefined): Scheduler {
-  const { config, database, clock, logger } = parts
-  return new Scheduler({
-    database,
-    schema: 'public',
-    clock,
-    logger,
-    gracePeriod: GRACE_PERIOD,
-    pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
-    schedules: schedulesOf(retention),
-    ...(retention && { retention: { failed: retention.failedJobDays * 86_400_000 } }),
-  })
-}
-
-function rightsCommands(config: Config, parts: ErasureParts): Command[] {
-  const { botName, commandPrefix: prefix, llm, privacy } = config
-  const modelHost = llm && new URL(llm.baseUrl).host
-  return [
-    myDataCommand(parts),
-    forgetMeCommand({ ...parts, prefix }),
-    privacyCommand({ botName, prefix, modelHost, privacyUrl: privacy.url, retention: retentionOf(config) }),
-  ]
-}
-
-function modelOf({ config, llm, database, clock, logger }: AppParts): LlmClient | undefined {
-  return llm ?? (config.llm && createOpenAiCompatibleClient({ ...config.llm, database, clock, logger }))
-}
-
 /** Wires everything together; the one place that knows every part. Nothing happens until `prepare` and `start`. */
 export function createApp(parts: AppParts): App {
   const { config, database, clock, logger } = parts
-  const policy = policyOf(config.followUps)
-  const retention = retentionOf(config)
-  const suppressedPeople = new SuppressedPeople(config.privacy.keys)
-  const llm = modelOf(parts)
-  const distress = new DistressGuard(config.distressWords)
+  const core = coreOf(parts)
+  const { scheduler, planner, rights, llm, distress } = core
+  registerHandlers(parts, core)
+  const { botName, commandPrefix: prefix } = config
+  const actions = { ...rights, scheduler, prefix, modelLabel: llm?.label }
+  const feed = new TurnFeed({ database, clock, logger })
   const drafts = new DraftFeed()
   const stopping = new AbortController()
-  const scheduler = config.scheduler.enabled ? createScheduler(parts, retention) : undefined
-  const planner = scheduler && { database, scheduler, policy, clock, suppressedPeople }
-  const composer = new FollowUpComposer({ database, botName: config.botName, llm, distress, clock, logger })
-  if (scheduler) registerFollowUpHandler(scheduler, { database, policy, clock, composer, logger, suppressedPeople })
-  if (scheduler && retention) registerCleanupHandler(scheduler, { database, clock, scheduler, policy: retention })
-  const { commandPrefix: prefix, botName } = config
-  const rights = { database, clock, suppressedPeople }
-  const actions = { ...rights, scheduler, prefix, modelLabel: llm?.label }
-  const commands: Command[] = [
-    scheduleFollowUpCommand({ database, clock, planner }),
-    jobStatusCommand({ database, clock, scheduler }),
-    followUpSettingsCommand({ ...actions, policy }),
-    ...rightsCommands(config, { ...rights, scheduler }),
-  ]
-  const all = [...commands, helpCommand({ prefix, botName, commands })]
-  const feed = new TurnFeed({ database, clock, logger })
   const chat = new Chat({
     database,
     clock,
     logger,
-    commands: new CommandDispatcher({ prefix, logger, commands: all }),
+    commands: new CommandDispatcher({ prefix, logger, commands: commandsOf(parts, core, actions) }),
     replies: new ReplyComposer({ botName, llm, distress, logger, stopping: stopping.signal }),
     distress,
     drafts,
     planner,
-    replyWindowMs: policy.replyWindowMs,
-    suppressedPeople,
+    replyWindowMs: core.policy.replyWindowMs,
+    suppressedPeople: rights.suppressedPeople,
     actions,
   })
   return {
@@ -161,16 +121,12 @@ export function createApp(parts: AppParts): App {
     },
     exportData: async userId => fileOf(await exportData(rights, userId)),
     act: request => act(actions, request),
-    prepare: async () => {
-      // The scheduler's tables exist even when it is off here: commands read them, other processes run them.
-      await (scheduler ?? new Scheduler({ database, schema: 'public', clock })).migrate()
-      await migrate(database, botMigrations)
-      await suppressedPeople.requireKnownKeys(database)
-    },
+    witnessSent: seen => witnessSent({ database, clock, logger }, seen),
+    prepare: () => prepare(parts, core),
     start: async () => {
       await feed.start()
       await scheduler?.start()
-      if (!retention) await scheduler?.removeSchedule(DAILY_CLEANUP)
+      if (!core.retention) await scheduler?.removeSchedule(DAILY_CLEANUP)
     },
     stop: async () => {
       const impatience = clock.setTimer(MODEL_GRACE_MS, () => stopping.abort())
@@ -180,4 +136,90 @@ export function createApp(parts: AppParts): App {
       await feed.stop()
     },
   }
+}
+
+/** What handlers, commands and the chat share. */
+interface Core {
+  readonly policy: FollowUpPolicy
+  readonly retention: RetentionPolicy | undefined
+  readonly scheduler: Scheduler | undefined
+  readonly planner: PlannerParts | undefined
+  readonly rights: RightsParts
+  readonly llm: LlmClient | undefined
+  readonly distress: DistressGuard
+}
+
+function coreOf(parts: AppParts): Core {
+  const { config, database, clock, logger } = parts
+  const policy = policyOf(config.followUps)
+  const retention = retentionOf(config)
+  const scheduler = config.scheduler.enabled ? createScheduler(parts, retention) : undefined
+  const suppressedPeople = new SuppressedPeople(config.privacy.keys)
+  return {
+    policy,
+    retention,
+    scheduler,
+    planner: scheduler && { database, scheduler, policy, clock, suppressedPeople, placeInTime: bestTimeUnder(policy) },
+    rights: { database, clock, suppressedPeople },
+    llm: parts.llm ?? (config.llm && createOpenAiCompatibleClient({ ...config.llm, clock, database, logger })),
+    distress: new DistressGuard(config.distressWords),
+  }
+}
+
+function bestTimeUnder(policy: FollowUpPolicy): PlaceInTime {
+  return ({ person }, earliest) => (person === 'unreadable' ? earliest : placeInTime({ person, policy }, earliest))
+}
+
+function createScheduler(parts: AppParts, retention: RetentionPolicy | undefined): Scheduler {
+  const { config, database, clock, logger } = parts
+  return new Scheduler({
+    database,
+    schema: 'public',
+    clock,
+    logger,
+    gracePeriod: GRACE_PERIOD,
+    pollInterval: config.scheduler.checkIntervalSeconds * 1_000,
+    schedules: [findInactiveSchedule, ...cleanupSchedules(retention)],
+    ...(retention && { retention: { failed: retention.failedJobDays * 86_400_000 } }),
+  })
+}
+
+/** Once a day, at night in most of the bot's likely zones; a bot that is off then does it when it is back. */
+function cleanupSchedules(retention: RetentionPolicy | undefined): ScheduleDefinition[] {
+  if (!retention) return []
+  const daily = { rule: '30 3 * * *', catchUp: 'last', overlap: 'skip' } as const
+  return [{ scheduleId: DAILY_CLEANUP, job: dataCleanupJob, payload: { type: 'all' }, ...daily }]
+}
+
+function registerHandlers(parts: AppParts, core: Core): void {
+  const { config, database, clock, logger, platforms = [] } = parts
+  const { scheduler, planner, llm, distress, retention } = core
+  if (!scheduler || !planner) return
+  const composer = new FollowUpComposer({ database, botName: config.botName, llm, distress, clock, logger })
+  registerFollowUpHandler(scheduler, { ...planner, composer, logger, platforms })
+  registerFindInactiveHandler(scheduler, planner)
+  if (retention) registerCleanupHandler(scheduler, { database, clock, scheduler, policy: retention })
+}
+
+function commandsOf(parts: AppParts, core: Core, actions: ActionParts): Command[] {
+  const { config, database, clock } = parts
+  const { policy, planner, scheduler, rights } = core
+  const { botName, commandPrefix: prefix, privacy } = config
+  const modelHost = config.llm && new URL(config.llm.baseUrl).host
+  const commands = [
+    scheduleFollowUpCommand({ database, clock, planner }),
+    jobStatusCommand({ database, clock, scheduler }),
+    followUpSettingsCommand({ ...actions, policy }),
+    myDataCommand(rights),
+    forgetMeCommand({ ...rights, scheduler, prefix }),
+    privacyCommand({ botName, prefix, modelHost, privacyUrl: privacy.url, retention: core.retention }),
+  ]
+  return [...commands, helpCommand({ prefix, botName, commands })]
+}
+
+/** The scheduler's tables exist even when it is off here: commands read them, other processes run them. */
+async function prepare({ database, clock }: AppParts, { scheduler, rights }: Core): Promise<void> {
+  await (scheduler ?? new Scheduler({ database, schema: 'public', clock })).migrate()
+  await migrate(database, botMigrations)
+  await rights.suppressedPeople.requireKnownKeys(database)
 }

@@ -12,6 +12,8 @@ const currentPayload = z.object({
   /** Hints for the text, such as `{ last_topic: 'Python programming' }`. */
   messageContext: hints.optional(),
   requestedBy: z.string().optional(),
+  /** Which way of following up it is, when several are tried side by side. */
+  variant: z.string().min(1).max(100).optional(),
 })
 
 export type FollowUpPayload = z.infer<typeof currentPayload>
@@ -83,10 +85,23 @@ export const dataCleanupJob = defineJob({
   maxRetries: 2,
 })
 
-/** A follow-up to one person. */
-export const followUpJob = defineJob({
-  type: JobType.FOLLOW_UP_MESSAGE,
-  payload: followUpPayload,
-  timeout: '2m',
-  maxRetries: 3,
+const followUp = { type: JobType.FOLLOW_UP_MESSAGE, payload: followUpPayload, timeout: '2m', maxRetries: 3 } as const
+
+/** A follow-up to one person, for whoever schedules one. */
+export const followUpJob = defineJob(followUp)
+
+/**
+ * A follow-up to one person, for a process that sends them: what goes out is spent of a budget over all processes, so
+ * that thousands that are due at once stay unclaimed until their turn. One that is put off or withheld spends nothing.
+ */
+export function pacedFollowUpJob(perMinute: number) {
+  return defineJob({ ...followUp, limits: { budget: { amount: perMinute, per: '1m' } } })
+}
+
+/** Plans follow-ups for people who went quiet and have none planned. */
+export const findInactivePeopleJob = defineJob({
+  type: 'find_inactive_people',
+  payload: z.object({}),
+  timeout: '10m',
+  maxRetries: 0,
 })

@@ -9,14 +9,15 @@ const people = [
     add column if not exists quiet_hours text,
     add column if not exists is_bot boolean not null default false,
     add column if not exists suppressed_until timestamptz,
-    add column if not exists dormant_told_at timestamptz,
     add column if not exists consent_asked_at timestamptz,
     add column if not exists activity_hours real[],
     add column if not exists activity_hours_at timestamptz,
     add column if not exists activity_messages integer not null default 0,
     add column if not exists activity_days integer not null default 0,
     add column if not exists activity_last_day date,
-    add column if not exists activity_hours_off boolean not null default false`,
+    add column if not exists activity_hours_off boolean not null default false,
+    add column if not exists follow_up_considered_at timestamptz`,
+  'create index if not exists user_profiles_last_active on user_profiles (last_active_at)',
   `alter table consent_events
     add column if not exists locale text,
     add column if not exists reference text,
@@ -40,6 +41,11 @@ const outbox = [
     add column if not exists delay_hours real,
     add column if not exists returned_within_7d boolean`,
   'create unique index if not exists follow_up_history_nonce on follow_up_history (nonce) where nonce is not null',
+  `create index if not exists follow_up_history_in_doubt on follow_up_history (user_id, attempted_at)
+    where state in ('sending', 'uncertain')`,
+  // On the scheduler's table: a person's own follow-ups are looked up whenever they ask, or say no.
+  `create index if not exists scheduled_jobs_live_follow_ups
+    on scheduled_jobs_live ((coalesce(payload->>'userId', payload->>'user_id'))) where job_type = 'follow_up_message'`,
   'alter table conversation_turns add column if not exists follow_up_id bigint',
 ]
 

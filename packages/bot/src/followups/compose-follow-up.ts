@@ -34,7 +34,7 @@ export interface ComposeRequest {
   /** How this person is followed up: `writer: 'template'` asks no model, `opener` chooses how the text opens. */
   readonly variant?: Pick<Variant, 'writer' | 'opener'>
   /** A line put under the text after the safety gate, counted in its length. */
-  readonly footer?: string
+  readonly footer?: (language: Language) => string
   /** Nothing is stored: only what would be written is wanted. */
   readonly isPreview?: boolean
 }
@@ -98,7 +98,7 @@ export class FollowUpComposer {
       return 'unsafe'
     }
     const { language } = material
-    const footer = request.footer ? `\n${request.footer}` : ''
+    const footer = request.footer ? `\n${request.footer(language)}` : ''
     const drafted = await this.#draft(request, material)
     if (drafted !== undefined) {
       return { ...place, text: drafted + footer, source: 'model', template: undefined, language }
@@ -131,7 +131,7 @@ export class FollowUpComposer {
         theirTexts: theirs.map(turn => turn.text),
         previousFollowUps: previous.map(each => each.message),
         ourTexts: talk.filter(turn => turn.author === 'bot').map(turn => turn.text),
-        reserved: request.footer ? request.footer.length + 1 : 0,
+        reserved: request.footer ? request.footer(language).length + 1 : 0,
       },
     }
   }

@@ -2,9 +2,9 @@ import type { Queryable } from 'belfry/database'
 import { latestConsent } from '../users/consent-store.ts'
 import { findProfile } from '../users/profile-store.ts'
 import type { Profile } from '../users/profile.ts'
-import { activeControls, type Control } from './controls-store.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
-import { countSentWithin, sentWithin } from './follow-up-store.ts'
+import { activeControls, type Control } from './controls-store.ts'
+import { countSentWithin, lastTriedAt, sentWithin } from './follow-up-store.ts'
 import type { PersonFacts } from './gate-facts.ts'
 import { readQuietHours } from './quiet-hours.ts'
 
@@ -40,34 +40,51 @@ export async function readFacts(database: Queryable, userId: string, context: Fa
     controls: await activeControls(database, now),
     sentInLastMinute: await countSentWithin(database, { withinMs: 60_000, now }),
   }
-  const quietHours = profile?.quietHours === undefined ? undefined : readQuietHours(profile.quietHours)
-  // Quiet hours that nobody can read are not "none".
-  if (!profile || (profile.quietHours !== undefined && quietHours === undefined)) {
-    return { ...common, person: 'unreadable' }
+  if (!profile) return { ...common, person: 'unreadable' }
+  const counted = {
+    keptNo: await suppressedPeople.reasonFor(database, userId),
+    consent: await latestConsent(database, userId),
+    messagesInLastTalk: await countLastTalk(database, profile),
+    sentThisWeek: await sentWithin(database, { userId, withinMs: WEEK_MS, now }),
+    lastTriedAt: await lastTriedAt(database, userId),
   }
-  const keptNo = await suppressedPeople.reasonFor(database, userId)
-  const sentThisWeek = await sentWithin(database, { userId, withinMs: WEEK_MS, now })
+  return { ...common, person: personFactsOf(profile, counted) }
+}
+
+/** What is known of a person beside their profile. */
+export interface CountedFacts {
+  /** Why they must not be written to though nothing else was left of them. */
+  readonly keptNo: string | undefined
+  readonly consent: 'granted' | 'revoked' | undefined
+  readonly messagesInLastTalk: number
+  readonly sentThisWeek: readonly Date[]
+  /** When they were last sent a follow-up of which nobody knows whether it went out. */
+  readonly lastTriedAt: Date | undefined
+}
+
+/** A person as the gates see them. Quiet hours that nobody can read are not "none". */
+export function personFactsOf(profile: Profile, counted: CountedFacts): PersonFacts | 'unreadable' {
+  const quietHours = profile.quietHours === undefined ? undefined : readQuietHours(profile.quietHours)
+  if (profile.quietHours !== undefined && quietHours === undefined) return 'unreadable'
+  const { keptNo, consent, messagesInLastTalk, sentThisWeek, lastTriedAt } = counted
   return {
-    ...common,
-    person: {
-      userId,
-      followUpsEnabled: profile.followUpsEnabled,
-      consent: await latestConsent(database, userId),
-      mustOptIn: profile.platform === 'discord',
-      suppressed: keptNo ?? profile.suppressed,
-      suppressedUntil: keptNo === undefined ? profile.suppressedUntil : undefined,
-      snoozedUntil: profile.snoozedUntil,
-      isBot: profile.isBot,
-      lastMessageAt: profile.lastActiveAt,
-      messagesInLastTalk: await countLastTalk(database, profile),
-      frequencyMs: profile.followUpFrequencyHours * HOUR_MS,
-      unanswered: profile.unansweredFollowUps,
-      timeZone: profile.timeZone,
-      quietHours,
-      activityHours: profile.activityHoursOff ? undefined : profile.activityHours,
-      sentThisWeek,
-      lastSentAt: latest([profile.lastFollowUpSent, ...sentThisWeek]),
-    },
+    userId: profile.userId,
+    followUpsEnabled: profile.followUpsEnabled,
+    consent,
+    mustOptIn: profile.platform === 'discord',
+    suppressed: keptNo ?? profile.suppressed,
+    suppressedUntil: keptNo === undefined ? profile.suppressedUntil : undefined,
+    snoozedUntil: profile.snoozedUntil,
+    isBot: profile.isBot,
+    lastMessageAt: profile.lastActiveAt,
+    messagesInLastTalk,
+    frequencyMs: profile.followUpFrequencyHours * HOUR_MS,
+    unanswered: profile.unansweredFollowUps,
+    timeZone: profile.timeZone,
+    quietHours,
+    activityHours: profile.activityHoursOff ? undefined : profile.activityHours,
+    sentThisWeek,
+    lastSentAt: latest([profile.lastFollowUpSent, lastTriedAt, ...sentThisWeek]),
   }
 }
 

@@ -1,129 +1,50 @@
 import type { Queryable } from 'belfry/database'
-import type { PlatformName } from '../messaging/message.ts'
 
-/** Where a follow-up stands: its text is frozen, it went out, or it was withheld after all. */
-export type FollowUpState = 'prepared' | 'sent' | 'withheld'
+/** It may have gone out; the index follow_up_history_in_doubt has these rows alone. */
+const IN_DOUBT = "state in ('sending', 'uncertain')"
 
-/** A follow-up whose text is fixed: a retry sends these very words. */
-export interface PreparedFollowUp {
-  readonly id: number
-  readonly state: FollowUpState
-  readonly message: string
-  readonly conversationId: string
-}
-
-interface PreparedRow {
-  id: number
-  state: FollowUpState
-  message_sent: string
-  conversation_id: string
-}
-
-const PREPARED_COLUMNS = 'id::float8 as id, state, message_sent, conversation_id'
-
-/** The follow-up a job prepared earlier, if it did. */
-export async function findFollowUpOfJob(database: Queryable, jobId: string): Promise<PreparedFollowUp | undefined> {
-  const found = await database.query<PreparedRow>(
-    `select ${PREPARED_COLUMNS} from follow_up_history where job_id = $1::text`,
-    [jobId],
-  )
-  return found.rows[0] && preparedOf(found.rows[0])
-}
-
-/** Freezes a follow-up's text. If the job has one already, that one is answered: the first text stands. */
-export async function prepareFollowUp(
-  database: Queryable,
-  followUp: {
-    jobId: string
-    userId: string
-    platform: PlatformName
-    conversationId: string
-    message: string
-    context: Readonly<Record<string, unknown>>
-    source: 'model' | 'template'
-    template: string | undefined
-    automatic: boolean
-    now: string | null
-  },
-): Promise<PreparedFollowUp> {
-  const prepared = await database.query<PreparedRow>(
-    `with fresh as (
-       insert into follow_up_history (job_id, user_id, platform, conversation_id, message_sent, context_data, source,
-         template, automatic, state, sent_at, prepared_at)
-       values ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text::jsonb, $7::text, $8::text, $9::boolean,
-         'prepared', null, coalesce($10::text::timestamptz, now()))
-       on conflict (job_id) where job_id is not null do nothing
-       returning id, state, message_sent, conversation_id
-     )
-     select ${PREPARED_COLUMNS} from fresh`,
-    [
-      followUp.jobId,
-      followUp.userId,
-      followUp.platform,
-      followUp.conversationId,
-      followUp.message,
-      JSON.stringify(followUp.context),
-      followUp.source,
-      followUp.template ?? null,
-      followUp.automatic,
-      followUp.now,
-    ],
-  )
-  if (prepared.rows[0]) return preparedOf(prepared.rows[0])
-  const earlier = await findFollowUpOfJob(database, followUp.jobId)
-  if (!earlier) throw new Error(`follow-up of job ${followUp.jobId} was neither stored nor found`)
-  return earlier
-}
-
-/** Marks a follow-up as sent, in the transaction that sends it. False when it is sent already. */
-export async function markSent(database: Queryable, request: { id: number; now: string | null }): Promise<boolean> {
-  const marked = await database.query<{ id: number }>(
-    `update follow_up_history set state = 'sent', sent_at = coalesce($2::text::timestamptz, now())
-     where id = $1::bigint and state <> 'sent' returning id::float8 as id`,
-    [request.id, request.now],
-  )
-  return marked.rows.length > 0
-}
-
-/** Marks the prepared follow-up of a job as withheld: its text will never go out. */
-export async function markWithheld(database: Queryable, jobId: string): Promise<void> {
-  await database.query(
-    `update follow_up_history set state = 'withheld' where job_id = $1::text and state = 'prepared'`,
-    [jobId],
-  )
-}
-
-/** Forgets a text that was not sent and has gone stale: the person has spoken since. */
-export async function discardPrepared(database: Queryable, jobId: string): Promise<void> {
-  await database.query(`delete from follow_up_history where job_id = $1::text and state = 'prepared'`, [jobId])
-}
-
-/** Times of the follow-ups a person was sent within a span before now, newest first. */
+/**
+ * Times of the follow-ups a person was sent within a span before now, newest first. One that is being sent, and one of
+ * which nobody knows, counts as sent when it was tried: a doubt is resolved towards silence.
+ */
 export async function sentWithin(
   database: Queryable,
   request: { userId: string; withinMs: number; now: string | null },
 ): Promise<Date[]> {
   const found = await database.query<{ sent_ms: number }>(
-    `select (extract(epoch from sent_at) * 1000)::float8 as sent_ms from follow_up_history
-     where user_id = $1::text and state = 'sent'
-       and sent_at > coalesce($3::text::timestamptz, now()) - $2::float8 * interval '1 millisecond'
-     order by sent_at desc`,
+    `select (extract(epoch from coalesce(sent_at, attempted_at)) * 1000)::float8 as sent_ms from follow_up_history
+     where user_id = $1::text and (state = 'sent' or ${IN_DOUBT})
+       and coalesce(sent_at, attempted_at) > coalesce($3::text::timestamptz, now()) - $2::float8 * interval '1 millisecond'
+     order by coalesce(sent_at, attempted_at) desc`,
     [request.userId, request.withinMs, request.now],
   )
   return found.rows.map(row => new Date(row.sent_ms))
 }
 
-/** Follow-ups sent to anybody within a span before now, and to how many. */
+/** Follow-ups sent to anybody within a span before now, those in doubt included. */
 export async function countSentWithin(
   database: Queryable,
   request: { withinMs: number; now: string | null },
 ): Promise<number> {
   const counted = await database.query<{ count: number }>(
-    `select count(*)::int as count from follow_up_history where state = 'sent'
-       and sent_at > coalesce($2::text::timestamptz, now()) - $1::float8 * interval '1 millisecond'`,
+    `select (select count(*) from follow_up_history where state = 'sent'
+         and sent_at > coalesce($2::text::timestamptz, now()) - $1::float8 * interval '1 millisecond')::int
+       + (select count(*) from follow_up_history where ${IN_DOUBT}
+         and attempted_at > coalesce($2::text::timestamptz, now()) - $1::float8 * interval '1 millisecond')::int as count`,
     [request.withinMs, request.now],
   )
   return counted.rows[0]?.count ?? 0
+}
+
+/** When a person was last sent a follow-up, or may have been; undefined: never. */
+export async function lastTriedAt(database: Queryable, userId: string): Promise<Date | undefined> {
+  const found = await database.query<{ tried_ms: number | null }>(
+    `select (extract(epoch from max(attempted_at)) * 1000)::float8 as tried_ms from follow_up_history
+     where user_id = $1::text and ${IN_DOUBT}`,
+    [userId],
+  )
+  const ms = found.rows[0]?.tried_ms ?? null
+  return ms === null ? undefined : new Date(ms)
 }
 
 /** The last follow-ups a person was sent, newest first. */
@@ -204,6 +125,15 @@ export async function pendingFollowUps(
   }))
 }
 
-function preparedOf(row: PreparedRow): PreparedFollowUp {
-  return { id: row.id, state: row.state, message: row.message_sent, conversationId: row.conversation_id }
+/**
+ * Whether a follow-up job with this unique key has not ended: one look into an index, for every message that comes in. It
+ * asks the partition of unfinished jobs by its name, for planning over all partitions costs more than the look.
+ */
+export async function isPlanned(database: Queryable, uniqueKey: string): Promise<boolean> {
+  const found = await database.query<{ found: number }>(
+    `select 1 as found from scheduled_jobs_live
+     where job_type = 'follow_up_message' and unique_key = $1::text`,
+    [uniqueKey],
+  )
+  return found.rows.length > 0
 }

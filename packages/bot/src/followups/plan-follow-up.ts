@@ -1,18 +1,19 @@
+import { createHash } from 'node:crypto'
 import type { Clock, Scheduler } from 'belfry'
 import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
-import { followUpJob } from '../job-catalog.ts'
+import { followUpJob, type FollowUpPayload } from '../job-catalog.ts'
 import { lockPerson } from '../users/profile-store.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { storeDecision } from './decision-store.ts'
 import { readFacts, type ReadFacts } from './facts-store.ts'
+import { isPlanned } from './follow-up-store.ts'
 import { evaluateGates, type GateFacts, type GateReport } from './gates.ts'
-import type { FollowUpPolicy } from './policy.ts'
+import { timeFollowUp, type TimingParts } from './plan-timing.ts'
 
-export interface PlannerParts {
+export interface PlannerParts extends TimingParts {
   readonly database: Database
   readonly scheduler: Scheduler
-  readonly policy: FollowUpPolicy
   readonly clock: Clock
   readonly suppressedPeople: SuppressedPeople
 }
@@ -37,33 +38,75 @@ export interface FollowUpRequest {
 
 const HOUR_MS = 3_600_000
 
+/** Longest key that the scheduler takes. */
+const LONGEST_KEY = 255
+
+/** What makes a person's automatic follow-up the only one that waits. */
+export function automaticKey(userId: string): string {
+  const key = `automatic:${userId}`
+  return key.length <= LONGEST_KEY ? key : `automatic:${createHash('sha256').update(userId).digest('hex')}`
+}
+
+/** An automatic follow-up as it would be planned now. */
+export interface AutomaticPlan {
+  readonly userId: string
+  readonly dueAt: Date
+  readonly advice: GateReport
+  readonly payload: FollowUpPayload
+}
+
+/**
+ * Plans an automatic follow-up on facts that were read; nothing is stored.
+ * @param request.move changes when it is due. Default: it is due when it should be
+ */
+export function planAutomatic(
+  parts: TimingParts,
+  facts: ReadFacts,
+  request: { userId: string; move?: (dueAt: Date) => Date },
+): AutomaticPlan {
+  const { userId, move } = request
+  const timing = timeFollowUp(parts, facts, userId)
+  const dueAt = move?.(timing.dueAt) ?? timing.dueAt
+  const plannedAt = facts.now
+  const job = { automatic: true, plannedAt, dueAt, seed: automaticKey(userId) }
+  // What is paused today may not be when it is due; it is asked again then.
+  const advice = foresee({ ...facts, controls: [] }, { policy: timing.policy, job })
+  const payload = {
+    userId,
+    automatic: true,
+    plannedAt: plannedAt.toISOString(),
+    ...(timing.variant && { variant: timing.variant.name }),
+  }
+  return { userId, dueAt, advice, payload }
+}
+
+/** Whether to plan it. The comparison group is planned for like everybody, up to the moment of sending. */
+export function isWanted({ verdict, reason }: GateReport): boolean {
+  return verdict !== 'deny' || reason === 'holdout'
+}
+
 /**
  * Plans a follow-up for somebody who has just spoken, in the transaction that recorded what they said. One is planned per
- * person at a time: while it waits, further messages cost nothing, because the job itself looks when the person last
- * spoke and moves on. Answers undefined when none is wanted or one is planned already.
+ * person at a time: while it waits, further messages cost one look into an index, because the job itself looks when the
+ * person last spoke and moves on. Answers undefined when none is wanted or one is planned already.
  */
 export async function planAfterMessage(
   parts: PlannerParts,
   transaction: Queryable,
   userId: string,
 ): Promise<PlannedFollowUp | undefined> {
-  const { policy, scheduler, clock } = parts
-  const now = databaseNow(clock)
-  const uniqueKey = `automatic:${userId}`
+  const uniqueKey = automaticKey(userId)
+  if (await isPlanned(transaction, uniqueKey)) return undefined
+  const now = databaseNow(parts.clock)
   const facts = await readFacts(transaction, userId, { ...parts, now })
-  const plannedAt = facts.now
-  const dueAt = new Date(plannedAt.getTime() + policy.delayMs)
-  // What is paused today may not be when it is due; it is asked again then.
-  const advice = foresee(
-    { ...facts, controls: [] },
-    { policy, job: { automatic: true, plannedAt, dueAt, seed: uniqueKey } },
-  )
-  if (advice.verdict === 'deny') return undefined
-  const planned = await scheduler.scheduleJob(
-    followUpJob,
-    { userId, automatic: true, plannedAt: plannedAt.toISOString() },
-    { uniqueKey, subjects: [userId], scheduledTime: dueAt, transaction },
-  )
+  const { dueAt, advice, payload } = planAutomatic(parts, facts, { userId })
+  if (!isWanted(advice)) return undefined
+  const planned = await parts.scheduler.scheduleJob(followUpJob, payload, {
+    uniqueKey,
+    subjects: [userId],
+    scheduledTime: dueAt,
+    transaction,
+  })
   if (planned.conflict) return undefined
   await storeAdvice(transaction, { userId, jobId: planned.jobId, advice, now })
   return { jobId: planned.jobId, dueAt, advice }

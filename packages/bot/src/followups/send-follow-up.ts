@@ -1,51 +1,33 @@
-import { SnoozeError, type Clock, type JobContext, type Logger } from 'belfry'
-import type { Database, Queryable } from 'belfry/database'
+import { SnoozeError } from 'belfry'
 import { databaseNow } from '../clock.ts'
 import type { FollowUpPayload } from '../job-catalog.ts'
-import { addTurn } from '../memory/conversation-store.ts'
-import { lockPerson, recordFollowUpSent } from '../users/profile-store.ts'
-import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
-import type { FollowUpComposer } from './compose-follow-up.ts'
-import { storeDecision } from './decision-store.ts'
-import { readFacts } from './facts-store.ts'
+import { isReadFromDatabase } from '../messaging/platform.ts'
+import { deliverRemote } from './deliver-remote.ts'
+import { deliverStored } from './deliver-stored.ts'
+import { contentHashOf, lookAgainInMs, nonceOf } from './delivery-decision.ts'
+import { dormancyLine, isLastBeforeDormant } from './dormancy.ts'
+import type { ReadFacts } from './facts-store.ts'
+import { findFollowUpOfJob, moveFollowUp, prepareFollowUp, type OutboxRow } from './outbox-store.ts'
 import {
-  discardPrepared,
-  findFollowUpOfJob,
-  isJobKept,
-  markSent,
-  markWithheld,
-  prepareFollowUp,
-  type PreparedFollowUp,
-} from './follow-up-store.ts'
-import { evaluateGates, type GateReason } from './gates.ts'
-import type { FollowUpPolicy } from './policy.ts'
+  aboutPerson,
+  decide,
+  endWithheld,
+  ERASED,
+  resultOf,
+  withhold,
+  type Attempt,
+  type FollowUpResult,
+  type SenderParts,
+} from './send-attempt.ts'
 
-export interface SenderParts {
-  readonly database: Database
-  readonly policy: FollowUpPolicy
-  readonly clock: Clock
-  readonly composer: FollowUpComposer
-  readonly suppressedPeople: SuppressedPeople
-  readonly logger: Logger
-}
+export type { FollowUpResult, SenderParts } from './send-attempt.ts'
 
-/** How a follow-up job ended; kept as the job's result. */
-export type FollowUpResult =
-  | { readonly outcome: 'sent'; readonly followUpId: number }
-  | { readonly outcome: 'skipped'; readonly reason: GateReason | 'unsafe' | 'erased' }
-
-interface Attempt {
-  readonly parts: SenderParts
-  readonly payload: FollowUpPayload
-  readonly context: Pick<JobContext, 'jobId' | 'scheduledTime' | 'signal' | 'log'>
-}
+const HOUR_MS = 3_600_000
 
 /**
  * Sends one follow-up, once. The gates decide before the text is written and again under the person's lock; the text is
- * frozen before it is sent; and since terminal and web read a conversation from the database, storing the turn *is* the
- * sending: turn, outbox row, profile and decision are one transaction. A process that dies anywhere leaves either nothing
- * or a message that is known to be sent.
- * @throws SnoozeError when the gates say later
+ * frozen before it is sent. A follow-up that an earlier attempt may have sent goes on where that one was.
+ * @throws SnoozeError when the gates or the platform say later, NonRetryableError when the platform refuses for good
  */
 export async function sendFollowUp(
   parts: SenderParts,
@@ -53,108 +35,65 @@ export async function sendFollowUp(
   context: Attempt['context'],
 ): Promise<FollowUpResult> {
   const attempt = { parts, payload, context }
-  const earlier = await findFollowUpOfJob(parts.database, context.jobId)
-  if (earlier?.state === 'sent') return { outcome: 'sent', followUpId: earlier.id }
+  // Only what goes out is spent of the budget; an attempt that says nothing would count as sent.
+  context.spend(0)
+  const earlier = await findFollowUpOfJob(parts.database, context.jobId, databaseNow(parts.clock))
+  if (earlier && earlier.state !== 'prepared') return deliver(attempt, earlier)
   const early = await aboutPerson(attempt, transaction => decide(attempt, transaction, 'prepare'))
   if (early === 'erased') return ERASED
-  if (early !== 'allow') return withhold(attempt, early)
-  const prepared = earlier ?? (await prepare(attempt))
-  if (prepared === 'unsafe' || prepared === 'erased') return { outcome: 'skipped', reason: prepared }
-  return deliver(attempt, prepared)
+  if (early.verdict !== 'allow') return withhold(attempt, early)
+  const prepared = earlier ?? (await prepare(attempt, early.facts))
+  if (prepared === 'erased') return ERASED
+  return prepared === 'unsafe' ? endWithheld(attempt, 'unsafe') : deliver(attempt, prepared)
 }
 
-const ERASED: FollowUpResult = { outcome: 'skipped', reason: 'erased' }
-
-/**
- * Does something about the person under their lock, unless they were erased while the job ran: its row is gone then, and
- * nothing about them may be written any more.
- */
-function aboutPerson<T>(
-  { parts, payload, context }: Attempt,
-  work: (transaction: Queryable) => Promise<T>,
-): Promise<T | 'erased'> {
-  return parts.database.transaction(async transaction => {
-    await lockPerson(transaction, payload.userId)
-    return (await isJobKept(transaction, context.jobId)) ? work(transaction) : 'erased'
+async function prepare(attempt: Attempt, facts: ReadFacts): Promise<OutboxRow | 'unsafe' | 'erased'> {
+  const { parts, payload, context } = attempt
+  const { person } = facts
+  const variant = parts.experiment?.variants.find(each => each.name === payload.variant)
+  const saysItPauses = person !== 'unreadable' && isLastBeforeDormant(person, parts.policy)
+  const composed = await parts.composer.compose({
+    payload,
+    signal: context.signal,
+    ...(variant && { variant }),
+    ...(saysItPauses && { footer: dormancyLine }),
   })
-}
-
-type Decision = 'allow' | { deny: GateReason } | { defer: GateReason; until: Date }
-
-async function decide(attempt: Attempt, queryable: Queryable, stage: 'prepare' | 'send'): Promise<Decision> {
-  const { parts, payload, context } = attempt
-  const now = databaseNow(parts.clock)
-  const facts = await readFacts(queryable, payload.userId, { ...parts, now })
-  const job = {
-    automatic: payload.automatic,
-    plannedAt: new Date(payload.plannedAt),
-    dueAt: context.scheduledTime,
-    seed: context.jobId,
-  }
-  const { verdict, reason, rule, until, gates } = evaluateGates({ ...facts, policy: parts.policy, job })
-  await storeDecision(
-    queryable,
-    { userId: payload.userId, jobId: context.jobId, stage, verdict, reason, rule, until, gates },
-    now,
-  )
-  context.log(`${stage}: ${verdict}${reason ? ` (${reason})` : ''}`)
-  if (verdict === 'allow') return 'allow'
-  if (verdict === 'defer' && until) return { defer: reason ?? 'gate_error', until }
-  return { deny: reason ?? 'gate_error' }
-}
-
-async function withhold(attempt: Attempt, decision: Exclude<Decision, 'allow'>): Promise<FollowUpResult> {
-  if ('defer' in decision) {
-    if (decision.defer === 'recently_active') await discardPrepared(attempt.parts.database, attempt.context.jobId)
-    throw new SnoozeError(decision.until, decision.defer)
-  }
-  await markWithheld(attempt.parts.database, attempt.context.jobId)
-  return { outcome: 'skipped', reason: decision.deny }
-}
-
-async function prepare(attempt: Attempt): Promise<PreparedFollowUp | 'unsafe' | 'erased'> {
-  const { parts, payload, context } = attempt
-  const composed = await parts.composer.compose({ payload, signal: context.signal })
   if (composed === 'unsafe') return 'unsafe'
+  const lastMessageAt = person === 'unreadable' ? undefined : person.lastMessageAt
   const followUp = {
     jobId: context.jobId,
     userId: payload.userId,
     platform: composed.platform,
     conversationId: composed.conversationId,
     message: composed.text,
+    contentHash: contentHashOf(composed.text),
+    nonce: nonceOf(context.jobId, context.scheduledTime.toISOString()),
     context: payload.messageContext ?? {},
     source: composed.source,
     template: composed.template,
+    language: composed.language,
+    variant: payload.variant,
+    delayHours: lastMessageAt && (facts.now.getTime() - lastMessageAt.getTime()) / HOUR_MS,
     automatic: payload.automatic,
     now: databaseNow(parts.clock),
   }
   return aboutPerson(attempt, transaction => prepareFollowUp(transaction, followUp))
 }
 
-/** The decision is committed whatever it is; only an allowed one comes with the message. */
-async function deliver(attempt: Attempt, prepared: PreparedFollowUp): Promise<FollowUpResult> {
-  const { parts, payload, context } = attempt
-  const now = databaseNow(parts.clock)
-  const late = await aboutPerson(attempt, async transaction => {
-    const decision = await decide(attempt, transaction, 'send')
-    if (decision !== 'allow') return decision
-    // Another runner may have sent it while this one was frozen; its lock has been released then, and the row says so.
-    if (!(await markSent(transaction, { id: prepared.id, now }))) return 'already'
-    context.signal.throwIfAborted()
-    await addTurn(transaction, {
-      conversationId: prepared.conversationId,
-      userId: payload.userId,
-      author: 'bot',
-      kind: 'follow_up',
-      text: prepared.message,
-      messageId: `follow-up:${context.jobId}`,
-      followUpId: prepared.id,
-      now,
-    })
-    await recordFollowUpSent(transaction, payload.userId, now)
-    return 'sent'
-  })
-  if (late === 'erased') return ERASED
-  if (late === 'sent') parts.logger.info({ event: 'follow_up_sent', job_id: context.jobId }, 'follow-up sent')
-  return late === 'sent' || late === 'already' ? { outcome: 'sent', followUpId: prepared.id } : withhold(attempt, late)
+function deliver(attempt: Attempt, row: OutboxRow): Promise<FollowUpResult> | FollowUpResult {
+  const platform = attempt.parts.platforms?.find(each => each.name === row.platform)
+  if (platform) return deliverRemote({ attempt, platform }, row)
+  if (row.state !== 'prepared' && row.state !== 'sending' && row.state !== 'uncertain') return resultOf(row)
+  return isReadFromDatabase(row.platform) ? deliverStored(attempt, row) : waitForPlatform(attempt, row)
+}
+
+/** The platform is not connected here; another process may have it, or this one after a restart. */
+async function waitForPlatform({ parts }: Attempt, row: OutboxRow): Promise<FollowUpResult> {
+  const isUnsent = row.state === 'prepared'
+  const ageMs = isUnsent ? row.preparedAgoMs : (row.attemptedAgoMs ?? row.preparedAgoMs)
+  const waitMs = lookAgainInMs({ ageMs, longestMs: parts.policy.maxLateMs })
+  if (waitMs !== undefined) throw new SnoozeError(waitMs, `${row.platform} is not connected`)
+  const code = 'platform_not_connected'
+  await moveFollowUp(parts.database, row, { state: isUnsent ? 'failed' : 'uncertain', failureCode: code })
+  return isUnsent ? { outcome: 'failed', followUpId: row.id, code } : { outcome: 'uncertain', followUpId: row.id }
 }

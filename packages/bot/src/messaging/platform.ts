@@ -1,5 +1,13 @@
 import type { PlatformName } from './message.ts'
 
+/**
+ * Whether people read their conversations from the database there, so that storing a turn is sending it. On any other
+ * platform a message is sent by a `RemotePlatform` or not at all.
+ */
+export function isReadFromDatabase(platform: PlatformName): boolean {
+  return platform === 'terminal' || platform === 'web'
+}
+
 /** What a person can do with a follow-up: no more of these, not now, why this one. */
 export type FollowUpAction = 'stop' | 'later' | 'why'
 
@@ -64,11 +72,11 @@ export class DeliveryError extends Error {
   readonly code: string
   readonly retryAfterMs: number | undefined
 
+  /** Arguments: failure, code, message for people, and where known when to try again and what was caught. */
   constructor(
     failure: DeliveryFailure,
     code: string,
-    message: string,
-    options: { retryAfterMs?: number; cause?: unknown } = {},
+    ...[message, options = {}]: [message: string, options?: { retryAfterMs?: number; cause?: unknown }]
   ) {
     super(message, { cause: options.cause })
     this.failure = failure

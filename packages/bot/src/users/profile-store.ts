@@ -37,7 +37,7 @@ const COLUMNS = `user_id, display_name, platform, last_conversation_id, follow_u
   (extract(epoch from snoozed_until) * 1000)::float8 as snoozed_ms`
 
 /** Suppressions that hold only until the person writes to the bot themselves. */
-const LIFTED_BY_WRITING = "'dm_closed', 'no_mutual_guild'"
+const LIFTED_BY_WRITING = "'dm_closed', 'no_mutual_guild', 'unknown_user'"
 
 /** Hours between follow-ups of people who set none: the column's default in the guide. */
 const DEFAULT_FREQUENCY_HOURS = 48
@@ -47,6 +47,15 @@ export async function findProfile(database: Queryable, userId: string): Promise<
     userId,
   ])
   return found.rows[0] && profileOf(found.rows[0])
+}
+
+/** The profiles of many people, in no order; whom nobody knows is left out. */
+export async function findProfiles(database: Queryable, userIds: readonly string[]): Promise<Profile[]> {
+  const found = await database.query<ProfileRow>(
+    `select ${COLUMNS} from user_profiles where user_id = any($1::text[])`,
+    [userIds],
+  )
+  return found.rows.map(profileOf)
 }
 
 /** People with this display name (any case) or exactly this id; several may share a name. */
@@ -110,7 +119,7 @@ export async function recordActivity(database: Queryable, activity: Activity): P
        coalesce($5::text::timestamptz, now()), $6::text)
      on conflict (user_id) do update set display_name = excluded.display_name, platform = excluded.platform,
        last_conversation_id = excluded.last_conversation_id, last_active_at = excluded.last_active_at,
-       locale = coalesce(excluded.locale, user_profiles.locale), unanswered_follow_ups = 0, dormant_told_at = null,
+       locale = coalesce(excluded.locale, user_profiles.locale), unanswered_follow_ups = 0,
        suppressed = case when user_profiles.suppressed in (${LIFTED_BY_WRITING}) then null else user_profiles.suppressed end,
        ${COUNTED_HOURS}
      returning xmax = 0 as fresh`,
@@ -156,11 +165,16 @@ export async function markBot(database: Queryable, bot: { userId: string; displa
   )
 }
 
-/** Notes that a follow-up went out: the cooldown begins, and it counts as unanswered until the person speaks. */
+/**
+ * Notes that a follow-up went out: the cooldown begins, and it counts as unanswered until the person speaks. It may have
+ * gone out a while ago, when it turns out only now that it did: what they have said since counts.
+ */
 export async function recordFollowUpSent(database: Queryable, userId: string, now: string | null): Promise<void> {
   await database.query(
-    `update user_profiles set last_follow_up_sent = coalesce($2::text::timestamptz, now()),
-       unanswered_follow_ups = unanswered_follow_ups + 1 where user_id = $1::text`,
+    `update user_profiles set last_follow_up_sent = greatest(last_follow_up_sent, coalesce($2::text::timestamptz, now())),
+       unanswered_follow_ups = unanswered_follow_ups
+         + (last_active_at is null or last_active_at <= coalesce($2::text::timestamptz, now()))::int
+     where user_id = $1::text`,
     [userId, now],
   )
 }

@@ -35,6 +35,17 @@ export class SuppressedPeople {
     return found.rows[0]?.reason
   }
 
+  /** The same of many people at once; who is not in the answer may be written to. */
+  async reasonsFor(database: Queryable, userIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const keys = await this.#keys(database)
+    const people = new Map(userIds.flatMap(userId => keys.map(key => [hashPerson(key, userId).hash, userId])))
+    const found = await database.query<{ person_hash: string; reason: string }>(
+      'select person_hash, reason from suppressed_people where person_hash = any($1::text[])',
+      [[...people.keys()]],
+    )
+    return new Map(found.rows.map(row => [people.get(row.person_hash) ?? '', row.reason]))
+  }
+
   /** Notes a person; one who is noted already stays noted, with the newer reason. */
   async suppress(
     transaction: Queryable,

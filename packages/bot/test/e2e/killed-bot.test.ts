@@ -77,7 +77,7 @@ describe('a bot that is killed with -9 at any moment of a follow-up', () => {
       { state: 'sent', response_received: false },
     ])
     expect(await rows('select unanswered_follow_ups as n from user_profiles')).toEqual([{ n: 1 }])
-    expect(await rows('select from scheduled_jobs_live')).toEqual([])
+    expect(await rows("select from scheduled_jobs_live where job_type = 'follow_up_message'")).toEqual([])
   }
 
   /** Holds the bot at a point of its story by a lock it has to wait for, kills it there, and lets a new one go on. */

@@ -185,9 +185,14 @@ describe('a follow-up that is composed', () => {
     await talk('hi, I am Ada', 'my recital is on Friday')
     const footer = 'This is my last message until you write again.'
     answer('Hi Ada, how did the recital go?')
-    expect(await compose({ footer })).toMatchObject({ text: `Hi Ada, how did the recital go?\n${footer}` })
+    expect(await compose({ footer: () => footer })).toMatchObject({
+      text: `Hi Ada, how did the recital go?\n${footer}`,
+    })
     answer('la '.repeat(490).trim())
-    expect(await compose({ footer })).toMatchObject({ source: 'template', text: expect.stringMatching(`\n${footer}$`) })
+    expect(await compose({ footer: () => footer })).toMatchObject({
+      source: 'template',
+      text: expect.stringMatching(`\n${footer}$`),
+    })
     answer('la '.repeat(490).trim())
     const whole = await compose()
     expect(whole).toMatchObject({ source: 'model' })

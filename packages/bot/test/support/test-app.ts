@@ -5,6 +5,7 @@ import { createTestDatabase } from '../../../../test-support/test-database.ts'
 import { createApp, type App } from '../../src/app.ts'
 import type { Handled } from '../../src/chat/handle-message.ts'
 import { readConfig } from '../../src/config.ts'
+import type { RemotePlatform } from '../../src/messaging/platform.ts'
 import { createPglite } from '../../../../test-support/embedded-database.ts'
 
 /** The whole bot on a virtual clock, and people who talk to it. */
@@ -21,18 +22,23 @@ export interface TestApp {
   close(): Promise<void>
 }
 
+/** What is due and was left is held back by a limit: it is looked at again after this. */
+const HELD_BACK_MS = 1_000
+
 /** Noon on a Monday, UTC. */
 const BEGIN = '2027-03-01T12:00:00Z'
 
 export async function createTestApp(
   engine: 'PGlite' | 'PostgreSQL',
   settings: Readonly<Record<string, string>> = {},
+  { platforms = [] }: { platforms?: readonly RemotePlatform[] } = {},
 ): Promise<TestApp> {
   const clock = new TestClock(BEGIN)
   const engineUnderTest = await open(engine)
   const { database } = engineUnderTest
   const config = readConfig({ FOLLOW_UP_TIME_ZONE: 'UTC', ...settings })
-  const app = createApp({ config, database, clock, logger: silentLogger })
+  const app = createApp({ config, database, clock, logger: silentLogger, platforms })
+  const platform = platforms[0]?.name ?? 'web'
   await app.prepare()
   const rows = async <Row>(sql: string) => (await database.query<Row>(sql)).rows
   let messages = 0
@@ -44,9 +50,9 @@ export async function createTestApp(
     close: () => engineUnderTest.close(),
     async say(who, text, { admin = false, messageId } = {}) {
       messages += 1
-      const id = `web:${who.toLowerCase()}`
+      const id = `${platform}:${who.toLowerCase()}`
       const message = {
-        platform: 'web',
+        platform,
         conversationId: id,
         userId: id,
         displayName: who,
@@ -64,7 +70,8 @@ export async function createTestApp(
       for (;;) {
         await app.scheduler?.runDueJobs()
         const stats = await app.scheduler?.getStats()
-        const nextAt = stats?.nextDueMs == null ? undefined : clock.now().getTime() + stats.nextDueMs
+        const nextMs = stats?.due ? HELD_BACK_MS : stats?.nextDueMs
+        const nextAt = nextMs == null ? undefined : clock.now().getTime() + nextMs
         if (nextAt === undefined || nextAt > probe.now().getTime()) break
         clock.moveTo(new Date(nextAt))
       }

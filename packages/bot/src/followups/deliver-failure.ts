@@ -1,0 +1,100 @@
+import { SnoozeError } from 'belfry'
+import { databaseNow } from '../clock.ts'
+import { languageOf } from '../llm/language.ts'
+import type { DeliveryError } from '../messaging/platform.ts'
+import { lockPerson } from '../users/profile-store.ts'
+import { setControl } from './controls-store.ts'
+import { afterFailure, contentHashOf, nonceOf, type AfterFailure } from './delivery-decision.ts'
+import { templateFollowUps } from './follow-up-templates.ts'
+import { lastFollowUps } from './follow-up-store.ts'
+import { findFollowUpOfJob, moveFollowUp, replaceWithPlain, suppressPerson, type OutboxRow } from './outbox-store.ts'
+import { resultOf, type Attempt, type FollowUpResult } from './send-attempt.ts'
+
+interface FailedTry {
+  readonly error: DeliveryError
+  /** An earlier try may have gone out. */
+  readonly doubtful: boolean
+}
+
+/** What comes after a failed try, if not later. */
+type AfterTry =
+  | { readonly next: 'plain'; readonly row: OutboxRow }
+  | { readonly next: 'end'; readonly result: FollowUpResult }
+
+/**
+ * Keeps what a failed try means, for the message, its person and everybody.
+ * @throws SnoozeError to go on later without spending a retry; the platform's error to spend one
+ */
+export async function settleFailure(attempt: Attempt, row: OutboxRow, tried: FailedTry): Promise<AfterTry> {
+  const { parts, context } = attempt
+  const { error, doubtful } = tried
+  const after = afterFailure({
+    failure: error.failure,
+    retryAfterMs: error.retryAfterMs,
+    doubtful,
+    isPlain: row.isPlain,
+    preparedAgoMs: row.preparedAgoMs,
+    attemptedAgoMs: row.attemptedAgoMs ?? 0,
+    longestMs: parts.policy.maxLateMs,
+  })
+  context.log(`${error.failure} (${error.code}): ${after.state}`)
+  parts.logger.warn(
+    { event: 'follow_up_not_delivered', job_id: context.jobId, failure: error.failure, code: error.code },
+    'a follow-up was not delivered',
+  )
+  if (after.next === 'plain') return writePlain(attempt, row, error)
+  const isLastRetry = after.next === 'retry' && context.retryCount >= context.maxRetries
+  const state = isLastRetry && after.state === 'prepared' ? 'failed' : after.state
+  const ends = isLastRetry || after.next === 'end'
+  await keep(attempt, row, { error, state, ends })
+  if (after.next === 'later') throw new SnoozeError(after.waitMs, error.code)
+  if (!ends) throw error
+  const ended = await findFollowUpOfJob(parts.database, context.jobId, databaseNow(parts.clock))
+  return { next: 'end', result: resultOf(ended ?? row) }
+}
+
+/** The row, the person's suppression and the halt of the whole bot are one transaction. */
+async function keep(
+  { parts }: Attempt,
+  row: OutboxRow,
+  { error, state, ends }: { error: DeliveryError; state: AfterFailure['state']; ends: boolean },
+): Promise<void> {
+  const now = databaseNow(parts.clock)
+  await parts.database.transaction(async transaction => {
+    await lockPerson(transaction, row.userId)
+    await moveFollowUp(transaction, row, { state, failureCode: ends ? error.code : undefined })
+    if (error.failure === 'suppress') await suppressPerson(transaction, { userId: row.userId, code: error.code })
+    if (error.failure !== 'halt') return
+    const until = error.retryAfterMs === undefined ? undefined : beganAtMs(row) + error.retryAfterMs
+    await setControl(transaction, {
+      name: 'platform',
+      reason: error.code,
+      setBy: row.platform,
+      ...(until !== undefined && { until: new Date(until) }),
+      now,
+    })
+  })
+}
+
+/** When the last try began, by the database's clock. */
+function beganAtMs(row: OutboxRow): number {
+  return (row.attemptedAt?.getTime() ?? 0) + (row.attemptedAgoMs ?? 0)
+}
+
+/** A text without anything that a filter could take offence at: no topic, no quotation, no name. */
+async function writePlain(attempt: Attempt, row: OutboxRow, error: DeliveryError): Promise<AfterTry> {
+  const { parts, context } = attempt
+  const { database } = parts
+  const previous = (await lastFollowUps(database, { userId: row.userId, limit: 2 })).map(each => each.template)
+  const [plain] = templateFollowUps({ language: languageOf(row.language), displayName: '', lines: [], previous })
+  const text = plain?.text ?? row.message
+  await replaceWithPlain(database, row, {
+    message: text,
+    contentHash: contentHashOf(text),
+    nonce: nonceOf(context.jobId, `plain:${row.nonce}`),
+    failureCode: error.code,
+  })
+  const replaced = await findFollowUpOfJob(database, context.jobId, databaseNow(parts.clock))
+  if (replaced?.state !== 'prepared') throw new SnoozeError('5s', 'somebody else goes on with it')
+  return { next: 'plain', row: replaced }
+}
