@@ -19,7 +19,7 @@ const schedulerRooms = [
 ]
 const botRooms = [
   ['main', 'cli'],
-  ['server', 'demo'],
+  ['server', 'demo', 'followups-cli'],
   ['app', 'program'],
   ['platforms', 'http', 'jobs'],
   ['chat'],
@@ -28,7 +28,7 @@ const botRooms = [
   ['followups'],
   ['users', 'memory'],
   ['database', 'llm', 'messaging', 'job-catalog'],
-  ['config', 'settings', 'logger', 'clock'],
+  ['config', 'settings', 'variant-list', 'logger', 'clock'],
 ]
 
 const room = (src, name) => `^${src}/${name}(/|\\.ts$)`

@@ -4,10 +4,15 @@ import { ReplyComposer } from './chat/compose-reply.ts'
 import { Chat } from './chat/handle-message.ts'
 import type { Attachment, Command } from './commands/command.ts'
 import { CommandDispatcher } from './commands/dispatch-command.ts'
+import { followUpExplainCommand } from './commands/followup-explain.ts'
+import { followUpPauseCommand, followUpResumeCommand } from './commands/followup-pause.ts'
+import { followUpPreviewCommand } from './commands/followup-preview.ts'
 import { followUpSettingsCommand } from './commands/followup-settings.ts'
+import { followUpStatsCommand } from './commands/followup-stats.ts'
 import { forgetMeCommand } from './commands/forget-me.ts'
 import { helpCommand } from './commands/help.ts'
 import { jobStatusCommand } from './commands/job-status.ts'
+import { jobCancelCommand, jobListCommand, jobRetryCommand } from './commands/jobs.ts'
 import { myDataCommand } from './commands/my-data.ts'
 import { privacyCommand } from './commands/privacy.ts'
 import { scheduleFollowUpCommand } from './commands/schedule-followup.ts'
@@ -17,14 +22,16 @@ import { act, type ActionParts, type ActionRequest } from './followups/actions.t
 import { placeInTime } from './followups/best-time.ts'
 import { FollowUpComposer } from './followups/compose-follow-up.ts'
 import { witnessSent, type SeenMessage } from './followups/deliver-sent.ts'
+import { onceOnly } from './followups/explain.ts'
 import {
   scheduleFollowUpMessage,
   type FollowUpRequest,
   type PlannedFollowUp,
   type PlannerParts,
 } from './followups/plan-follow-up.ts'
-import type { PlaceInTime } from './followups/plan-timing.ts'
+import type { PlaceInTime, TimingParts } from './followups/plan-timing.ts'
 import { policyOf, type FollowUpPolicy } from './followups/policy.ts'
+import { experimentOf } from './followups/variants.ts'
 import { dataCleanupJob } from './job-catalog.ts'
 import { registerCleanupHandler } from './jobs/data-cleanup.ts'
 import { findInactiveSchedule, registerFindInactiveHandler } from './jobs/find-inactive-people.ts'
@@ -143,6 +150,7 @@ interface Core {
   readonly policy: FollowUpPolicy
   readonly retention: RetentionPolicy | undefined
   readonly scheduler: Scheduler | undefined
+  readonly timing: TimingParts
   readonly planner: PlannerParts | undefined
   readonly rights: RightsParts
   readonly llm: LlmClient | undefined
@@ -154,12 +162,15 @@ function coreOf(parts: AppParts): Core {
   const policy = policyOf(config.followUps)
   const retention = retentionOf(config)
   const scheduler = config.scheduler.enabled ? createScheduler(parts, retention) : undefined
+  const experiment = experimentOf(config.followUps)
+  const timing = { policy, placeInTime: bestTimeUnder(policy), ...(experiment && { experiment }) }
   const suppressedPeople = new SuppressedPeople(config.privacy.keys)
   return {
     policy,
     retention,
     scheduler,
-    planner: scheduler && { database, scheduler, policy, clock, suppressedPeople, placeInTime: bestTimeUnder(policy) },
+    timing,
+    planner: scheduler && { ...timing, database, scheduler, clock, suppressedPeople },
     rights: { database, clock, suppressedPeople },
     llm: parts.llm ?? (config.llm && createOpenAiCompatibleClient({ ...config.llm, clock, database, logger })),
     distress: new DistressGuard(config.distressWords),
@@ -202,14 +213,25 @@ function registerHandlers(parts: AppParts, core: Core): void {
 }
 
 function commandsOf(parts: AppParts, core: Core, actions: ActionParts): Command[] {
-  const { config, database, clock } = parts
-  const { policy, planner, scheduler, rights } = core
-  const { botName, commandPrefix: prefix, privacy } = config
+  const { config, database, clock, logger } = parts
+  const { policy, timing, planner, scheduler, rights, llm, distress } = core
+  const { botName, commandPrefix: prefix, privacy, adminUserIds: ownerIds } = config
+  const shared = { database, clock, scheduler, prefix, ownerIds, planner, policy }
+  const previewComposer = () =>
+    new FollowUpComposer({ database, botName, llm: llm && onceOnly(llm), distress, clock, logger })
   const modelHost = config.llm && new URL(config.llm.baseUrl).host
   const commands = [
-    scheduleFollowUpCommand({ database, clock, planner }),
-    jobStatusCommand({ database, clock, scheduler }),
+    scheduleFollowUpCommand(shared),
+    jobStatusCommand(shared),
     followUpSettingsCommand({ ...actions, policy }),
+    followUpExplainCommand({ ...rights, ...timing }),
+    followUpPreviewCommand({ ...rights, ...timing, ownerIds, previewComposer }),
+    followUpStatsCommand(shared),
+    followUpPauseCommand(shared),
+    followUpResumeCommand(shared),
+    jobListCommand(shared),
+    jobCancelCommand(shared),
+    jobRetryCommand(shared),
     myDataCommand(rights),
     forgetMeCommand({ ...rights, scheduler, prefix }),
     privacyCommand({ botName, prefix, modelHost, privacyUrl: privacy.url, retention: core.retention }),

@@ -6,6 +6,7 @@ import { createApp } from './app.ts'
 import { loadEnvironment, readConfig } from './config.ts'
 import { openConfigured } from './database/connect.ts'
 import { runDemo } from './demo/demo.ts'
+import { runFollowUps } from './followups-cli.ts'
 import { createLogger } from './logger.ts'
 import { runTerminalChat } from './platforms/terminal/terminal-chat.ts'
 import { runProgram, UsageError } from './program.ts'
@@ -17,6 +18,7 @@ const HELP = `Usage: belfry <command> [options]
   chat [--user NAME] [--linger DURATION]
                                talk to it here; lines from a terminal or a pipe
   demo                         48 hours of a follow-up in a few seconds
+  followups report|simulate    did they help; what other settings would have done
   schema sql|grants ROLE       the library's tables and a runtime role's rights, as SQL
   schedules preview RULE       when a recurring rule fires; \`belfry schedules --help\` shows more
   help, --version
@@ -102,6 +104,8 @@ await runProgram(async stop => {
       return chat(args, stop)
     case 'demo':
       return runDemo(process.stdout)
+    case 'followups':
+      return runFollowUps(args, { environment: loadEnvironment(), clock: systemClock, output: process.stdout })
     case 'schedules':
       return print(schedulesCommand(args, systemClock.now()))
     case 'schema':

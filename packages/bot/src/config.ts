@@ -3,6 +3,7 @@ import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import type { LogLevel } from './logger.ts'
 import { variables } from './settings.ts'
+import { parseVariants, type Variant } from './variant-list.ts'
 
 /** Everything the bot is told from outside, checked and complete. */
 export interface Config {
@@ -42,6 +43,9 @@ export interface Config {
     readonly maxLateHours: number
     readonly perMinute: number
     readonly holdoutPercent: number
+    /** Empty: nothing is being tried. */
+    readonly variants: readonly Variant[]
+    readonly variantsSalt: string
   }
   readonly privacy: {
     readonly url: string | undefined
@@ -81,8 +85,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const faults = variables.flatMap(variable => {
     const given = environment[variable.name]?.trim()
     if (!given || variable.accepts(given)) return []
+    const why = variable.fault?.(given)
     return [
-      `${variable.name}: expected ${variable.expects}, got ${variable.secret || given.includes('@') ? 'something else' : JSON.stringify(given)}`,
+      `${variable.name}: expected ${variable.expects}, got ${variable.secret || given.includes('@') ? 'something else' : JSON.stringify(given)}${why ? `: ${why}` : ''}`,
     ]
   })
   const value = (name: string) => environment[name]?.trim() || variables.find(each => each.name === name)?.fallback
@@ -177,6 +182,8 @@ function configOf(value: (name: string) => string | undefined): Omit<Config, 'di
       maxLateHours: asNumber('FOLLOW_UP_MAX_LATE_HOURS'),
       perMinute: asNumber('FOLLOW_UP_PER_MINUTE'),
       holdoutPercent: asNumber('FOLLOW_UP_HOLDOUT_PERCENT'),
+      variants: variantsOf(asText('FOLLOW_UP_VARIANTS')),
+      variantsSalt: asText('FOLLOW_UP_VARIANTS_SALT'),
     },
     privacy: { url: value('PRIVACY_URL'), keys: asList('PRIVACY_KEY') },
     cleanup: {
@@ -186,6 +193,12 @@ function configOf(value: (name: string) => string | undefined): Omit<Config, 'di
       tempFilesHours: asNumber('CLEANUP_TEMP_FILES_HOURS'),
     },
   }
+}
+
+/** The text has been checked. */
+function variantsOf(text: string): readonly Variant[] {
+  const variants = parseVariants(text)
+  return typeof variants === 'string' ? [] : variants
 }
 
 /** The process's environment over the `.env` file of the working folder, if there is one. */

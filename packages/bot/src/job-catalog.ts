@@ -105,3 +105,9 @@ export const findInactivePeopleJob = defineJob({
   timeout: '10m',
   maxRetries: 0,
 })
+
+/** A stored payload as the handler would get it; undefined when it could not be read. */
+export function readFollowUpPayload(stored: unknown): FollowUpPayload | undefined {
+  const read = followUpPayload.safeParse(stored)
+  return read.success ? read.data : undefined
+}

@@ -2,6 +2,7 @@ import { systemClock } from 'belfry'
 import { createApp, type App } from './app.ts'
 import { loadEnvironment, readConfig, type Config } from './config.ts'
 import { openConfigured, type OpenDatabase } from './database/connect.ts'
+import { activeControls, type Control } from './followups/controls-store.ts'
 import { isLoopback } from './http/security.ts'
 import { createHttpServer } from './http/server.ts'
 import type { Health, WebChat } from './http/web-chat.ts'
@@ -29,7 +30,8 @@ export async function runServer(stop: AbortSignal): Promise<number> {
     await app.prepare()
     const { url } = await http.listen()
     await app.start()
-    process.stdout.write(`${summary({ config, open, app, url }).join('\n')}\n`)
+    const controls = await activeControls(open.database, null)
+    process.stdout.write(`${summary({ config, open, app, url, controls }).join('\n')}\n`)
     await new Promise<void>(resolve => {
       if (stop.aborted) resolve()
       stop.addEventListener('abort', () => resolve(), { once: true })
@@ -81,7 +83,19 @@ function healthOf(app: App): Health {
 }
 
 /** What is on, what is missing, and what that costs: at most ten lines. */
-function summary({ config, open, app, url }: { config: Config; open: OpenDatabase; app: App; url: string }): string[] {
+function summary({
+  config,
+  open,
+  app,
+  url,
+  controls,
+}: {
+  config: Config
+  open: OpenDatabase
+  app: App
+  url: string
+  controls: readonly Control[]
+}): string[] {
   const { followUps } = config
   const embedded = open.database.kind === 'embedded'
   const missing = [
@@ -101,6 +115,10 @@ function summary({ config, open, app, url }: { config: Config; open: OpenDatabas
     `  model       ${app.llm?.label ?? 'built-in writer'}`,
     `  scheduler   ${app.scheduler ? `on, looks at least every ${config.scheduler.checkIntervalSeconds} s` : 'off'}`,
     `  follow-ups  ${app.scheduler && followUps.enabled ? `after ${followUps.defaultDelayHours} h of silence, at most ${followUps.maxPerUserPerWeek} a week, quiet hours ${followUps.quietHours}` : 'off'}`,
+    ...controls.map(
+      ({ name, reason }) =>
+        `  paused      follow-ups (${name}: ${reason}) until ${config.commandPrefix}followup_resume`,
+    ),
     `  open        ${url}`,
     ...missing.map(line => `  missing     ${line}`),
   ]

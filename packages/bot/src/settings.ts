@@ -1,4 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs'
+import { variantsFault } from './variant-list.ts'
 
 /** One environment variable: what `.env.example`, the docs and the checks agree on. */
 export interface Variable {
@@ -12,12 +13,14 @@ export interface Variable {
   /** Never shown. */
   readonly secret?: boolean
   accepts(text: string): boolean
+  /** What exactly is wrong with a value that is refused, where `expects` alone would leave one guessing. */
+  readonly fault?: (text: string) => string | undefined
 }
 
 type VariableOptions = Pick<Variable, 'name' | 'about'> & { fallback?: string }
 
 const text = (
-  options: VariableOptions & { expects: string; accepts?: (value: string) => boolean; secret?: boolean },
+  options: VariableOptions & Pick<Variable, 'expects' | 'secret' | 'fault'> & { accepts?: (value: string) => boolean },
 ): Variable => ({
   fallback: undefined,
   accepts: () => true,
@@ -238,6 +241,20 @@ export const variables: readonly Variable[] = [
     least: 0,
     most: 50,
     unit: 'percent',
+  }),
+  text({
+    name: 'FOLLOW_UP_VARIANTS',
+    about: 'Ways of following up that are tried side by side; each person has one, always the same.',
+    expects: 'variants such as quick:delay=24h,opener=question; slow:delay=72h; plain',
+    accepts: value => variantsFault(value) === undefined,
+    fault: variantsFault,
+  }),
+  text({
+    name: 'FOLLOW_UP_VARIANTS_SALT',
+    fallback: 'first',
+    about: 'Another word deals people anew to the variants, for the next experiment.',
+    expects: '1 to 40 letters, digits, dots and dashes',
+    accepts: value => /^[\w.-]{1,40}$/.test(value),
   }),
   text({
     name: 'DISTRESS_WORDS_FILE',

@@ -52,6 +52,8 @@ describe('a configuration of nothing', () => {
         maxLateHours: 12,
         perMinute: 10,
         holdoutPercent: 0,
+        variants: [],
+        variantsSalt: 'first',
       },
       privacy: { url: undefined, keys: [] },
       cleanup: { enabled: true, oldConversationsDays: 30, failedJobsDays: 7, tempFilesHours: 24 },
@@ -105,6 +107,22 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   FOLLOW_UP_MAX_LATE_HOURS: [...NUMBERS, '0', '721'],
   FOLLOW_UP_PER_MINUTE: [...NUMBERS, '0', '10001', '1.5'],
   FOLLOW_UP_HOLDOUT_PERCENT: [...NUMBERS, '51'],
+  FOLLOW_UP_VARIANTS: [
+    'Quick',
+    'a:delay=0h',
+    'a:delay=31d',
+    'a:delay=soon',
+    'a:writer=me',
+    'a:opener=',
+    'a:colour=red',
+    'a; a:delay=1h',
+    'a:delay=1h,delay=2h',
+    'a:delay=1h=2h',
+    'a:',
+    ':delay=1h',
+    'abcdefghijk'.split('').join(';'),
+  ],
+  FOLLOW_UP_VARIANTS_SALT: ['a b', 'ä', 'x'.repeat(41)],
   PRIVACY_URL: ['privacy.example.test', 'ftp://example.test/privacy', 'javascript:alert(1)'],
   PRIVACY_KEY: ['s3cret', 's3cret-s3cret-s3cret,short', ',', 's3cret-s3cret-s3cret,'],
   CLEANUP_ENABLED: ['maybe', '2', 'never'],
@@ -126,7 +144,9 @@ describe('a wrong setting', () => {
       for (const value of REFUSED[variable.name] ?? []) {
         const environment = { LLM_BASE_URL: 'http://localhost/v1', LLM_MODEL: 'thinker', [variable.name]: value }
         const shown = variable.secret ? 'something else' : JSON.stringify(value)
-        expect(refusalOf(environment)).toBe(`${variable.name}: expected ${variable.expects}, got ${shown}`)
+        const fault = variable.fault?.(value)
+        const why = fault ? `: ${fault}` : ''
+        expect(refusalOf(environment)).toBe(`${variable.name}: expected ${variable.expects}, got ${shown}${why}`)
       }
     },
   )

@@ -7,6 +7,7 @@ import { act, type ActionParts } from '../followups/actions.ts'
 import { CONSENT_QUESTION_ID, takeConsentRemark } from '../followups/consent.ts'
 import { respondToDistress } from '../followups/distress-response.ts'
 import { creditResponse } from '../followups/follow-up-store.ts'
+import { recordReturn } from '../followups/report-store.ts'
 import { planAfterMessage, type PlannedFollowUp, type PlannerParts } from '../followups/plan-follow-up.ts'
 import { mustGrant } from '../followups/policy.ts'
 import type { DistressGuard } from '../llm/distress.ts'
@@ -123,7 +124,8 @@ export class Chat {
         now,
       })
       if (!turn) return undefined
-      const credited = await creditResponse(transaction, { userId, windowMs: replyWindowMs, now })
+      const credited = await creditResponse(transaction, { userId, conversationId, windowMs: replyWindowMs, now })
+      await recordReturn(transaction, { userId, now })
       const isNew = await recordActivity(transaction, { ...message, now, ...this.#countHours(message) })
       if (isNew) await suppressedPeople.keepTheNo(transaction, { userId, now })
       if (distress.isDistress(message.text)) await respondToDistress(transaction, { userId, now, logger })

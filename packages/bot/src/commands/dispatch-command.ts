@@ -1,7 +1,7 @@
 import type { Logger } from 'belfry'
 import type { InboundMessage } from '../messaging/message.ts'
+import { nearest } from '../messaging/nearest.ts'
 import { CommandError, type Command, type CommandAnswer } from './command.ts'
-import { distance } from './edit-distance.ts'
 
 export interface DispatcherParts {
   readonly prefix: string
@@ -31,9 +31,9 @@ export class CommandDispatcher {
   }
 
   async #answer(message: InboundMessage): Promise<string | CommandAnswer> {
-    const [name = '', ...args] = message.text.slice(this.#parts.prefix.length).split(/\s+/).filter(Boolean)
-    const command = this.#byName.get(name.toLowerCase())
-    if (!command) return this.#unknown(name)
+    const words = message.text.slice(this.#parts.prefix.length).split(/\s+/).filter(Boolean)
+    const { command, args } = this.#find(words)
+    if (!command) return this.#unknown(words)
     if (command.adminOnly && !message.isAdmin) {
       return (
         'This command requires administrator permissions. Operators list theirs in ADMIN_USER_IDS; ' +
@@ -52,16 +52,20 @@ export class CommandDispatcher {
     }
   }
 
-  #unknown(name: string): string {
+  /** `!job list` is `!job_list`: one definition, both ways of typing it. */
+  #find([first = '', ...rest]: readonly string[]): { command: Command | undefined; args: readonly string[] } {
+    const whole = this.#byName.get(first.toLowerCase())
+    if (whole) return { command: whole, args: rest }
+    const [second = '', ...args] = rest
+    return { command: this.#byName.get(`${first}_${second}`.toLowerCase()), args }
+  }
+
+  #unknown(words: readonly string[]): string {
     const { prefix } = this.#parts
-    const near = [...this.#byName.keys()].find(known => isNear(known, name.toLowerCase()))
+    const known = [...this.#byName.keys()]
+    const [name = ''] = words
+    const near = nearest(words.slice(0, 2).join('_').toLowerCase(), known) ?? nearest(name.toLowerCase(), known)
     const hint = near ? ` Did you mean \`${prefix}${near}\`?` : ''
     return `I know no command \`${prefix}${name.slice(0, 40)}\`.${hint} \`${prefix}help\` lists them all.`
   }
-}
-
-/** One word begins the other, or they differ in at most two letters. */
-function isNear(known: string, typed: string): boolean {
-  if (typed.length < 3) return false
-  return known.startsWith(typed) || typed.startsWith(known) || distance(known, typed.slice(0, 40)) <= 2
 }

@@ -1,6 +1,6 @@
 import { BelfryError, parseDuration } from 'belfry'
 import { isTimeZone } from '../followups/gate-facts.ts'
-import { distance } from './edit-distance.ts'
+import { distance } from '../messaging/nearest.ts'
 
 /** What somebody typed, understood; or the nearest things they may have meant. */
 export type Understood<Value> = { readonly value: Value } | { readonly near: readonly string[] }

@@ -1,17 +1,19 @@
 import type { Clock, Job, Scheduler, SchedulerStats } from 'belfry'
 import type { Database } from 'belfry/database'
+import { databaseNow } from '../clock.ts'
+import { activeControls } from '../followups/controls-store.ts'
 import { decisionsOfJob } from '../followups/decision-store.ts'
 import { saySpan, sayWhen } from '../messaging/say-time.ts'
 import { CommandError, type Command } from './command.ts'
-
-/** Shorter beginnings of an id would find too much. */
-const SHORTEST_PREFIX = 6
+import { findJob } from './find-job.ts'
+import { sayControl } from './followup-stats.ts'
 
 /** `!job_status [id]` */
 export function jobStatusCommand(parts: {
   database: Database
   clock: Clock
   scheduler: Scheduler | undefined
+  prefix: string
 }): Command {
   return {
     name: 'job_status',
@@ -19,11 +21,17 @@ export function jobStatusCommand(parts: {
     about: 'The state of the scheduler, or of one job by its id or its first 6 characters.',
     adminOnly: true,
     async run({ args }) {
-      const { scheduler, clock, database } = parts
+      const { scheduler, clock, database, prefix } = parts
       if (!scheduler) throw new CommandError('Job scheduler is not available (JOB_SCHEDULER_ENABLED is false).')
       const [id] = args
-      if (id === undefined) return describeScheduler(await scheduler.getStats(), scheduler.running, clock.now())
-      const job = await findOne(scheduler, id.replaceAll('`', ''))
+      if (id === undefined) {
+        const controls = await activeControls(database, databaseNow(clock))
+        return [
+          describeScheduler(await scheduler.getStats(), scheduler.running, clock.now()),
+          ...controls.map(each => sayControl(each, { now: clock.now(), prefix })),
+        ].join('\n')
+      }
+      const job = await findJob(scheduler, id)
       const attempts = await scheduler.getAttempts(job)
       const decisions = await decisionsOfJob(database, { jobId: job.jobId, limit: 3 })
       const told = decisions.map(
@@ -39,20 +47,6 @@ export function jobStatusCommand(parts: {
       return [...describeJob(job, clock.now()), ...history, ...told].join('\n')
     },
   }
-}
-
-async function findOne(scheduler: Scheduler, id: string): Promise<Job> {
-  const exact = await scheduler.getJob(id)
-  if (exact) return exact
-  if (id.length < SHORTEST_PREFIX)
-    throw new CommandError(`Job \`${id}\` not found. Beginnings of ids need ${SHORTEST_PREFIX} characters.`)
-  const found = await scheduler.findJobs(id, 3)
-  if (found.length > 1)
-    throw new CommandError(
-      `Several jobs begin with \`${id.slice(0, 80)}\`: ${found.map(job => `\`${job.jobId}\``).join(', ')}`,
-    )
-  if (!found[0]) throw new CommandError(`Job \`${id.slice(0, 80)}\` not found.`)
-  return found[0]
 }
 
 function describeScheduler(stats: SchedulerStats, running: boolean, now: Date): string {

@@ -3,11 +3,9 @@ import type { Database } from 'belfry/database'
 import { DELAY_EXPECTS, parseDelay } from '../followups/delay.ts'
 import type { GateReport } from '../followups/gates.ts'
 import { scheduleFollowUpMessage, type PlannerParts } from '../followups/plan-follow-up.ts'
-import type { InboundMessage } from '../messaging/message.ts'
 import { sayWhen } from '../messaging/say-time.ts'
-import { findProfilesByName } from '../users/profile-store.ts'
-import type { Profile } from '../users/profile.ts'
 import { CommandError, type Command } from './command.ts'
+import { findPerson, nameOf } from './find-person.ts'
 
 /** The guide's default: a day. */
 const DEFAULT_HOURS = 24
@@ -47,25 +45,7 @@ export function scheduleFollowUpCommand(parts: {
 function splitArguments(args: readonly string[]): { name: string; delayText: string | undefined } {
   const last = args.at(-1)
   const hasDelay = args.length > 1 && last !== undefined && (/^[-+]?[\d.]/.test(last) || args.length === 2)
-  const name = (hasDelay ? args.slice(0, -1) : args).join(' ').replace(/^@/, '').trim()
-  if (name === '') throw new CommandError('Please mention a valid user (e.g., @username).')
-  return { name, delayText: hasDelay ? last : undefined }
-}
-
-async function findPerson(database: Database, name: string, message: InboundMessage): Promise<Profile> {
-  if (name.toLowerCase() === 'me') return findPerson(database, message.userId, message)
-  const found = await findProfilesByName(database, name)
-  const exact = found.find(profile => profile.userId === name)
-  const [only, ...others] = exact ? [exact] : found
-  if (!only)
-    throw new CommandError(
-      `Please mention a valid user (e.g., @username): I have not talked with anybody called \`${name.slice(0, 80)}\`.`,
-    )
-  if (others.length > 0) {
-    const ids = found.map(profile => `\`${profile.userId}\``).join(', ')
-    throw new CommandError(`Several people are called \`${name.slice(0, 80)}\`: name one by id (${ids}).`)
-  }
-  return only
+  return { name: nameOf(hasDelay ? args.slice(0, -1) : args), delayText: hasDelay ? last : undefined }
 }
 
 /** What stands in the way today; the gates decide again when it is due. */

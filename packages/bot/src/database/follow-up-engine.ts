@@ -92,4 +92,12 @@ const rights = [
   )`,
 ]
 
-export const followUpEngineStatements: readonly string[] = [...people, ...outbox, ...controls, ...rights]
+/** What is asked before each send: how the last ones were taken, and since when that counts. */
+const learning = [
+  `create index if not exists follow_up_history_taken
+    on follow_up_history ((coalesce(sent_at, attempted_at, prepared_at)))
+    where state = 'sent' or failure_code = 'dm_closed'`,
+  'create index bot_audit_act on bot_audit (act, at)',
+]
+
+export const followUpEngineStatements: readonly string[] = [...people, ...outbox, ...controls, ...rights, ...learning]

@@ -60,3 +60,46 @@ export async function clearControls(database: Queryable, names: readonly Control
   )
   return cleared.rows.length
 }
+
+/** One change of the controls at a time, over all processes, until the transaction ends. */
+export async function lockControls(transaction: Queryable): Promise<void> {
+  await transaction.query("select pg_advisory_xact_lock(hashtextextended('belfry:controls', 0))")
+}
+
+/** The acts in `bot_audit` on everybody's follow-ups. After the latter the guardrail counts anew. */
+const PAUSED = 'follow_ups_paused'
+export const RESUMED = 'follow_ups_resumed'
+
+/** A person stops everybody's follow-ups. What they wrote as a reason is kept with the control only, not in the audit. */
+export async function pauseFollowUps(
+  transaction: Queryable,
+  pause: { reason: string; actor: string; now: string | null },
+): Promise<void> {
+  await lockControls(transaction)
+  await setControl(transaction, { name: 'pause', reason: pause.reason, setBy: pause.actor, now: pause.now })
+  await audit(transaction, { actor: pause.actor, act: PAUSED, detail: { controls: ['pause'] }, now: pause.now })
+}
+
+/** A person lets them go on: ends the named controls, and answers which of them held. Writes nothing when none did. */
+export async function resumeFollowUps(
+  transaction: Queryable,
+  resume: { names: readonly ControlName[]; actor: string; now: string | null },
+): Promise<ControlName[]> {
+  await lockControls(transaction)
+  const { names, actor, now } = resume
+  const ended = (await activeControls(transaction, now)).map(({ name }) => name).filter(name => names.includes(name))
+  await clearControls(transaction, names)
+  if (ended.length > 0) await audit(transaction, { actor, act: RESUMED, detail: { controls: ended }, now })
+  return ended
+}
+
+async function audit(
+  transaction: Queryable,
+  entry: { actor: string; act: string; detail: { controls: readonly ControlName[] }; now: string | null },
+): Promise<void> {
+  await transaction.query(
+    `insert into bot_audit (actor, act, detail, at)
+     values ($1::text, $2::text, $3::text::jsonb, coalesce($4::text::timestamptz, now()))`,
+    [entry.actor, entry.act, JSON.stringify(entry.detail), entry.now],
+  )
+}

@@ -65,21 +65,23 @@ export async function lastFollowUps(
 }
 
 /**
- * Credits the last follow-up of a person with their answer: the first message within the window. One answer per
- * follow-up, last touch. Answers the id of the credited one.
+ * Credits the last follow-up of a person with their answer: the first message within the window, in the conversation the
+ * follow-up went to, or anywhere if it says that it answers that follow-up. One answer per follow-up, last touch: an
+ * earlier one is never credited once another was sent. Answers the id of the credited one.
  */
 export async function creditResponse(
   database: Queryable,
-  request: { userId: string; windowMs: number; now: string | null },
+  request: { userId: string; conversationId: string; answersFollowUp?: number; windowMs: number; now: string | null },
 ): Promise<number | undefined> {
   const credited = await database.query<{ id: number }>(
     `update follow_up_history set response_received = true, response_time = coalesce($3::text::timestamptz, now())
      where id = (
        select id from follow_up_history where user_id = $1::text and state = 'sent' order by sent_at desc limit 1
      ) and response_received is not true
+       and (conversation_id is null or conversation_id = $4::text or id = $5::bigint)
        and sent_at > coalesce($3::text::timestamptz, now()) - $2::float8 * interval '1 millisecond'
      returning id::float8 as id`,
-    [request.userId, request.windowMs, request.now],
+    [request.userId, request.windowMs, request.now, request.conversationId, request.answersFollowUp ?? null],
   )
   return credited.rows[0]?.id
 }

@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto'
+import type { Config } from '../config.ts'
+import type { Variant } from '../variant-list.ts'
 
-/** One way of following up that is tried beside others. Unset parts are as for everybody. */
-export interface Variant {
-  /** Shown in reports and kept with each follow-up. */
-  readonly name: string
-  /** Silence before an automatic follow-up, in milliseconds. */
-  readonly delayMs?: number
-  readonly writer?: 'model' | 'template'
-  readonly opener?: 'question' | 'statement'
-}
+export type { Variant } from '../variant-list.ts'
 
 /** Variants tried side by side; every person has one of them, always the same. */
 export interface Experiment {
   /** Part of the hash: another salt deals people anew. */
   readonly salt: string
   readonly variants: readonly Variant[]
+}
+
+/** What the settings try side by side; undefined when nothing is being tried. */
+export function experimentOf(settings: Pick<Config['followUps'], 'variants' | 'variantsSalt'>): Experiment | undefined {
+  const { variants, variantsSalt: salt } = settings
+  return variants.length === 0 ? undefined : Object.freeze({ salt, variants })
 }
 
 /** The person's variant; undefined when nothing is being tried. The same in every process, and for ever. */

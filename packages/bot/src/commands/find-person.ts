@@ -1,0 +1,29 @@
+import type { Database } from 'belfry/database'
+import type { InboundMessage } from '../messaging/message.ts'
+import { findProfilesByName } from '../users/profile-store.ts'
+import type { Profile } from '../users/profile.ts'
+import { CommandError } from './command.ts'
+
+/** Names may hold blanks: the words that name a person, as one. */
+export function nameOf(words: readonly string[]): string {
+  const name = words.join(' ').replace(/^@/, '').trim()
+  if (name === '') throw new CommandError('Please mention a valid user (e.g., @username).')
+  return name
+}
+
+/** Whom an admin means: an id, a name the bot knows one person by, or `me`. */
+export async function findPerson(database: Database, name: string, message: InboundMessage): Promise<Profile> {
+  if (name.toLowerCase() === 'me') return findPerson(database, message.userId, message)
+  const found = await findProfilesByName(database, name)
+  const exact = found.find(profile => profile.userId === name)
+  const [only, ...others] = exact ? [exact] : found
+  if (!only)
+    throw new CommandError(
+      `Please mention a valid user (e.g., @username): I have not talked with anybody called \`${name.slice(0, 80)}\`.`,
+    )
+  if (others.length > 0) {
+    const ids = found.map(profile => `\`${profile.userId}\``).join(', ')
+    throw new CommandError(`Several people are called \`${name.slice(0, 80)}\`: name one by id (${ids}).`)
+  }
+  return only
+}

@@ -1,0 +1,111 @@
+import { NonRetryableError } from 'belfry'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createTestApp, type TestApp } from '../support/test-app.ts'
+
+let test: TestApp
+afterEach(() => test.close())
+
+const admin = async (text: string) => (await test.say('Olga', text, { admin: true })).text
+const schedule = async (jobType: string, jobId?: string) => {
+  const { jobId: id } = (await test.app.scheduler?.scheduleJob(jobType, { delay: '1h', ...(jobId && { jobId }) })) ?? {
+    jobId: '',
+  }
+  test.clock.advance('1s')
+  return id
+}
+
+describe('!job_list', () => {
+  it('shows the newest first, ten a page, all or of a status or type', async () => {
+    test = await createTestApp('PGlite')
+    for (let n = 1; n <= 23; n += 1) await schedule(n % 2 === 0 ? 'even' : 'odd', `job-${String(n).padStart(3, '0')}`)
+    await admin('!job_cancel job-001')
+    const ids = async (text: string) => [...(await admin(text)).matchAll(/`(job-\d+)`/g)].map(([, id]) => id)
+    const first = await admin('!job_list')
+    expect(first).toMatch(/^Jobs \(all\), page 1:\n`job-023` odd pending, due in 59\.5 minutes/)
+    expect(first).toContain('More: page 2.')
+    expect(await ids('!job list')).toHaveLength(10)
+    expect(await ids('!job list 3')).toEqual(['job-003', 'job-002', 'job-001'])
+    expect(await admin('!job_list 3')).not.toContain('More')
+    expect(await admin('!job_list 4')).toBe('Jobs (all): no page 4.')
+    expect(await ids('!job_list cancelled')).toEqual(['job-001'])
+    expect(await ids('!job_list even 2')).toEqual(['job-002'])
+    expect(await admin('!job_list failed')).toBe('There are no jobs that are failed.')
+  })
+
+  it('says what it does not understand', async () => {
+    test = await createTestApp('PGlite')
+    expect(await admin('!job_list')).toBe('There are no jobs.')
+    await schedule('odd')
+    expect(await admin('!job_list evne')).toMatch(
+      /no status or job type `evne`\. Statuses: pending.* Types: .*odd.*\nUsage/,
+    )
+    for (const bad of ['0', '101', 'odd even', '; drop', 'odd 0'])
+      expect(await admin(`!job_list ${bad}`)).toContain('Usage: `!job_list [status|type] [page]`')
+    expect((await test.say('Ada', '!job_list')).text).toContain('requires administrator permissions')
+  })
+})
+
+describe('!job_cancel and !job_retry', () => {
+  it('cancel what waits, by the beginning of its id, once, and leave a trace', async () => {
+    test = await createTestApp('PGlite')
+    const id = await schedule('odd')
+    expect(await admin(`!job_cancel \`${id.slice(0, 8)}\``)).toBe(`Job \`${id}\` is cancelled: it will not start.`)
+    expect(await admin(`!job cancel ${id}`)).toBe(`Job \`${id}\` is cancelled already; nothing was changed.`)
+    expect(await test.rows('select actor, action from belfry_audit')).toEqual([
+      { actor: 'web:olga', action: expect.stringContaining('cancel') },
+    ])
+    expect(await admin(`!job_retry ${id}`)).toContain('is cancelled; only failed jobs are retried')
+  })
+
+  it('retry what failed, and nothing else', async () => {
+    test = await createTestApp('PGlite')
+    let broken = true
+    test.app.scheduler?.registerHandler('fragile', () => {
+      if (broken) throw new NonRetryableError('the string broke')
+    })
+    const id = await schedule('fragile')
+    expect(await admin(`!job_retry ${id}`)).toContain('is pending; only failed jobs are retried. Nothing was changed.')
+    await test.pass('2h')
+    expect(await admin('!job_list failed')).toContain('the string broke')
+    broken = false
+    expect(await admin(`!job retry ${id.slice(0, 6)}`)).toMatch(/is due now, with \d retries/)
+    await test.pass('1m')
+    expect(await test.app.scheduler?.getJob(id)).toMatchObject({ status: 'completed' })
+    expect(await admin(`!job_retry ${id}`)).toContain('is completed')
+  })
+
+  it('ask for an id they can be sure of', async () => {
+    test = await createTestApp('PGlite')
+    await schedule('odd', 'twins-1')
+    await schedule('odd', 'twins-2')
+    for (const command of ['!job_cancel', '!job_retry']) {
+      expect(await admin(command)).toContain('Expected one job id')
+      expect(await admin(`${command} twins`)).toContain('Beginnings of ids need 6 characters')
+      expect(await admin(`${command} twins-`)).toContain('Several jobs begin with')
+      expect(await admin(`${command} nothing-like-it`)).toContain('not found')
+    }
+    expect(await test.rows("select count(*)::int as n from scheduled_jobs where status = 'pending'")).toEqual([
+      { n: 2 },
+    ])
+  })
+
+  it('without background jobs they say so', async () => {
+    test = await createTestApp('PGlite', { JOB_SCHEDULER_ENABLED: 'false' })
+    for (const command of ['!job_list', '!job_cancel abcdef', '!job_retry abcdef'])
+      expect(await admin(command)).toContain('Job scheduler is not available')
+  })
+})
+
+describe('commands of two words', () => {
+  it('are those of one, and a mistyped one finds its way', async () => {
+    test = await createTestApp('PGlite')
+    expect((await test.say('Ada', '!followup settings')).text).toContain('Follow-up Settings: on')
+    expect((await test.say('Ada', '!FollowUp Settings off')).text).toContain('Follow-ups are off')
+    expect(await admin('!job lisst')).toContain('Did you mean `!job_list`?')
+    expect(await admin('!followup explane Ada')).toContain('Did you mean `!followup_explain`?')
+    expect(await admin('!dance now')).toContain('I know no command `!dance`')
+    expect(await admin('!help')).toContain('!followup_stats [days]')
+    expect(await admin('!followup_stats 400')).toContain('Days: expected a whole number from 1 to 365; got `400`')
+    expect(await admin('!followup_stats 7d')).toContain('Follow-ups from 2027-02-22')
+  })
+})
