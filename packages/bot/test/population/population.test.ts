@@ -13,7 +13,7 @@ const FIXED_SEEDS = [1, 2]
 const RANDOM_SEED = Math.floor(Math.random() * 1_000_000)
 const SMALL = { people: 60, days: 90, processes: 3, statementsPerFault: 1_000 }
 /** A bug must show within so many worlds. */
-const WORLDS_TO_FIND_A_BUG = 5
+const WORLDS_TO_FIND_A_BUG = 10
 
 async function simulate(choice: Choice): Promise<PopulationReport> {
   const test = await createTestDatabase(1)
