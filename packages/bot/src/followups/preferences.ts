@@ -3,7 +3,7 @@ import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import { addConsentEvent, latestConsent, type ConsentSource } from '../users/consent-store.ts'
 import { findProfile, lockPerson } from '../users/profile-store.ts'
-import { changeSettings, forgetActivityHours, liftByYes } from '../users/settings-store.ts'
+import { changeSettings, forgetActivityHours, liftByYes, presentOf } from '../users/settings-store.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { CONSENT_TEXT_VERSION } from './consent-text.ts'
 import { pendingFollowUps } from './follow-up-store.ts'
@@ -72,7 +72,7 @@ export async function snooze(
 ): Promise<Date> {
   return database.transaction(async transaction => {
     await lockPerson(transaction, choice.userId)
-    const present = clock.now()
+    const present = await presentOf(transaction, databaseNow(clock))
     const earlier = (await findProfile(transaction, choice.userId))?.snoozedUntil
     if (choice.unlessPaused && earlier && earlier > present) return earlier
     const until = new Date(present.getTime() + choice.forMs)

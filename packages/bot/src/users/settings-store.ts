@@ -34,6 +34,15 @@ export async function changeSettings(database: Queryable, userId: string, change
   }
 }
 
+/** The present by the database's clock: what a time that is stored counts from, since every process compares with it. */
+export async function presentOf(database: Queryable, now: string | null): Promise<Date> {
+  const present = await database.query<{ ms: number }>(
+    'select (extract(epoch from coalesce($1::text::timestamptz, now())) * 1000)::float8 as ms',
+    [now],
+  )
+  return new Date(present.rows[0]?.ms ?? Number.NaN)
+}
+
 /** Erases when a person is used to writing. */
 export async function forgetActivityHours(database: Queryable, userId: string): Promise<void> {
   await database.query(

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { createTestDatabase } from '../../../../test-support/test-database.ts'
+import { connectToServer } from './connect.ts'
+import type { Invariant } from './oracle.ts'
+import { tellViolations } from './report.ts'
+import { simulatePopulation } from './simulate.ts'
+import type { PopulationOptions, PopulationReport } from './population.ts'
+
+type Choice = Partial<Omit<PopulationOptions, 'connection'>> & { seed: number }
+
+const FIXED_SEEDS = [1, 2]
+const RANDOM_SEED = Math.floor(Math.random() * 1_000_000)
+const SMALL = { people: 60, days: 90, processes: 3, statementsPerFault: 1_000 }
+/** A bug must show within so many worlds. */
+const WORLDS_TO_FIND_A_BUG = 10
+
+async function simulate(choice: Choice): Promise<PopulationReport> {
+  const test = await createTestDatabase(1)
+  const connection = await connectToServer(test.url)
+  try {
+    return await simulatePopulation({ ...SMALL, ...choice, connection })
+  } finally {
+    await connection.end()
+    await test.drop()
+  }
+}
+
+/** Some twenty seconds on an idle machine; this is for one that is not. */
+const PATIENCE = { timeout: 240_000 }
+
+describe('a population of invented people, ninety days, three processes that crash', PATIENCE, () => {
+  it.each([...FIXED_SEEDS, RANDOM_SEED])('breaks no invariant with seed %i', async seed => {
+    const report = await simulate({ seed })
+    const { people, days, processes, statementsPerFault } = SMALL
+    const size = `--people ${people} --days ${days} --processes ${processes} --every ${statementsPerFault}`
+    const told = tellViolations(report, `npm run simulate -- --seed ${seed} ${size}`)
+    expect(told).toBe(`seed ${seed}: every invariant held`)
+    // The world is worth something: much was said, planned, sent and refused in it, and much went wrong.
+    const { counts, faults, outcomes } = report
+    expect(counts['follow-ups received']).toBeGreaterThan(people)
+    expect(counts['planned']).toBeGreaterThan(counts['follow-ups received'] ?? 0)
+    expect(counts['crashes']).toBeGreaterThan(10)
+    const wishes = ['off', 'on', 'zone', 'quiet', 'snooze', 'forget'].map(wish => `wishes: ${wish}`)
+    expect(Object.keys(counts)).toEqual(expect.arrayContaining(wishes))
+    const wrong = ['model fails', 'model hangs', 'model unsafe', 'platform lost after', 'statement refused']
+    expect(Object.keys(faults)).toEqual(expect.arrayContaining(wrong))
+    expect(Object.keys(outcomes).length).toBeGreaterThan(5)
+  })
+
+  it('tells the same story for the same seed', async () => {
+    const tell = async () => {
+      const { violations, counts, outcomes, faults, stories } = await simulate({ seed: 7, people: 25, days: 45 })
+      return createHash('sha256')
+        .update(JSON.stringify({ violations, counts, outcomes, faults, stories }))
+        .digest('hex')
+    }
+    expect(await tell()).toBe(await tell())
+  })
+})
+
+describe('a bug is found', PATIENCE, () => {
+  const bugs: { bug: string; breaks: Invariant; plan: Omit<Choice, 'seed'> }[] = [
+    {
+      bug: 'reading everybody as willing',
+      breaks: 'no message to somebody who opted out, or never opted in',
+      plan: { settings: { FOLLOW_UP_CONSENT: 'opt_out' } },
+    },
+    {
+      bug: 'forgetting what suppresses people',
+      breaks: 'no message to somebody suppressed',
+      plan: { platforms: ['discord'], rewrite: column('suppressed', 'null::text as suppressed') },
+    },
+    {
+      bug: 'forgetting whom it has erased',
+      breaks: 'no message to somebody erased',
+      plan: {
+        rewrite: text =>
+          text.replace(
+            'select reason from suppressed_people where',
+            'select reason from suppressed_people where false and',
+          ),
+      },
+    },
+    {
+      bug: 'forgetting until when to wait',
+      breaks: 'no message to somebody who said "later"',
+      plan: { rewrite: text => text.replaceAll('extract(epoch from snoozed_until)', 'null') },
+    },
+    {
+      bug: 'sending again without looking',
+      breaks: 'never two for one planned follow-up',
+      plan: { platforms: ['discord'], forgetful: true },
+    },
+    {
+      bug: 'counting no week',
+      breaks: 'never above the weekly cap',
+      plan: { settings: { FOLLOW_UP_MAX_PER_USER_PER_WEEK: '50' } },
+    },
+    {
+      bug: 'telling time in a zone of its own',
+      breaks: 'never in quiet hours',
+      plan: { rewrite: column('time_zone', "'UTC' as time_zone") },
+    },
+    {
+      bug: 'writing on and on without answers',
+      breaks: 'never more than the allowed unanswered',
+      plan: { settings: { FOLLOW_UP_MAX_UNANSWERED: '50', FOLLOW_UP_MAX_PER_USER_PER_WEEK: '50' } },
+    },
+    {
+      bug: 'losing jobs',
+      breaks: 'every planned one ends',
+      plan: {
+        rewrite: text =>
+          text.replace(/status = 'pending', lease_token = null/, "status = 'running', lease_token = null"),
+      },
+    },
+  ]
+
+  it.each(bugs)('$bug', async ({ breaks, plan }) => {
+    let report: PopulationReport | undefined
+    for (let seed = 1; seed <= WORLDS_TO_FIND_A_BUG; seed += 1) {
+      report = await simulate({ people: 30, days: 50, ...plan, seed })
+      if (report.violations.some(each => each.invariant === breaks)) break
+    }
+    expect(report?.violations.map(each => each.invariant)).toContain(breaks)
+    const told = report && tellViolations(report, 'npm run simulate')
+    expect(told).toContain(`seed ${report?.seed} breaks`)
+    expect(told).toContain('says:')
+  })
+})
+
+/** Reads a column of a person's profile as something else. */
+function column(name: string, instead: string): (text: string) => string {
+  return text =>
+    text.includes('from user_profiles where user_id')
+      ? text.replace(new RegExp(`(?<=[\\s,])${name}(?=,)`), instead)
+      : text
+}
