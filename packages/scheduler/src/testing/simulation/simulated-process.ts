@@ -25,7 +25,7 @@ export interface Shared {
   readonly recorder: Recorder
   readonly claims: ClaimsSeen
   readonly schedules: readonly ScheduleDefinition[]
-  isHealed(): boolean
+  readonly isHealed: () => boolean
 }
 
 /** One process of a simulated world: a scheduler with a clock and connections of its own. */

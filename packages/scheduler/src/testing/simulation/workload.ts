@@ -13,7 +13,7 @@ export interface SimulatedPayload {
 export interface HandlerWorld {
   readonly seed: number
   /** No more faults: what is left must only come to its end. */
-  isHealed(): boolean
+  readonly isHealed: () => boolean
   /** Some of the handler's time; ends early when the signal given aborts. */
   work(ms: number, signal?: AbortSignal): Promise<void>
   onStart(payload: SimulatedPayload, context: JobContext): void
