@@ -101,8 +101,8 @@ const BEHAVIOURS = {
 } as const
 
 /**
- * What a handler does depends on seed, job and attempt, not on where it runs. In a healed world it succeeds at once: what
- * can go wrong in one goes wrong in the others, and two thirds of all statements were such stragglers' retries.
+ * What a handler does depends on seed, job and attempt, not on where it runs. In a healed world it succeeds at once: its
+ * failures would cost a fifth of the statements after healing, where nothing can go wrong between them any more.
  */
 async function behave(world: HandlerWorld, { name }: SimulatedPayload, context: JobContext): Promise<unknown> {
   if (world.isHealed()) return undefined
