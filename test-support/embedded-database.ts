@@ -4,15 +4,23 @@ import { inject } from 'vitest'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A file with the folder of an empty embedded database. */
-    embeddedTemplate: string
+    /** Files with the folders of embedded databases: an empty one, and one with the schemas of stories in it. */
+    embeddedTemplates: Readonly<Record<EmbeddedTemplate, string>>
   }
 }
 
-let template: Blob | undefined
+/** What is in an embedded database from the start: nothing, or what `migrateStorySchemas` makes. */
+export type EmbeddedTemplate = 'empty' | 'stories'
 
-/** An empty embedded database in memory. Read from a ready-made folder: making one takes three times as long. */
-export async function createPglite(): Promise<PGlite> {
-  template ??= new Blob([await readFile(inject('embeddedTemplate'))])
-  return PGlite.create({ loadDataDir: template })
+const templates = new Map<EmbeddedTemplate, Promise<Blob>>()
+
+/** An embedded database in memory. Read from a ready-made folder: making one takes three times as long. */
+export async function createPglite(template: EmbeddedTemplate = 'empty'): Promise<PGlite> {
+  const loaded = templates.get(template) ?? load(template)
+  templates.set(template, loaded)
+  return PGlite.create({ loadDataDir: await loaded })
+}
+
+async function load(template: EmbeddedTemplate): Promise<Blob> {
+  return new Blob([await readFile(inject('embeddedTemplates')[template])])
 }

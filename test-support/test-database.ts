@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { Client, Pool } from 'pg'
+import { Pool } from 'pg'
 import { inject } from 'vitest'
+import { databaseUrl, onServer } from './postgres-server.ts'
 
 /** A database of a test's own on the shared server. */
 export interface TestDatabase {
@@ -10,29 +11,20 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
-export async function createTestDatabase(poolSize = 10): Promise<TestDatabase> {
+/** @param template the database to copy; nobody may be connected to it */
+export async function createTestDatabase(poolSize = 10, template = 'template0'): Promise<TestDatabase> {
+  const server = inject('postgresUrl')
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  await onServer(`create database "${name}" template template0`)
-  const url = new URL(inject('postgresUrl'))
-  url.pathname = `/${name}`
-  const pool = new Pool({ connectionString: url.href, max: poolSize })
+  await onServer(server, `create database "${name}" template "${template}"`)
+  const url = databaseUrl(server, name)
+  const pool = new Pool({ connectionString: url, max: poolSize })
   pool.on('error', () => {})
   return {
-    url: url.href,
+    url,
     pool,
     drop: async () => {
       await pool.end()
-      await onServer(`drop database if exists "${name}" with (force)`)
+      await onServer(server, `drop database if exists "${name}" with (force)`)
     },
-  }
-}
-
-async function onServer(statement: string): Promise<void> {
-  const client = new Client({ connectionString: inject('postgresUrl') })
-  await client.connect()
-  try {
-    await client.query(statement)
-  } finally {
-    await client.end()
   }
 }

@@ -40,7 +40,7 @@ describeOnBothEngines('a database that is there already', engine => {
     )
 
   it("made by the guide's own SQL is adopted: every row stays, what was pending runs", async () => {
-    const schema = engine.freshSchema()
+    const schema = engine.unmadeSchema()
     await run(
       ...guideSql(schema),
       `insert into ${schema}.scheduled_jobs (job_id, job_type, scheduled_time, payload, status, retry_count) values
@@ -83,7 +83,7 @@ describeOnBothEngines('a database that is there already', engine => {
   })
 
   it('holding a table of the same name that somebody else made is refused, and nothing is changed', async () => {
-    const schema = engine.freshSchema()
+    const schema = engine.unmadeSchema()
     await run(
       `create schema ${schema}`,
       `create table ${schema}.scheduled_jobs (id int, cron text)`,
@@ -100,7 +100,7 @@ describeOnBothEngines('a database that is there already', engine => {
   })
 
   it('migrated by a newer version, or with a step that has another text, is refused', async () => {
-    const schema = engine.freshSchema()
+    const schema = engine.unmadeSchema()
     const scheduler = new Scheduler({ database: engine.database, schema })
     const first = await scheduler.migrate()
     expect(first.applied.length).toBe(first.version)
@@ -115,7 +115,7 @@ describeOnBothEngines('a database that is there already', engine => {
   })
 
   it('is left as it was by a step that fails half-way', async () => {
-    const schema = engine.freshSchema()
+    const schema = engine.unmadeSchema()
     const steps = [{ version: 1, name: 'broken', statements: [`create table ${schema}.half (id int)`, 'select 1 / 0'] }]
     await run(`create schema ${schema}`)
     await expect(migrate(engine.database, { schema, table: 'notes', steps })).rejects.toThrow(/division by zero/)

@@ -69,7 +69,7 @@ describeOnBothEngines('a schema compared with its migrations', engine => {
   })
 
   it('compares an older schema with the migrations it has seen, and says how many wait', async () => {
-    const schema = engine.freshSchema()
+    const schema = engine.unmadeSchema()
     const scheduler = new Scheduler({ database: engine.database, schema })
     const plan = migrationPlan(tablesIn(schema))
     const { migrate } = await import('../src/database/migrator.ts')

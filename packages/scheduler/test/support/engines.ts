@@ -1,13 +1,16 @@
 import { fromPglite, fromPool, type Database } from 'belfry/database'
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { createTestDatabase } from '../../../../test-support/test-database.ts'
 import { createPglite } from '../../../../test-support/embedded-database.ts'
+import { storySchema } from '../../../../test-support/story-schemas.ts'
 
 /** A database under test; every story gets a schema of its own in it. */
 export interface Engine {
   readonly database: Database
-  /** A schema name nobody used yet. */
+  /** A schema nobody used yet. Most are migrated already, so that `migrate()` has nothing to do in them. */
   freshSchema(): string
+  /** A schema name nobody used yet, without a schema: for stories about migrations. */
+  unmadeSchema(): string
 }
 
 /** Runs the same stories on the embedded database and on a real server. */
@@ -19,11 +22,11 @@ export function describeOnBothEngines(title: string, stories: (engine: Engine) =
       let schemas = 0
       beforeAll(async () => {
         if (kind === 'PGlite') {
-          const pglite = await createPglite()
+          const pglite = await createPglite('stories')
           database = fromPglite(pglite)
           close = () => pglite.close()
         } else {
-          const test = await createTestDatabase()
+          const test = await createTestDatabase(10, inject('storiesDatabase'))
           database = fromPool(test.pool)
           close = () => test.drop()
         }
@@ -36,7 +39,11 @@ export function describeOnBothEngines(title: string, stories: (engine: Engine) =
         },
         freshSchema: () => {
           schemas += 1
-          return `story_${schemas}`
+          return storySchema(schemas)
+        },
+        unmadeSchema: () => {
+          schemas += 1
+          return `unmade_${schemas}`
         },
       })
     })

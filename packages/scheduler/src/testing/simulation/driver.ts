@@ -25,6 +25,8 @@ const FAILING_SHARE = 0.04
 /** Most a wall clock is wrong by. */
 const LARGEST_SKEW_MS = 6 * 3_600_000
 const MOST_CALLS = 14
+/** Passes at once when a world is healed: the longest delay and the longest backoff, so that all that waits is due. */
+const HEALING_MS = 5_000
 /** Virtual time in which a healthy world must end: leases, retries and handlers together stay far below it. */
 const PATIENCE_MS = 5 * 60_000
 /** Moves in which it must. */
@@ -66,6 +68,8 @@ export class Driver {
   async heal(): Promise<void> {
     const world = this.#world
     world.recorder.note('world', 'is healthy from here on')
+    world.healed = true
+    world.time.pass(HEALING_MS)
     for (const process of world.alive) {
       process.frozen = false
       process.clock.skewMs = 0

@@ -25,6 +25,7 @@ export interface Shared {
   readonly recorder: Recorder
   readonly claims: ClaimsSeen
   readonly schedules: readonly ScheduleDefinition[]
+  readonly isHealed: () => boolean
 }
 
 /** One process of a simulated world: a scheduler with a clock and connections of its own. */
@@ -58,6 +59,7 @@ export class SimulatedProcess {
       schedules: shared.schedules,
       jobs: simulatedJobs({
         seed: shared.seed,
+        isHealed: shared.isHealed,
         work: (ms, signal) => this.clock.work(ms, signal),
         onStart: (payload, context) => this.#handlerStarts(payload, context),
         onEnd: (context, how) => this.#handlerEnds(context, how),

@@ -37,6 +37,8 @@ export class World {
   readonly claims: ClaimsSeen
   readonly operations: Operations
   readonly processes: SimulatedProcess[] = []
+  /** No more faults from here on. */
+  healed = false
   readonly #options: WorldOptions
   readonly #schedules: readonly ScheduleDefinition[]
   /** Ended by themselves in this turn. */
@@ -112,6 +114,7 @@ export class World {
       backend: this.backend,
       recorder: this.recorder,
       claims: this.claims,
+      isHealed: () => this.healed,
     }
     const process = new SimulatedProcess(`p${this.processes.length + 1}`, shared)
     this.processes.push(process)
