@@ -201,6 +201,28 @@ describeOnBothEngines('unique keys', engine => {
     expect(await scheduler.getJob(jobId)).toMatchObject({ status: 'failed' })
   })
 
+  it('replace: the deadline is that of the newest call, which may have none; with keepTime it stays', async () => {
+    const { scheduler, clock } = begin()
+    const seen: unknown[] = []
+    scheduler.registerHandler('digest', payload => void seen.push(payload))
+    await scheduler.migrate()
+    const ask = (payload: number, more: object) =>
+      scheduler.scheduleJob('digest', { payload, uniqueKey: 'ada', onConflict: 'replace', ...more })
+    const first = await ask(1, { delay: '1h', expireAfter: '10m' })
+    await ask(2, { delay: '3h' })
+    clock.advance('3h')
+    await scheduler.runDueJobs()
+    expect(seen).toEqual([2])
+    await ask(3, { delay: '1h' })
+    const last = await ask(4, { delay: '1h', expireAfter: '10m' })
+    await ask(5, { keepTime: true })
+    clock.advance('80m')
+    await scheduler.runDueJobs()
+    expect(seen).toEqual([2])
+    expect(await scheduler.getJob(first)).toMatchObject({ status: 'completed' })
+    expect(await scheduler.getJob(last)).toMatchObject({ status: 'cancelled' })
+  })
+
   it('while pending: a second job may wait beside a running one, which keeps running without the key', async () => {
     const { job, seen, begun, ends } = held<{ n: number }>('sync')
     const { scheduler } = begin({ jobs: [job] })

@@ -151,6 +151,7 @@ async function mergeInto(
     now: databaseNow(core),
     maxWaitMs: maxWait === undefined ? null : parseDuration(maxWait, 'maxWait'),
     hint: !keepTime,
+    expiry: keepTime ? undefined : { at: job.expiresAt ?? null, afterMs: job.expireAfterMs ?? null },
     delivery: keepTime ? undefined : (job.delivery ?? null),
   })
   return !keepTime

@@ -24,6 +24,8 @@ export interface JobChange {
   readonly hint: boolean
   readonly priority?: number | null
   readonly maxRetries?: number | null
+  /** When it may not start any more: an instant as ISO text, or milliseconds after it is due. Left out: as it was. */
+  readonly expiry?: { readonly at: string | null; readonly afterMs: number | null } | undefined
   /** What it keeps of its window; null: nothing; left out: as it is. */
   readonly delivery?: Delivery | null | undefined
 }
@@ -34,6 +36,8 @@ export async function changeJob(database: Queryable, tables: Tables, change: Job
     `with changed as (
        update ${tables.live} set payload = coalesce($2::text::jsonb, payload),
          payload_version = coalesce($3::int, payload_version),
+         expires_at = case when $13::boolean
+           then coalesce($14::text::timestamptz, ${DUE} + $15::float8 * interval '1 millisecond') else expires_at end,
          scheduled_time = ${DUE}, ready_at = case when ready_at = 'infinity' then ready_at
            else ${readyAt(DUE, 'coalesce($10::int, priority)')} end,
          options = case when $12::text is null then options
@@ -55,6 +59,9 @@ export async function changeJob(database: Queryable, tables: Tables, change: Job
       change.priority ?? null,
       change.maxRetries ?? null,
       change.delivery === undefined ? null : JSON.stringify({ delivery: change.delivery ?? undefined }),
+      change.expiry !== undefined,
+      change.expiry?.at ?? null,
+      change.expiry?.afterMs ?? null,
     ],
   )
   return changed.rows.length > 0

@@ -113,8 +113,6 @@ const cancelledAsked: Check = ({ facts, end }, report) => {
   const asked = new Set(of(facts, 'cancel-asked').map(fact => fact.jobId))
   const expiring = new Set(of(facts, 'planned').flatMap(fact => (fact.mayExpire ? [fact.name] : [])))
   for (const fact of of(facts, 'handler-ended')) if (fact.how === 'asked to be cancelled') asked.add(fact.jobId)
-  // A job keeps its deadline when a later call without one replaces its payload, and with it its name.
-  for (const fact of of(facts, 'acknowledged')) if (expiring.has(fact.name)) asked.add(fact.jobId)
   for (const row of end.jobs) {
     if (row.status === 'cancelled' && !asked.has(row.job_id) && !expiring.has(row.name ?? '')) {
       report('nothing is cancelled unasked', `${row.job_id} is cancelled; nobody asked for it`)
