@@ -133,17 +133,27 @@ function readDistressWords(path: string): Config['distressWords'] {
   throw fault(faults.join('; '))
 }
 
-function configOf(value: (name: string) => string | undefined): Omit<Config, 'distressWords'> {
+type Value = (name: string) => string | undefined
+
+/** Reads values that have been checked. */
+function readersOf(value: Value) {
   const asText = (name: string) => value(name) ?? ''
   const asNumber = (name: string) => Number(value(name))
-  const asFlag = (name: string) => /^(true|1|yes|on)$/i.test(asText(name))
-  const asList = (name: string) =>
-    asText(name)
-      .split(',')
-      .map(each => each.trim())
-      .filter(Boolean)
-  const asOptional = (name: string) => (value(name) === undefined ? undefined : asNumber(name))
-  const baseUrl = value('LLM_BASE_URL')
+  return {
+    asText,
+    asNumber,
+    asFlag: (name: string) => /^(true|1|yes|on)$/i.test(asText(name)),
+    asList: (name: string) =>
+      asText(name)
+        .split(',')
+        .map(each => each.trim())
+        .filter(Boolean),
+    asOptional: (name: string) => (value(name) === undefined ? undefined : asNumber(name)),
+  }
+}
+
+function configOf(value: Value): Omit<Config, 'distressWords'> {
+  const { asText, asNumber, asFlag, asList } = readersOf(value)
   return {
     databaseUrl: value('DATABASE_URL'),
     dataDir: asText('BELFRY_DATA_DIR'),
@@ -153,38 +163,12 @@ function configOf(value: (name: string) => string | undefined): Omit<Config, 'di
     logLevel: asText('LOG_LEVEL') as LogLevel,
     adminUserIds: asList('ADMIN_USER_IDS'),
     commandPrefix: asText('DISCORD_COMMAND_PREFIX'),
-    llm: baseUrl
-      ? {
-          baseUrl,
-          model: asText('LLM_MODEL'),
-          apiKey: value('LLM_API_KEY'),
-          timeoutMs: asNumber('LLM_TIMEOUT_SECONDS') * 1_000,
-          temperature: asOptional('LLM_TEMPERATURE'),
-          dailyTokenBudget: asOptional('LLM_DAILY_TOKEN_BUDGET'),
-        }
-      : undefined,
+    llm: llmOf(value),
     scheduler: {
       enabled: asFlag('JOB_SCHEDULER_ENABLED'),
       checkIntervalSeconds: asNumber('JOB_SCHEDULER_CHECK_INTERVAL_SECONDS'),
     },
-    followUps: {
-      enabled: asFlag('FOLLOW_UP_ENABLED'),
-      consent: asText('FOLLOW_UP_CONSENT') as Config['followUps']['consent'],
-      defaultDelayHours: asNumber('FOLLOW_UP_DEFAULT_DELAY_HOURS'),
-      maxPerUserPerWeek: asNumber('FOLLOW_UP_MAX_PER_USER_PER_WEEK'),
-      minHoursBetween: asNumber('FOLLOW_UP_MIN_HOURS_BETWEEN'),
-      quietHours: asText('FOLLOW_UP_QUIET_HOURS'),
-      timeZone: value('FOLLOW_UP_TIME_ZONE'),
-      minMessages: asNumber('FOLLOW_UP_MIN_MESSAGES'),
-      maxUnanswered: asNumber('FOLLOW_UP_MAX_UNANSWERED'),
-      maxAgeDays: asNumber('FOLLOW_UP_MAX_AGE_DAYS'),
-      replyWindowHours: asNumber('FOLLOW_UP_REPLY_WINDOW_HOURS'),
-      maxLateHours: asNumber('FOLLOW_UP_MAX_LATE_HOURS'),
-      perMinute: asNumber('FOLLOW_UP_PER_MINUTE'),
-      holdoutPercent: asNumber('FOLLOW_UP_HOLDOUT_PERCENT'),
-      variants: variantsOf(asText('FOLLOW_UP_VARIANTS')),
-      variantsSalt: asText('FOLLOW_UP_VARIANTS_SALT'),
-    },
+    followUps: followUpsOf(value),
     privacy: { url: value('PRIVACY_URL'), keys: asList('PRIVACY_KEY') },
     cleanup: {
       enabled: asFlag('CLEANUP_ENABLED'),
@@ -192,6 +176,42 @@ function configOf(value: (name: string) => string | undefined): Omit<Config, 'di
       failedJobsDays: asNumber('CLEANUP_FAILED_JOBS_DAYS'),
       tempFilesHours: asNumber('CLEANUP_TEMP_FILES_HOURS'),
     },
+  }
+}
+
+function llmOf(value: Value): Config['llm'] {
+  const { asText, asNumber, asOptional } = readersOf(value)
+  const baseUrl = value('LLM_BASE_URL')
+  if (!baseUrl) return undefined
+  return {
+    baseUrl,
+    model: asText('LLM_MODEL'),
+    apiKey: value('LLM_API_KEY'),
+    timeoutMs: asNumber('LLM_TIMEOUT_SECONDS') * 1_000,
+    temperature: asOptional('LLM_TEMPERATURE'),
+    dailyTokenBudget: asOptional('LLM_DAILY_TOKEN_BUDGET'),
+  }
+}
+
+function followUpsOf(value: Value): Config['followUps'] {
+  const { asText, asNumber, asFlag } = readersOf(value)
+  return {
+    enabled: asFlag('FOLLOW_UP_ENABLED'),
+    consent: asText('FOLLOW_UP_CONSENT') as Config['followUps']['consent'],
+    defaultDelayHours: asNumber('FOLLOW_UP_DEFAULT_DELAY_HOURS'),
+    maxPerUserPerWeek: asNumber('FOLLOW_UP_MAX_PER_USER_PER_WEEK'),
+    minHoursBetween: asNumber('FOLLOW_UP_MIN_HOURS_BETWEEN'),
+    quietHours: asText('FOLLOW_UP_QUIET_HOURS'),
+    timeZone: value('FOLLOW_UP_TIME_ZONE'),
+    minMessages: asNumber('FOLLOW_UP_MIN_MESSAGES'),
+    maxUnanswered: asNumber('FOLLOW_UP_MAX_UNANSWERED'),
+    maxAgeDays: asNumber('FOLLOW_UP_MAX_AGE_DAYS'),
+    replyWindowHours: asNumber('FOLLOW_UP_REPLY_WINDOW_HOURS'),
+    maxLateHours: asNumber('FOLLOW_UP_MAX_LATE_HOURS'),
+    perMinute: asNumber('FOLLOW_UP_PER_MINUTE'),
+    holdoutPercent: asNumber('FOLLOW_UP_HOLDOUT_PERCENT'),
+    variants: variantsOf(asText('FOLLOW_UP_VARIANTS')),
+    variantsSalt: asText('FOLLOW_UP_VARIANTS_SALT'),
   }
 }
 

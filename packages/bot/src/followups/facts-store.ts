@@ -4,7 +4,7 @@ import { findProfile } from '../users/profile-store.ts'
 import type { Profile } from '../users/profile.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { activeControls, type Control } from './controls-store.ts'
-import { countSentWithin, lastTriedAt, sentWithin } from './follow-up-store.ts'
+import { countSentWithin, lastTryOf, sentWithin } from './follow-up-store.ts'
 import type { PersonFacts } from './gate-facts.ts'
 import { readQuietHours } from './quiet-hours.ts'
 
@@ -46,7 +46,7 @@ export async function readFacts(database: Queryable, userId: string, context: Fa
     consent: await latestConsent(database, userId),
     messagesInLastTalk: await countLastTalk(database, profile),
     sentThisWeek: await sentWithin(database, { userId, withinMs: WEEK_MS, now }),
-    lastTriedAt: await lastTriedAt(database, userId),
+    lastTriedAt: await lastTryOf(database, userId),
   }
   return { ...common, person: personFactsOf(profile, counted) }
 }

@@ -37,7 +37,7 @@ export async function countSentWithin(
 }
 
 /** When a person was last sent a follow-up, or may have been; undefined: never. */
-export async function lastTriedAt(database: Queryable, userId: string): Promise<Date | undefined> {
+export async function lastTryOf(database: Queryable, userId: string): Promise<Date | undefined> {
   const found = await database.query<{ tried_ms: number | null }>(
     `select (extract(epoch from max(attempted_at)) * 1000)::float8 as tried_ms from follow_up_history
      where user_id = $1::text and ${IN_DOUBT}`,
