@@ -392,9 +392,7 @@ describeOnBothEngines('unique keys', engine => {
       { uniqueKey: 'a', onConflict: 'append', uniqueWhile: 'unfinished', payload: [] },
     ]
     for (const options of refused) {
-      await expect(scheduler.scheduleJob('any', options)).rejects.toMatchObject({
-        code: 'BELFRY_INVALID_OPTION',
-      })
+      await expect(scheduler.scheduleJob('any', options)).rejects.toMatchObject({ code: 'BELFRY_INVALID_OPTION' })
     }
     expect((await scheduler.getStats()).counts.pending).toBe(0)
   })
