@@ -12,6 +12,8 @@ const currentPayload = z.object({
   /** Hints for the text, such as `{ last_topic: 'Python programming' }`. */
   messageContext: hints.optional(),
   requestedBy: z.string().optional(),
+  /** An owner insists: cooldown and quiet hours do not put it off. */
+  force: z.boolean().optional(),
   /** Which way of following up it is, when several are tried side by side. */
   variant: z.string().min(1).max(100).optional(),
 })

@@ -107,6 +107,26 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('the story of a follow-up on %s
     expect(sent?.at).toMatch(/^04 08:4\d$/)
   })
 
+  it('an owner who insists lifts cooldown and quiet hours, on record, and never a no or the cap', async () => {
+    await begin({ FOLLOW_UP_MAX_PER_USER_PER_WEEK: '2' })
+    await talk()
+    test.clock.moveTo('2027-03-02T00:30:00Z')
+    const insist = () => test.say('Olga', '!schedule_followup @Ada 0.01 --force', { admin: true })
+    for (let time = 0; time < 3; time += 1) {
+      expect((await insist()).text).toContain('Follow-up message scheduled for Ada')
+      await test.pass('10m')
+    }
+    expect(await test.followUps()).toHaveLength(2)
+    expect((await reasons()).at(-1)).toMatchObject({ verdict: 'deny', reason: 'weekly_cap' })
+    expect(await test.rows('select actor, act from bot_audit')).toEqual(
+      Array.from({ length: 3 }, () => ({ actor: 'web:olga', act: 'follow_up_forced' })),
+    )
+    await test.say('Ada', '!followup_settings off')
+    await insist()
+    await test.pass('1d')
+    expect(await test.followUps()).toHaveLength(2)
+  })
+
   it('a greeting alone is no conversation', async () => {
     await begin()
     await test.say('Bo', 'hello')

@@ -6,6 +6,7 @@ import { scheduleFollowUpMessage, type PlannerParts } from '../followups/plan-fo
 import { sayWhen } from '../messaging/say-time.ts'
 import { CommandError, type Command } from './command.ts'
 import { findPerson, nameOf } from './find-person.ts'
+import { isOwner } from './owner.ts'
 
 /** The guide's default: a day. */
 const DEFAULT_HOURS = 24
@@ -16,15 +17,19 @@ export function scheduleFollowUpCommand(parts: {
   database: Database
   clock: Clock
   planner: PlannerParts | undefined
+  ownerIds: readonly string[]
 }): Command {
   return {
     name: 'schedule_followup',
-    usage: '@user [hours]',
+    usage: '@user [hours] [--force]',
     about: 'Schedule a follow-up to somebody, by default in 24 hours.',
     adminOnly: true,
     async run({ message, args }) {
       if (!parts.planner) throw new CommandError('Job scheduler is not available (JOB_SCHEDULER_ENABLED is false).')
-      const { name, delayText } = splitArguments(args)
+      const force = args.includes('--force')
+      if (force && !isOwner(message, parts.ownerIds))
+        throw new CommandError('`--force` is for owners of the bot (ADMIN_USER_IDS); without it, it may go out later.')
+      const { name, delayText } = splitArguments(args.filter(each => each !== '--force'))
       const delayMs = delayText === undefined ? DEFAULT_HOURS * HOUR_MS : parseDelay(delayText)
       if (delayMs === undefined)
         throw new CommandError(`Hours: expected ${DELAY_EXPECTS}; got \`${delayText?.slice(0, 40)}\`.`)
@@ -33,6 +38,7 @@ export function scheduleFollowUpCommand(parts: {
         userId: person.userId,
         delayHours: delayMs / HOUR_MS,
         requestedBy: message.userId,
+        force,
       })
       const when = sayWhen(planned.dueAt, parts.clock.now())
       const shown = person.displayName || person.userId

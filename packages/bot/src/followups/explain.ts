@@ -41,6 +41,7 @@ export async function explainFollowUp(parts: ExplainParts, userId: string): Prom
     plannedAt: new Date(payload.plannedAt),
     dueAt: next?.scheduledTime ?? facts.now,
     seed: next?.jobId ?? `automatic:${userId}`,
+    force: payload.force ?? false,
   }
   return {
     now: facts.now,

@@ -3,6 +3,7 @@ import type { Clock, Scheduler } from 'belfry'
 import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import { followUpJob, type FollowUpPayload } from '../job-catalog.ts'
+import { recordAct } from '../users/audit-store.ts'
 import { lockPerson } from '../users/profile-store.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { storeDecision } from './decision-store.ts'
@@ -34,6 +35,8 @@ export interface FollowUpRequest {
   readonly messageContext?: Record<string, unknown>
   /** Who asked for it. */
   readonly requestedBy?: string
+  /** Cooldown (9) and quiet hours (12) do not put it off; on record with the name of who insists. Default: false. */
+  readonly force?: boolean
 }
 
 const HOUR_MS = 3_600_000
@@ -126,7 +129,8 @@ export async function scheduleFollowUpMessage(parts: PlannerParts, request: Foll
     const facts = await readFacts(transaction, request.userId, { ...parts, now })
     const plannedAt = facts.now
     const dueAt = new Date(plannedAt.getTime() + delayMs)
-    const advice = foresee(facts, { policy, job: { automatic: false, plannedAt, dueAt, seed: request.userId } })
+    const { force = false } = request
+    const advice = foresee(facts, { policy, job: { automatic: false, plannedAt, dueAt, seed: request.userId, force } })
     const planned = await scheduler.scheduleJob(
       followUpJob,
       {
@@ -135,10 +139,22 @@ export async function scheduleFollowUpMessage(parts: PlannerParts, request: Foll
         plannedAt: plannedAt.toISOString(),
         ...(request.messageContext && { messageContext: request.messageContext }),
         ...(request.requestedBy && { requestedBy: request.requestedBy }),
+        ...(force && { force }),
       },
       { subjects: [request.userId], scheduledTime: dueAt, transaction },
     )
     await storeAdvice(transaction, { userId: request.userId, jobId: planned.jobId, advice, now })
+    if (force) {
+      const { hash: personHash } = await parts.suppressedPeople.hash(transaction, request.userId)
+      const actor = request.requestedBy ?? 'program'
+      await recordAct(transaction, {
+        actor,
+        act: 'follow_up_forced',
+        personHash,
+        detail: { jobId: planned.jobId },
+        now,
+      })
+    }
     return { jobId: planned.jobId, dueAt, advice }
   })
 }

@@ -84,6 +84,7 @@ export async function decide(attempt: Attempt, queryable: Queryable, stage: 'pre
     plannedAt: new Date(payload.plannedAt),
     dueAt: context.scheduledTime,
     seed: context.jobId,
+    force: payload.force ?? false,
   }
   const policy = policyFor(parts, payload.variant)
   const { verdict, reason, rule, until, gates } = whenWouldBeSent(evaluateGates({ ...facts, policy, job }))

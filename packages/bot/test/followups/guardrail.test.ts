@@ -110,6 +110,8 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('a bot that too many people say
     // It is night then; the morning is when it is due.
     await test.pass('12h')
     expect(await controls()).toEqual(['guardrail'])
+    await test.pass('7d')
+    expect(await test.followUps()).toEqual([])
   })
 })
 
@@ -142,6 +144,17 @@ describe('pausing by hand', () => {
     expect(await audit()).toEqual([
       { actor: 'discord:adam', act: 'follow_ups_paused', detail: { controls: ['pause'] } },
       { actor: 'discord:adam', act: 'follow_ups_resumed', detail: { controls: ['pause'] } },
+    ])
+  })
+
+  it('stops what was planned', async () => {
+    test = await createTestApp('PGlite')
+    for (const text of ['hi, I am Ada', 'I play the cello', 'my recital is on Friday']) await test.say('Ada', text)
+    await test.say('Olga', '!followup_pause', { admin: true })
+    await test.pass('3d')
+    expect(await test.followUps()).toEqual([])
+    expect(await test.rows('select state, reason from follow_up_history')).toEqual([
+      { state: 'withheld', reason: 'breaker_open' },
     ])
   })
 
