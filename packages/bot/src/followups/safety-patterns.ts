@@ -9,7 +9,7 @@ export const MENTION =
 
 /** A scheme, `www.`, a bare domain, an address in numbers, and domains that are spelled out to hide. */
 export const LINK =
-  /:\/\/|\b(?:mailto|javascript|data|tel|vbscript):\S|www\.\S|(?<![\p{L}\p{N}@-])(?:[\p{L}\p{N}-]{1,63}\.){1,5}(?:com|net|org|gg|io|info|biz|dev|app|xyz|ru|cn|top|site|online|shop|click|link|club|live|store|tech|icu|example|test)\b|(?<![\p{L}\p{N}@-])(?:[\p{L}\p{N}-]{1,63}\.){1,5}[a-z]{2,24}\/\S|\b\d{1,3}(?:\.\d{1,3}){3}\b|\w ?(?:\(dot\)|\[dot\]|\(\.\)|\[\.\]) ?\w|\]\(/u
+  /:\/\/|\b(?:mailto|javascript|data|tel|vbscript):\S|www\.\S|(?<![\p{L}\p{N}-]|[\p{L}\p{N}_.+-]@)(?:[\p{L}\p{N}-]{1,63}\.){1,5}(?:com|net|org|gg|io|info|biz|dev|app|xyz|ru|cn|top|site|online|shop|click|link|club|live|store|tech|icu|example|test)\b|(?<![\p{L}\p{N}-]|[\p{L}\p{N}_.+-]@)(?:[\p{L}\p{N}-]{1,63}\.){1,5}[a-z]{2,24}\/\S|\b\d{1,3}(?:\.\d{1,3}){3}\b|\w ?(?:\(dot\)|\[dot\]|\(\.\)|\[\.\]) ?\w|\]\(/u
 
 /** Code, markup of prompts and pages, and talk about instructions. */
 export const CODE =

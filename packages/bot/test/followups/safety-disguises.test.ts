@@ -163,7 +163,7 @@ describe('whatever a model writes', () => {
           expect(seen).not.toMatch(/<(@[!&]?|#)\d+>/)
           expect(seen).not.toMatch(/discord\.gg\//i)
           expect(seen.split(/\s+/).filter(word => word.includes('://') && !word.includes(theirs))).toEqual([])
-          expect(seen.replaceAll(theirs, '')).not.toMatch(/:\/\/|www\.\w|evil\.(test|com)(?![\p{L}\p{N}-])/iu)
+          expect(seen.replaceAll(theirs, '')).not.toMatch(/:\/\/|www\.\w|evil\.(test|com)(?![\p{L}\p{N}\p{M}-])/iu)
         }
       }),
       { numRuns: 5_000 },
