@@ -8,7 +8,7 @@ import { Interactions } from './interactions.ts'
 import { messageRoutes, OPEN_DM, type JournalEntry } from './message-routes.ts'
 import { Nonces, type Answer, type Application, type FakeDiscordParts, type Route } from './parts.ts'
 import { RateLimits, tooMany } from './rate-limits.ts'
-import { notAllowed, notFound, Refusal, refusal, unauthorized, type Json } from './refusals.ts'
+import { notAllowed, notFound, Refusal, refusal, unauthorized } from './refusals.ts'
 import { World, type FakeChannel, type FakeGuild, type FakeMessage, type FakeUser } from './world.ts'
 
 interface Mounted {
@@ -231,7 +231,6 @@ function bodyOf(request: IncomingMessage, text: string): unknown {
 }
 
 function reply(response: ServerResponse, answer: Answer, headers: Readonly<Record<string, string>> = {}): void {
-  const body: Json | readonly Json[] | undefined = answer.body
-  response.writeHead(answer.status, { ...headers, 'content-type': 'application/json' })
-  response.end(body === undefined ? undefined : JSON.stringify(body))
+  if (answer.body === undefined) response.writeHead(answer.status, headers).end()
+  else response.writeHead(answer.status, { ...headers, 'content-type': 'application/json' }).end(JSON.stringify(answer.body))
 }

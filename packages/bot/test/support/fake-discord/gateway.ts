@@ -116,7 +116,8 @@ export class Gateway {
     for (const session of this.#audience(message.channelId)) {
       const blank = needsContentIntent(this.world, message) && !(session.intents & Intent.messageContent)
       const nonce = t === 'MESSAGE_CREATE' && message.nonce !== undefined ? { nonce: message.nonce } : {}
-      this.send(session, t, { ...messageObject(this.world, message, blank), ...nonce })
+      const channelType = this.world.channels.get(message.channelId)?.type
+      this.send(session, t, { ...messageObject(this.world, message, blank), ...nonce, channel_type: channelType })
     }
   }
 

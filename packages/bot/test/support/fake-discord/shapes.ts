@@ -143,11 +143,19 @@ export const newMessage = z.strictObject({
 export type NewMessage = z.infer<typeof newMessage>
 
 /** Edit Message, and an edit of an interaction's answer. */
-export const messageEdit = z.strictObject({ ...content, flags: flags(SUPPRESS_EMBEDS) })
+export const messageEdit = z.strictObject({
+  ...content,
+  nonce: z.union([z.number(), z.string()]).nullish(),
+  enforce_nonce: z.boolean().optional(),
+  flags: flags(SUPPRESS_EMBEDS),
+})
 
 /** An interaction's answer that is a message, or one that follows it. */
 export const interactionMessage = z.strictObject({
   ...content,
+  // Libraries send these with every message; for interactions they mean nothing.
+  nonce: z.union([z.number(), z.string()]).nullish(),
+  enforce_nonce: z.boolean().optional(),
   flags: flags(SUPPRESS_EMBEDS | EPHEMERAL | SUPPRESS_NOTIFICATIONS),
 })
 export type InteractionMessage = z.infer<typeof interactionMessage>
