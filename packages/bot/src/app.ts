@@ -33,6 +33,8 @@ export interface App {
   /** Undefined with `JOB_SCHEDULER_ENABLED=false`. */
   readonly scheduler: Scheduler | undefined
   readonly llm: LlmClient | undefined
+  /** Every command, for platforms that offer them in forms of their own. */
+  readonly commands: readonly Command[]
   /** The guide's call: plans a follow-up to somebody. */
   scheduleFollowUpMessage(request: FollowUpRequest): Promise<PlannedFollowUp>
   /** Brings the database up to date; nothing runs yet. */
@@ -86,6 +88,7 @@ export function createApp({ config, database, clock, logger }: AppParts): App {
     database,
     scheduler,
     llm,
+    commands: all,
     scheduleFollowUpMessage: request => {
       if (!planner) throw new Error('follow-ups need the job scheduler; JOB_SCHEDULER_ENABLED is false')
       return scheduleFollowUpMessage(planner, request)

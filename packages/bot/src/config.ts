@@ -14,6 +14,10 @@ export interface Config {
   readonly adminUserIds: readonly string[]
   readonly commandPrefix: string
   readonly llm: { readonly baseUrl: string; readonly model: string; readonly apiKey: string | undefined } | undefined
+  /** Undefined without a token. */
+  readonly discord:
+    | { readonly token: string; readonly apiBaseUrl: string; readonly chatChannelIds: readonly string[] }
+    | undefined
   readonly scheduler: { readonly enabled: boolean; readonly checkIntervalSeconds: number }
   readonly followUps: {
     readonly enabled: boolean
@@ -63,7 +67,13 @@ function configOf(value: (name: string) => string | undefined): Config {
   const asText = (name: string) => value(name) ?? ''
   const asNumber = (name: string) => Number(value(name))
   const asFlag = (name: string) => /^(true|1|yes|on)$/i.test(asText(name))
+  const asList = (name: string) =>
+    asText(name)
+      .split(',')
+      .map(each => each.trim())
+      .filter(Boolean)
   const baseUrl = value('LLM_BASE_URL')
+  const token = value('DISCORD_TOKEN')
   return Object.freeze({
     databaseUrl: value('DATABASE_URL'),
     dataDir: asText('BELFRY_DATA_DIR'),
@@ -71,12 +81,12 @@ function configOf(value: (name: string) => string | undefined): Config {
     port: asNumber('PORT'),
     botName: asText('BOT_NAME'),
     logLevel: asText('LOG_LEVEL') as LogLevel,
-    adminUserIds: asText('ADMIN_USER_IDS')
-      .split(',')
-      .map(id => id.trim())
-      .filter(Boolean),
+    adminUserIds: asList('ADMIN_USER_IDS').map(discordIdOf),
     commandPrefix: asText('DISCORD_COMMAND_PREFIX'),
     llm: baseUrl ? { baseUrl, model: asText('LLM_MODEL'), apiKey: value('LLM_API_KEY') } : undefined,
+    discord: token
+      ? { token, apiBaseUrl: asText('DISCORD_API_BASE_URL'), chatChannelIds: asList('DISCORD_CHAT_CHANNEL_IDS') }
+      : undefined,
     scheduler: {
       enabled: asFlag('JOB_SCHEDULER_ENABLED'),
       checkIntervalSeconds: asNumber('JOB_SCHEDULER_CHECK_INTERVAL_SECONDS'),
@@ -98,6 +108,11 @@ function configOf(value: (name: string) => string | undefined): Config {
       holdoutPercent: asNumber('FOLLOW_UP_HOLDOUT_PERCENT'),
     },
   })
+}
+
+/** The system before knew Discord's people alone, by their bare numbers. */
+function discordIdOf(id: string): string {
+  return /^\d{15,21}$/.test(id) ? `discord:${id}` : id
 }
 
 /** The process's environment over the `.env` file of the working folder, if there is one. */

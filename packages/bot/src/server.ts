@@ -1,4 +1,4 @@
-import { systemClock } from 'belfry'
+import { systemClock, type Logger } from 'belfry'
 import { createApp, type App } from './app.ts'
 import { loadEnvironment, readConfig, type Config } from './config.ts'
 import { openConfigured, type OpenDatabase } from './database/connect.ts'
@@ -7,6 +7,8 @@ import { createHttpServer } from './http/server.ts'
 import type { Health, WebChat } from './http/web-chat.ts'
 import { createLogger } from './logger.ts'
 import { turnsAfter } from './memory/conversation-store.ts'
+import { DiscordDoor } from './platforms/discord/discord-door.ts'
+import type { DiscordApp } from './platforms/discord/parts.ts'
 
 const TURNS_AT_ONCE = 200
 
@@ -15,12 +17,13 @@ export async function runServer(stop: AbortSignal): Promise<number> {
   const config = readConfig(loadEnvironment())
   const logger = createLogger(config.logLevel)
   const open = await openConfigured(config)
+  const discord = discordOf(config, logger)
   const app = createApp({ config, database: open.database, clock: systemClock, logger })
   const parts = {
     host: config.host,
     port: config.port,
     webChat: webChatOf(app, config),
-    health: healthOf(app),
+    health: healthOf(app, discord),
     clock: systemClock,
     logger,
   }
@@ -29,6 +32,7 @@ export async function runServer(stop: AbortSignal): Promise<number> {
     await app.prepare()
     const { url } = await http.listen()
     await app.start()
+    discord?.start(discordAppOf(app, config))
     process.stdout.write(`${summary({ config, open, app, url }).join('\n')}\n`)
     await new Promise<void>(resolve => {
       if (stop.aborted) resolve()
@@ -38,7 +42,9 @@ export async function runServer(stop: AbortSignal): Promise<number> {
     return 0
   } finally {
     await http.close()
+    await discord?.stopListening()
     await app.stop()
+    await discord?.close()
     await open.close()
   }
 }
@@ -56,8 +62,29 @@ function webChatOf(app: App, config: Config): WebChat {
   }
 }
 
-/** Able to work: the database answers, and the scheduler runs if it should. */
-function healthOf(app: App): Health {
+function discordOf(config: Config, logger: Logger): DiscordDoor | undefined {
+  const { discord, adminUserIds, commandPrefix: prefix } = config
+  return discord && new DiscordDoor({ ...discord, adminUserIds, prefix, clock: systemClock, logger })
+}
+
+function discordAppOf(app: App, config: Config): DiscordApp {
+  const { chat, database, commands, scheduler } = app
+  return {
+    chat,
+    database,
+    commands,
+    scheduler,
+    onAction: async ({ action, ...press }) => {
+      const text = `${config.commandPrefix}followup_settings ${action === 'stop' ? 'off' : 'status'}`
+      const { reply } = await chat.handle({ ...press, platform: 'discord', displayName: '', text, isAdmin: false })
+      return reply?.text ?? 'That was done already.'
+    },
+    onOwnMessage: () => Promise.resolve(),
+  }
+}
+
+/** Able to work: the database answers, the scheduler runs if it should, Discord takes the token if there is one. */
+function healthOf(app: App, discord: DiscordDoor | undefined): Health {
   return {
     ready: async () => {
       const database = await app.database.query('select 1').then(
@@ -65,7 +92,8 @@ function healthOf(app: App): Health {
         () => 'does not answer',
       )
       const scheduler = app.scheduler === undefined ? 'off' : app.scheduler.running ? 'ok' : 'not running'
-      return { ok: database === 'ok' && scheduler !== 'not running', checks: { database, scheduler } }
+      const ok = database === 'ok' && scheduler !== 'not running' && discord?.state !== 'token refused'
+      return { ok, checks: { database, scheduler, ...(discord && { discord: discord.state }) } }
     },
   }
 }
@@ -84,7 +112,7 @@ function summary({ config, open, app, url }: { config: Config; open: OpenDatabas
   return [
     `${config.botName} is up.`,
     `  database    ${open.label}`,
-    `  platforms   web${isLoopback(config.host) ? '' : ', open to your network without a login'}`,
+    `  platforms   ${config.discord ? 'discord, ' : ''}web${isLoopback(config.host) ? '' : ', open to your network without a login'}`,
     `  model       ${app.llm?.label ?? 'built-in writer'}`,
     `  scheduler   ${app.scheduler ? `on, looks at least every ${config.scheduler.checkIntervalSeconds} s` : 'off'}`,
     `  follow-ups  ${app.scheduler && followUps.enabled ? `after ${followUps.defaultDelayHours} h of silence, at most ${followUps.maxPerUserPerWeek} a week, quiet hours ${followUps.quietHours}` : 'off'}`,

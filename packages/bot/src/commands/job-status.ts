@@ -18,12 +18,15 @@ export function jobStatusCommand(parts: {
     usage: '[job-id]',
     about: 'The state of the scheduler, or of one job by its id or its first 6 characters.',
     adminOnly: true,
-    async run({ args }) {
+    options: [{ name: 'id', about: 'A job id or its first 6 characters. Unset: the scheduler.', kind: 'job' }],
+    async run({ args, message }) {
       const { scheduler, clock, database } = parts
       if (!scheduler) throw new CommandError('Job scheduler is not available (JOB_SCHEDULER_ENABLED is false).')
       const [id] = args
       if (id === undefined) return describeScheduler(await scheduler.getStats(), scheduler.running, clock.now())
       const job = await findOne(scheduler, id.replaceAll('`', ''))
+      const person = personOf(job)
+      if (person !== undefined && message.reaches && !(await message.reaches(person))) throw notFound(id)
       const attempts = await scheduler.getAttempts(job)
       const decisions = await decisionsOfJob(database, { jobId: job.jobId, limit: 3 })
       const told = decisions.map(
@@ -51,8 +54,20 @@ async function findOne(scheduler: Scheduler, id: string): Promise<Job> {
     throw new CommandError(
       `Several jobs begin with \`${id.slice(0, 80)}\`: ${found.map(job => `\`${job.jobId}\``).join(', ')}`,
     )
-  if (!found[0]) throw new CommandError(`Job \`${id.slice(0, 80)}\` not found.`)
+  if (!found[0]) throw notFound(id)
   return found[0]
+}
+
+function notFound(id: string): CommandError {
+  return new CommandError(`Job \`${id.slice(0, 80)}\` not found.`)
+}
+
+/** Whom a job is about, if it is about somebody. */
+function personOf({ payload }: Job): string | undefined {
+  if (typeof payload !== 'object' || payload === null) return undefined
+  const { userId, user_id: guideUserId } = payload as { userId?: unknown; user_id?: unknown }
+  const id = userId ?? guideUserId
+  return typeof id === 'string' ? id : undefined
 }
 
 function describeScheduler(stats: SchedulerStats, running: boolean, now: Date): string {

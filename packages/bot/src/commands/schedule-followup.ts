@@ -24,6 +24,10 @@ export function scheduleFollowUpCommand(parts: {
     usage: '@user [hours]',
     about: 'Schedule a follow-up to somebody, by default in 24 hours.',
     adminOnly: true,
+    options: [
+      { name: 'user', about: 'Who is to be written to.', kind: 'person', required: true },
+      { name: 'hours', about: 'In how many hours; 2d and 90m work too. Default: 24.', kind: 'text' },
+    ],
     async run({ message, args }) {
       if (!parts.planner) throw new CommandError('Job scheduler is not available (JOB_SCHEDULER_ENABLED is false).')
       const { name, delayText } = splitArguments(args)
@@ -31,6 +35,7 @@ export function scheduleFollowUpCommand(parts: {
       if (delayMs === undefined)
         throw new CommandError(`Hours: expected ${DELAY_EXPECTS}; got \`${delayText?.slice(0, 40)}\`.`)
       const person = await findPerson(parts.database, name, message)
+      if (message.reaches && !(await message.reaches(person.userId))) throw unknownPerson(name)
       const planned = await scheduleFollowUpMessage(parts.planner, {
         userId: person.userId,
         delayHours: delayMs / HOUR_MS,
@@ -57,15 +62,19 @@ async function findPerson(database: Database, name: string, message: InboundMess
   const found = await findProfilesByName(database, name)
   const exact = found.find(profile => profile.userId === name)
   const [only, ...others] = exact ? [exact] : found
-  if (!only)
-    throw new CommandError(
-      `Please mention a valid user (e.g., @username): I have not talked with anybody called \`${name.slice(0, 80)}\`.`,
-    )
+  if (!only) throw unknownPerson(name)
   if (others.length > 0) {
     const ids = found.map(profile => `\`${profile.userId}\``).join(', ')
     throw new CommandError(`Several people are called \`${name.slice(0, 80)}\`: name one by id (${ids}).`)
   }
   return only
+}
+
+/** The same for people out of the asker's reach: whether they exist is none of their business. */
+function unknownPerson(name: string): CommandError {
+  return new CommandError(
+    `Please mention a valid user (e.g., @username): I have not talked with anybody called \`${name.slice(0, 80)}\`.`,
+  )
 }
 
 /** What stands in the way today; the gates decide again when it is due. */

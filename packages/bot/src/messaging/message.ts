@@ -11,9 +11,13 @@ export interface InboundMessage {
   /** Stable per person, e.g. `terminal:ada`. */
   readonly userId: string
   readonly displayName: string
+  /** The language of the person's own program, e.g. `pt-BR`, where the platform tells. */
+  readonly locale?: string
   readonly text: string
   /** May use the admin commands. Decided by the platform's door, never by the message's content. */
   readonly isAdmin: boolean
+  /** Whether an admin command may be about this person; an admin of one server reaches its members. Unset: everybody. */
+  readonly reaches?: (userId: string) => Promise<boolean>
 }
 
 /** Who said a turn. */
