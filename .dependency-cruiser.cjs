@@ -19,7 +19,7 @@ const schedulerRooms = [
 ]
 const botRooms = [
   ['main', 'cli'],
-  ['server', 'demo'],
+  ['server', 'demo', 'doctor'],
   ['app', 'program'],
   ['platforms', 'http', 'jobs'],
   ['chat'],

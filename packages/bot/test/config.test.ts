@@ -121,7 +121,8 @@ describe('a wrong setting', () => {
   it('never shows a secret', () => {
     for (const value of REFUSED['DATABASE_URL'] ?? [])
       expect(refusalOf({ DATABASE_URL: value })).not.toContain('s3cret')
-    for (const value of REFUSED['DISCORD_TOKEN'] ?? []) expect(refusalOf({ DISCORD_TOKEN: value })).not.toContain('s3cret')
+    for (const value of REFUSED['DISCORD_TOKEN'] ?? [])
+      expect(refusalOf({ DISCORD_TOKEN: value })).not.toContain('s3cret')
     expect(refusalOf({ LLM_API_KEY: 'sk-s3cret', LLM_MODEL: 'thinker', PORT: 'x' })).not.toContain('s3cret')
   })
 
@@ -187,7 +188,10 @@ describe('a right setting', () => {
 
   it('knows Discord by its token alone, and people there by their bare numbers', () => {
     expect(readConfig({ DISCORD_CHAT_CHANNEL_IDS: '123456789012345678' }).discord).toBeUndefined()
-    const given = { DISCORD_TOKEN: 'a.made-up.token', DISCORD_CHAT_CHANNEL_IDS: '123456789012345678, 223456789012345678' }
+    const given = {
+      DISCORD_TOKEN: 'a.made-up.token',
+      DISCORD_CHAT_CHANNEL_IDS: '123456789012345678, 223456789012345678',
+    }
     expect(readConfig(given).discord).toEqual({
       token: 'a.made-up.token',
       apiBaseUrl: 'https://discord.com/api',

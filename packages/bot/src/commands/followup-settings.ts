@@ -23,9 +23,7 @@ export function followUpSettingsCommand(parts: SettingsParts): Command {
     about: 'Your own follow-ups: see, turn on, turn off.',
     adminOnly: false,
     personal: true,
-    options: [
-      { name: 'change', about: 'See, turn on, turn off.', kind: 'text', choices: ['status', 'on', 'off'] },
-    ],
+    options: [{ name: 'change', about: 'See, turn on, turn off.', kind: 'text', choices: ['status', 'on', 'off'] }],
     async run({ message, args }) {
       const word = (args[0] ?? 'status').toLowerCase()
       if (word === 'off' || word === 'disable')

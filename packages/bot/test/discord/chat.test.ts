@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { until } from '../../../../test-support/until.ts'
+import type { DiscordApp } from '../../src/platforms/discord/parts.ts'
 import { startDiscordBot, type DiscordBot } from '../support/discord-bot.ts'
 import { Permission } from '../support/fake-discord/world.ts'
 
@@ -63,7 +64,7 @@ describe('the bot on Discord', () => {
     const me = `<@${bot.fake.world.bot.id}>`
     expect((await bot.ask(bot.ada, bot.channel, `${me} job_status`)).join()).toContain('administrator permissions')
     expect((await bot.ask(bot.ada, bot.channel, `${me} help`)).join()).toContain('followup_settings')
-    expect((await bot.ask(bot.ada, bot.channel, `${me} help me with my cello`)).join()).not.toContain('followup_settings')
+    expect((await bot.ask(bot.ada, bot.channel, `${me} help me with my cello`)).join()).toContain('cello')
     expect((await bot.ask(bot.ada, bot.dm, '!nonsense')).join()).toContain('I know no command')
   })
 
@@ -73,7 +74,9 @@ describe('the bot on Discord', () => {
     bot.fake.grant(bot.guild, olga.id, Permission.manageGuild)
     await bot.restartDoor()
     expect((await bot.ask(olga, bot.channel, '!job_status')).join()).toContain('Job Scheduler Status')
-    expect((await bot.ask(olga, bot.fake.world.dmWith(olga.id), '!job_status')).join()).toContain('administrator permissions')
+    expect((await bot.ask(olga, bot.fake.world.dmWith(olga.id), '!job_status')).join()).toContain(
+      'administrator permissions',
+    )
   })
 
   it('schedules for a member who is mentioned, and for nobody of another server', async () => {
@@ -88,8 +91,12 @@ describe('the bot on Discord', () => {
     expect(answer).toContain('Job ID')
     expect(bot.fake.journal.at(-1)?.pings).toEqual([])
     for (const eveIs of [`<@${eve.id}>`, `discord:${eve.id}`, 'eve'])
-      expect((await bot.ask(olga, bot.channel, `!schedule_followup ${eveIs} 24`)).join()).toContain('mention a valid user')
-    const [{ job_id: job } = { job_id: '' }] = (await bot.database.query<{ job_id: string }>('select job_id from scheduled_jobs')).rows
+      expect((await bot.ask(olga, bot.channel, `!schedule_followup ${eveIs} 24`)).join()).toContain(
+        'mention a valid user',
+      )
+    const [{ job_id: job } = { job_id: '' }] = (
+      await bot.database.query<{ job_id: string }>('select job_id from scheduled_jobs')
+    ).rows
     expect((await bot.ask(olga, bot.channel, `!job_status ${job}`)).join()).toContain('pending')
     const ben = bot.fake.person('ben', elsewhere)
     bot.fake.grant(elsewhere, ben.id, Permission.manageGuild)
@@ -116,7 +123,9 @@ describe('the bot on Discord', () => {
       for (const room of rooms) bot.fake.say(bot.ada, room, `<@${bot.fake.world.bot.id}> number ${n} of ${room.name}`)
     await until('200 answers', async () => bot.fake.journal.length === 200, 55_000)
     for (const room of rooms) {
-      const said = (await turns()).filter(each => each.conversation_id === `discord:${room.id}` && each.author === 'user')
+      const said = (await turns()).filter(
+        each => each.conversation_id === `discord:${room.id}` && each.author === 'user',
+      )
       expect(said.map(each => each.text)).toEqual(Array.from({ length: 10 }, (_, n) => `number ${n} of ${room.name}`))
       expect(bot.fake.sentTo(room)).toHaveLength(10)
       const asked = bot.fake.journal.filter(each => each.channelId === room.id).map(each => BigInt(each.replyTo ?? 0))
@@ -188,10 +197,12 @@ describe('the bot on Discord', () => {
     bot.fake.gateway.lose('MESSAGE_CREATE', 1)
     bot.fake.say(bot.ada, bot.dm, 'stop')
     bot.fake.gateway.invalidate({ resumable: false })
-    await until('the stop is answered', async () => bot.fake.sentTo(bot.dm).some(text => text.includes('Follow-ups are off')))
+    await until('the stop is answered', async () =>
+      bot.fake.sentTo(bot.dm).some(text => text.includes('Follow-ups are off')),
+    )
   })
 
-  it('shows that it types when an answer takes its time, and not when it does not', async () => {
+  it('does not show itself typing when the answer is there at once', async () => {
     await bot.ask(bot.ada, bot.dm, 'hello')
     expect(bot.fake.typing).toEqual([])
   })
@@ -210,8 +221,35 @@ describe('what Discord does not grant', () => {
     await bot.close()
   })
 
+  it('an answer that takes its time: it shows that it types until it is there', async () => {
+    let finish = () => {}
+    const done = new Promise<void>(resolve => (finish = resolve))
+    const handle: DiscordApp['chat']['handle'] = async message => {
+      await done
+      const { conversationId, userId } = message
+      const reply = {
+        turnId: 1,
+        conversationId,
+        userId,
+        author: 'bot',
+        kind: 'chat',
+        text: 'x',
+        sentAt: new Date(),
+      } as const
+      return { reply, planned: undefined, credited: undefined }
+    }
+    const bot = await startDiscordBot({ more: { chat: { handle } } })
+    await bot.connected()
+    bot.fake.say(bot.ada, bot.dm, 'a hard question')
+    await until('it types', async () => bot.fake.typing.length === 1)
+    expect(bot.fake.journal).toEqual([])
+    finish()
+    await until('it has answered', async () => bot.fake.journal.length === 1)
+    await bot.close()
+  })
+
   it('a wrong token: it says so and leaves the rest alone', async () => {
-    const bot = await startDiscordBot({ settings: { DISCORD_TOKEN: 'wrong.wrong.wrong' } })
+    const bot = await startDiscordBot({ settings: () => ({ DISCORD_TOKEN: 'wrong.wrong.wrong' }) })
     await until('it is refused', async () => bot.door.state === 'token refused')
     expect(bot.logged.map(each => each['event'])).toContain('discord_token_refused')
     expect(bot.fake.gateway.identifies).toBe(0)
@@ -227,18 +265,24 @@ describe('what Discord does not grant', () => {
   })
 
   it('no Discord at all for a while: it keeps trying', async () => {
-    const bot = await startDiscordBot({ before: fake => fake.faults.add('GET /gateway/bot', { kind: 'cut', when: 'before' }, 2) })
+    const bot = await startDiscordBot({
+      before: fake => fake.faults.add('GET /gateway/bot', { kind: 'cut', when: 'before' }, 2),
+    })
     await bot.connected()
     expect(bot.logged.filter(each => each['event'] === 'discord_login_failed').length).toBeGreaterThan(0)
     await bot.close()
   })
 
   it('a channel of its own: it answers there without being mentioned', async () => {
-    let room = ''
-    const bot = await startDiscordBot()
+    const bot = await startDiscordBot({ settings: ({ channel }) => ({ DISCORD_CHAT_CHANNEL_IDS: channel.id }) })
     await bot.connected()
-    room = bot.channel.id
+    await bot.ask(bot.ada, bot.channel, 'I play the cello')
+    const thread = bot.fake.world.addChannel({ guildId: bot.guild.id, name: 'a thread', parentId: bot.channel.id })
+    const elsewhere = bot.fake.world.addChannel({ guildId: bot.guild.id, name: 'elsewhere' })
+    await bot.restartDoor()
+    bot.fake.say(bot.ada, elsewhere, 'not for you')
+    await bot.ask(bot.bo, thread, 'and I the drums')
+    expect(bot.fake.sentTo(elsewhere)).toEqual([])
     await bot.close()
-    expect(room).not.toBe('')
   })
 })

@@ -183,7 +183,12 @@ describe('a real discord.js client', () => {
       { name: 'rule', description: 'For those who rule', defaultMemberPermissions: 32n, contexts: [0] },
     ])
     expect((await bot.application.commands.fetch()).map(each => each.name)).toEqual(['ping', 'rule'])
-    const ping = fake.interactions.use({ userId: ada.id, channelId: channel.id, name: 'ping', options: { word: 'pong' } })
+    const ping = fake.interactions.use({
+      userId: ada.id,
+      channelId: channel.id,
+      name: 'ping',
+      options: { word: 'pong' },
+    })
     const interaction = await until('it arrives', async () => used[0])
     expect(interaction.options.getString('word')).toBe('pong')
     await interaction.deferReply({ flags: 64 })
@@ -197,7 +202,9 @@ describe('a real discord.js client', () => {
     const late = await until('it arrives', async () => used[1])
     fake.world.advance(3_001)
     await expect(late.reply('too late')).rejects.toMatchObject({ code: 10_062 })
-    expect(() => fake.interactions.use({ ...rule, channelId: fake.world.dmWith(ada.id).id })).toThrow(/not offered here/)
+    expect(() => fake.interactions.use({ ...rule, channelId: fake.world.dmWith(ada.id).id })).toThrow(
+      /not offered here/,
+    )
   })
 
   it('gets presses of its buttons, also forged ones', async () => {

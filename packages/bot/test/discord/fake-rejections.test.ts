@@ -23,7 +23,11 @@ interface Answered {
 async function call(
   method: string,
   path: string,
-  { body, token = fake.application.token, headers = {} }: { body?: unknown; token?: string; headers?: Record<string, string> } = {},
+  {
+    body,
+    token = fake.application.token,
+    headers = {},
+  }: { body?: unknown; token?: string; headers?: Record<string, string> } = {},
 ): Promise<Answered> {
   const response = await fetch(`${fake.apiUrl}/v10${path}`, {
     method,
@@ -36,7 +40,11 @@ async function call(
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
-  return { status: response.status, headers: response.headers, body: (text === '' ? {} : JSON.parse(text)) as Answered['body'] }
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (text === '' ? {} : JSON.parse(text)) as Answered['body'],
+  }
 }
 const send = (body: unknown, to = channel) => call('POST', `/channels/${to.id}/messages`, { body })
 
@@ -54,23 +62,47 @@ describe('a message Discord would refuse', () => {
     ['flags it may not set', { content: 'x', flags: 64 }, 'MESSAGE_FLAGS_INVALID'],
     ['a title of 257 characters', embed({ title: 'x'.repeat(257) }), 'BASE_TYPE_MAX_LENGTH'],
     ['a description of 4,097 characters', embed({ description: 'x'.repeat(4_097) }), 'BASE_TYPE_MAX_LENGTH'],
-    ['26 fields', embed({ fields: Array.from({ length: 26 }, () => ({ name: 'a', value: 'b' })) }), 'BASE_TYPE_MAX_LENGTH'],
+    [
+      '26 fields',
+      embed({ fields: Array.from({ length: 26 }, () => ({ name: 'a', value: 'b' })) }),
+      'BASE_TYPE_MAX_LENGTH',
+    ],
     ['a field without a value', embed({ fields: [{ name: 'a', value: '' }] }), 'BASE_TYPE_MIN_LENGTH'],
-    ['a field of 1,025 characters', embed({ fields: [{ name: 'a', value: 'x'.repeat(1_025) }] }), 'BASE_TYPE_MAX_LENGTH'],
+    [
+      'a field of 1,025 characters',
+      embed({ fields: [{ name: 'a', value: 'x'.repeat(1_025) }] }),
+      'BASE_TYPE_MAX_LENGTH',
+    ],
     [
       'embeds of more than 6,000 characters in all',
       { embeds: [{ description: 'x'.repeat(4_000) }, { description: 'x'.repeat(2_001) }] },
       'MAX_EMBED_SIZE_EXCEEDED',
     ],
     ['11 embeds', { embeds: Array.from({ length: 11 }, () => ({ title: 'x' })) }, 'BASE_TYPE_MAX_LENGTH'],
-    ['a custom id of 101 characters', { components: [row(button({ custom_id: 'x'.repeat(101) }))] }, 'BASE_TYPE_MAX_LENGTH'],
-    ['a button without a custom id', { components: [row(button({ custom_id: undefined }))] }, 'BUTTON_COMPONENT_CUSTOM_ID_REQUIRED'],
+    [
+      'a custom id of 101 characters',
+      { components: [row(button({ custom_id: 'x'.repeat(101) }))] },
+      'BASE_TYPE_MAX_LENGTH',
+    ],
+    [
+      'a button without a custom id',
+      { components: [row(button({ custom_id: undefined }))] },
+      'BUTTON_COMPONENT_CUSTOM_ID_REQUIRED',
+    ],
     ['a label of 81 characters', { components: [row(button({ label: 'x'.repeat(81) }))] }, 'BASE_TYPE_MAX_LENGTH'],
-    ['six buttons in a row', { components: [row(...'abcdef'.split('').map(id => button({ custom_id: id })))] }, 'BASE_TYPE_BAD_LENGTH'],
+    [
+      'six buttons in a row',
+      { components: [row(...'abcdef'.split('').map(id => button({ custom_id: id })))] },
+      'BASE_TYPE_BAD_LENGTH',
+    ],
     ['two buttons of one id', { components: [row(button(), button())] }, 'COMPONENT_CUSTOM_ID_DUPLICATED'],
     ['six rows', { components: 'abcdef'.split('').map(id => row(button({ custom_id: id }))) }, 'BASE_TYPE_BAD_LENGTH'],
     ['an empty row', { components: [row()] }, 'BASE_TYPE_BAD_LENGTH'],
-    ['a link button with an id', { components: [row(button({ style: 5, url: 'https://example.test' }))] }, 'BUTTON_COMPONENT_INVALID_URL'],
+    [
+      'a link button with an id',
+      { components: [row(button({ style: 5, url: 'https://example.test' }))] },
+      'BUTTON_COMPONENT_INVALID_URL',
+    ],
     [
       'all users rung and one named',
       { content: 'x', allowed_mentions: { parse: ['users'], users: ['100000000000000000'] } },
@@ -89,9 +121,12 @@ describe('a message Discord would refuse', () => {
     expect(fake.journal).toEqual([])
   })
 
-  it.each([{}, { content: '' }, { content: ' \n ' }, { content: null, embeds: [] }])('for saying nothing: %j', async body => {
-    expect((await send(body)).body).toEqual({ code: 50_006, message: 'Cannot send an empty message' })
-  })
+  it.each([{}, { content: '' }, { content: ' \n ' }, { content: null, embeds: [] }])(
+    'for saying nothing: %j',
+    async body => {
+      expect((await send(body)).body).toEqual({ code: 50_006, message: 'Cannot send an empty message' })
+    },
+  )
 
   it('for bad JSON, a wrong content type, a missing user agent, a wrong version, path, method', async () => {
     const path = `/channels/${channel.id}/messages`
@@ -104,8 +139,12 @@ describe('a message Discord would refuse', () => {
   })
 
   it('at its longest is taken: 2,000 characters, a nonce of 25, five rows of five buttons', async () => {
-    const rows = Array.from({ length: 5 }, (_, r) => row(...Array.from({ length: 5 }, (__, b) => button({ custom_id: `${r}-${b}` }))))
-    expect(await send({ content: '🔔'.repeat(2_000), nonce: 'n'.repeat(25), components: rows })).toMatchObject({ status: 200 })
+    const rows = Array.from({ length: 5 }, (_, r) =>
+      row(...Array.from({ length: 5 }, (__, b) => button({ custom_id: `${r}-${b}` }))),
+    )
+    expect(await send({ content: '🔔'.repeat(2_000), nonce: 'n'.repeat(25), components: rows })).toMatchObject({
+      status: 200,
+    })
   })
 })
 
@@ -116,7 +155,10 @@ describe('who may do what', () => {
       ['GET', '/gateway/bot'],
       ['POST', `/channels/${channel.id}/messages`],
     ] as const)
-      expect(await call(method, path, { token: 'wrong' })).toMatchObject({ status: 401, body: { message: '401: Unauthorized' } })
+      expect(await call(method, path, { token: 'wrong' })).toMatchObject({
+        status: 401,
+        body: { message: '401: Unauthorized' },
+      })
   })
 
   it('a channel it cannot see is 50001, one it cannot write in 50013, none 10003', async () => {
@@ -124,7 +166,9 @@ describe('who may do what', () => {
     expect(await send({ content: 'x' })).toMatchObject({ status: 403, body: { code: 50_001 } })
     channel.denied = Permission.sendMessages
     expect(await send({ content: 'x' })).toMatchObject({ status: 403, body: { code: 50_013 } })
-    expect((await call('POST', '/channels/100000000000000000/messages', { body: { content: 'x' } })).body.code).toBe(10_003)
+    expect((await call('POST', '/channels/100000000000000000/messages', { body: { content: 'x' } })).body.code).toBe(
+      10_003,
+    )
     guild.members.delete(fake.world.bot.id)
     channel.denied = 0n
     expect((await send({ content: 'x' })).body.code).toBe(50_001)
@@ -298,14 +342,22 @@ describe('commands that Discord would not register', () => {
     ['no description', [command({ description: '' })]],
     ['a description of 101 characters', [command({ description: 'x'.repeat(101) })]],
     ['two of one name', [command(), command()]],
-    ['a required option after one that is not', [
-      command({
-        options: [
-          { type: 3, name: 'a', description: 'a' },
-          { type: 3, name: 'b', description: 'b', required: true },
-        ],
-      }),
-    ]],
+    [
+      'a required option after one that is not',
+      [
+        command({
+          options: [
+            { type: 3, name: 'a', description: 'a' },
+            { type: 3, name: 'b', description: 'b', required: true },
+          ],
+        }),
+      ],
+    ],
+    ['choices for a person', [command({ options: [{ type: 6, name: 'a', description: 'a', choices: [] }] })]],
+    [
+      'choices and completion at once',
+      [command({ options: [{ type: 3, name: 'a', description: 'a', choices: [], autocomplete: true }] })],
+    ],
     ['permissions that are a number', [command({ default_member_permissions: 32 })]],
     ['a field nobody knows', [command({ adminOnly: true })]],
   ])('%s', async (_, commands) => {

@@ -35,14 +35,15 @@ export interface DiscordBot {
 }
 
 export interface DiscordBotOptions {
-  readonly settings?: Readonly<Record<string, string>>
+  /** Of the places and people there are. */
+  readonly settings?: (there: { channel: FakeChannel; ada: FakeUser }) => Readonly<Record<string, string>>
   /** Before the bot logs in. */
   readonly before?: (fake: FakeDiscord) => void
   /** What the door is given besides. */
   readonly more?: Partial<DiscordApp>
 }
 
-export async function startDiscordBot({ settings = {}, before, more = {} }: DiscordBotOptions = {}): Promise<DiscordBot> {
+export async function startDiscordBot({ settings, before, more = {} }: DiscordBotOptions = {}): Promise<DiscordBot> {
   const fake = await FakeDiscord.start()
   const { guild, channel } = fake.guild()
   const [ada, bo] = [fake.person('ada', guild), fake.person('bo', guild)]
@@ -52,7 +53,11 @@ export async function startDiscordBot({ settings = {}, before, more = {} }: Disc
   const logger: Logger = { debug: keep, info: keep, warn: keep, error: keep }
   const pglite = await createPglite()
   const database = fromPglite(pglite)
-  const config = readConfig({ DISCORD_TOKEN: fake.application.token, DISCORD_API_BASE_URL: fake.apiUrl, ...settings })
+  const config = readConfig({
+    DISCORD_TOKEN: fake.application.token,
+    DISCORD_API_BASE_URL: fake.apiUrl,
+    ...settings?.({ channel, ada }),
+  })
   const app = createApp({ config, database, clock: systemClock, logger })
   await app.prepare()
   const presses: FollowUpPress[] = []

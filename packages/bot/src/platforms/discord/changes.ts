@@ -37,7 +37,11 @@ export async function followRawEvent(
     // Without the intent the content of others is blank: that is no change of theirs.
     const text = withoutAddress(message.content ?? '', botId ?? '')
     if (!message.edited_timestamp || message.author?.id === botId || text === '') return
-    await changeTurn(app.database, { conversationId: conversationIdOf(message.channel_id), messageId: message.id, text })
+    await changeTurn(app.database, {
+      conversationId: conversationIdOf(message.channel_id),
+      messageId: message.id,
+      text,
+    })
   }
   if (event.t === GatewayDispatchEvents.MessageDelete) {
     const { id, channel_id } = event.d as RawMessage

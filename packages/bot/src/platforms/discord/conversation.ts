@@ -93,7 +93,10 @@ export class Conversations {
   }
 
   /** What is about one person is not said where others read along. */
-  async #answerInPrivate(message: Message, { inbound, reply }: { inbound: InboundMessage; reply: Turn }): Promise<void> {
+  async #answerInPrivate(
+    message: Message,
+    { inbound, reply }: { inbound: InboundMessage; reply: Turn },
+  ): Promise<void> {
     const { id: answers, channelId } = message
     const signal = new AbortController().signal
     const own = await this.#directMessages
@@ -112,6 +115,13 @@ export class Conversations {
     const text = await this.#app.consentQuestion?.(inbound)
     if (text === undefined) return
     const buttons = consentButtons(inbound.userId)
-    await this.#speaker.say({ channelId: message.channelId, text, answers: message.id, asReply: false, mark: 'c', buttons })
+    await this.#speaker.say({
+      channelId: message.channelId,
+      text,
+      answers: message.id,
+      asReply: false,
+      mark: 'c',
+      buttons,
+    })
   }
 }

@@ -83,7 +83,9 @@ export class DiscordPlatform implements RemotePlatform {
         // Discord documents no nonce in what it gives back here, so the text decides too; it trims what it is sent.
         each => each.author.id === botId && (each.nonce === query.nonce || each.content === query.text.trim()),
       )
-      return found ? { platformMessageId: found.id, deduplicated: false, ...elsewhere(query, conversationId) } : 'absent'
+      return found
+        ? { platformMessageId: found.id, deduplicated: false, ...elsewhere(query, conversationId) }
+        : 'absent'
     } catch {
       return 'unreadable'
     }

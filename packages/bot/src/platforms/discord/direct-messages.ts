@@ -5,8 +5,8 @@ import { conversationIdOf, snowflakeOf } from './ids.ts'
 
 /** Most messages Discord gives at once. */
 const PAGE = 100
-/** Pages read before a conversation counts as unreadable: a thousand messages since an attempt are no direct message's. */
-const MOST_PAGES = 10
+/** Pages read before a conversation counts as unreadable: five hundred since an attempt are no talk of two. */
+const MOST_PAGES = 5
 
 /** A person's direct-message channel. */
 export interface DirectMessage {
@@ -29,7 +29,11 @@ export class DirectMessages {
   ): Promise<DirectMessage> {
     const person = snowflakeOf(userId)
     if (person === undefined) {
-      throw new DeliveryError('refused', 'not_on_discord', `expected an id like discord:123456789012345678; got ${userId}`)
+      throw new DeliveryError(
+        'refused',
+        'not_on_discord',
+        `expected an id like discord:123456789012345678; got ${userId}`,
+      )
     }
     const known = this.#channels.get(person)
     const channelId = known ?? (await this.#ask(rest, { person, talkedIn: snowflakeOf(conversationId) }, signal))
@@ -43,7 +47,8 @@ export class DirectMessages {
     signal: AbortSignal,
   ): Promise<string> {
     try {
-      if (talkedIn !== undefined && (await isDirectMessageWith(rest, { channelId: talkedIn, person }, signal))) return talkedIn
+      if (talkedIn !== undefined && (await isDirectMessageWith(rest, { channelId: talkedIn, person }, signal)))
+        return talkedIn
       const opened = (await rest.post(Routes.userChannels(), { body: { recipient_id: person }, signal })) as APIChannel
       return opened.id
     } catch (error) {
@@ -79,7 +84,10 @@ export async function messagesAfter(
   const found: APIMessage[] = []
   for (let page = 0; page < MOST_PAGES; page += 1) {
     const query = new URLSearchParams({ after: found.at(-1)?.id ?? after, limit: String(PAGE) })
-    const messages = (await rest.get(Routes.channelMessages(channelId), { query, ...(signal && { signal }) })) as APIMessage[]
+    const messages = (await rest.get(Routes.channelMessages(channelId), {
+      query,
+      ...(signal && { signal }),
+    })) as APIMessage[]
     found.push(...messages.toReversed())
     if (messages.length < PAGE) return found
   }

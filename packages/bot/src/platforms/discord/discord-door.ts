@@ -92,7 +92,11 @@ export class DiscordDoor {
   async #keepTrying(): Promise<void> {
     const { clock, logger } = this.#options
     this.#state = 'connecting'
-    for (let pauseMs = FIRST_PAUSE_MS; !this.#stopping.signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+    for (
+      let pauseMs = FIRST_PAUSE_MS;
+      !this.#stopping.signal.aborted;
+      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
+    ) {
       const client = this.#makeClient()
       const outcome = await login(client, this.#options.token, this.#stopping.signal)
       if (outcome === 'connected') return this.#connected(client as Client<true>)
@@ -137,7 +141,9 @@ export class DiscordDoor {
     client.on(Events.InteractionCreate, interaction => {
       if (!this.#app) return
       const parts = { app: this.#app, options: this.#options }
-      handleInteraction(parts, interaction).catch((error: unknown) => this.#log('error', 'discord_interaction_failed', error))
+      handleInteraction(parts, interaction).catch((error: unknown) =>
+        this.#log('error', 'discord_interaction_failed', error),
+      )
     })
     client.on(Events.Raw, (event: RawEvent) => {
       if (!this.#app) return
@@ -145,12 +151,21 @@ export class DiscordDoor {
         this.#log('warn', 'discord_event_failed', error),
       )
     })
-    client.on(Events.ShardReady, () => void this.#conversations?.catchUp(client).catch((error: unknown) => this.#log('warn', 'discord_catch_up_failed', error)))
+    client.on(
+      Events.ShardReady,
+      () =>
+        void this.#conversations
+          ?.catchUp(client)
+          .catch((error: unknown) => this.#log('warn', 'discord_catch_up_failed', error)),
+    )
     client.on(Events.ShardDisconnect, ({ code }) => this.#lost(client, code))
     client.on(Events.Error, error => this.#log('warn', 'discord_error', error))
     client.on(Events.ShardError, error => this.#log('warn', 'discord_error', error))
     client.rest.on(RESTEvents.InvalidRequestWarning, ({ count }) =>
-      logger.warn({ event: 'discord_refused_requests', count }, 'Discord refuses many requests; ten thousand in ten minutes end in a ban'),
+      logger.warn(
+        { event: 'discord_refused_requests', count },
+        'Discord refuses many requests; ten thousand in ten minutes end in a ban',
+      ),
     )
     client.rest.on(RESTEvents.Response, ({ path }, { status }) => {
       // Answers to interactions carry a token of their own.
@@ -163,7 +178,10 @@ export class DiscordDoor {
     this.#state = 'connected'
     const { logger } = this.#options
     logger.info({ event: 'discord_connected', guilds: client.guilds.cache.size }, 'connected to Discord')
-    void registerCommands(client.rest, { applicationId: client.application.id, commands: this.#app?.commands ?? [] }).then(
+    void registerCommands(client.rest, {
+      applicationId: client.application.id,
+      commands: this.#app?.commands ?? [],
+    }).then(
       outcome => logger.info({ event: 'discord_commands', outcome }, 'slash commands are up to date'),
       (error: unknown) => this.#log('warn', 'discord_commands_failed', error),
     )

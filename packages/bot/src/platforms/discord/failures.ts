@@ -23,20 +23,31 @@ const BY_CODE: ReadonlyMap<number, readonly [DeliveryFailure, string]> = new Map
 const REST_FROM_OPENING_MS = 3_600_000
 
 /** Failures of a connection that was never there: nothing can have been sent. */
-const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH', 'ENETUNREACH'])
+const NEVER_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
 
 /** What a failed request to send means. What cannot be known is `uncertain`. */
 export function failureOf(error: unknown): DeliveryError {
   if (error instanceof DeliveryError) return error
   if (error instanceof RateLimitError) {
     const retryAfterMs = Math.max(error.retryAfter, error.timeToReset)
-    return new DeliveryError('retry', 'rate_limited', `Discord asks for a pause of ${retryAfterMs} ms`, { retryAfterMs })
+    return new DeliveryError('retry', 'rate_limited', `Discord asks for a pause of ${retryAfterMs} ms`, {
+      retryAfterMs,
+    })
   }
   if (error instanceof DiscordAPIError) return refusalOf(error)
   if (error instanceof HTTPError) {
     if (error.status === 401) return tokenRefused(error)
     const failure = error.status >= 500 ? 'uncertain' : 'refused'
-    return new DeliveryError(failure, error.status >= 500 ? 'server_error' : `http_${error.status}`, said(error), { cause: error })
+    return new DeliveryError(failure, error.status >= 500 ? 'server_error' : `http_${error.status}`, said(error), {
+      cause: error,
+    })
   }
   if (codesOf(error).some(code => NEVER_CONNECTED.has(code))) {
     return new DeliveryError('retry', 'unreachable', `Discord cannot be reached: ${textOf(error)}`, { cause: error })
@@ -48,11 +59,16 @@ function refusalOf(error: DiscordAPIError): DeliveryError {
   if (error.status === 401) return tokenRefused(error)
   const [failure, code] = BY_CODE.get(Number(error.code)) ?? ['refused', `discord_${error.code}`]
   const retryAfterMs = failure === 'halt' && code === 'opening_dms_too_fast' ? REST_FROM_OPENING_MS : undefined
-  return new DeliveryError(failure, code, said(error), { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) })
+  return new DeliveryError(failure, code, said(error), {
+    cause: error,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
 }
 
 function tokenRefused(cause: unknown): DeliveryError {
-  return new DeliveryError('halt', 'token_invalid', 'Discord refuses the token; set DISCORD_TOKEN to a valid one', { cause })
+  return new DeliveryError('halt', 'token_invalid', 'Discord refuses the token; set DISCORD_TOKEN to a valid one', {
+    cause,
+  })
 }
 
 /** Discord's own words; never the request, which holds what was to be said. */

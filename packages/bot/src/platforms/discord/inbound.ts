@@ -67,7 +67,8 @@ export function asCommand(
   const [first = '', second = ''] = (hasPrefix ? text.slice(prefix.length) : text).toLowerCase().split(/\s+/)
   const isKnown = commands.some(({ name }) => name === first || name === `${first}_${second}`)
   if (hasPrefix) return isKnown || (mentioned && /^\p{L}/u.test(first)) ? text : undefined
-  const isPlain = commands.some(({ name }) => name === first) && (first.includes('_') || text.trim().toLowerCase() === first)
+  const isPlain =
+    commands.some(({ name }) => name === first) && (first.includes('_') || text.trim().toLowerCase() === first)
   return mentioned && isPlain ? `${prefix}${text}` : undefined
 }
 

@@ -124,10 +124,15 @@ async function suggest({ app, options }: Parts, interaction: AutocompleteInterac
     const page = await app.scheduler?.admin.listJobs({}, { limit: JOBS_LOOKED_AT })
     const begun = (page?.jobs ?? []).filter(job => job.jobId.toLowerCase().startsWith(typed)).slice(0, MOST_CHOICES)
     const isOwner = options.adminUserIds.includes(userId)
-    const mayKnow = await Promise.all(begun.map(async job => isOwner || isAskedBy(await app.scheduler?.getJob(job), userId)))
+    const mayKnow = await Promise.all(
+      begun.map(async job => isOwner || isAskedBy(await app.scheduler?.getJob(job), userId)),
+    )
     const choices = begun
       .filter((_, index) => mayKnow[index])
-      .map(job => ({ name: `${job.jobId} · ${job.jobType} · ${job.status}`.slice(0, 100), value: job.jobId.slice(0, 100) }))
+      .map(job => ({
+        name: `${job.jobId} · ${job.jobType} · ${job.status}`.slice(0, 100),
+        value: job.jobId.slice(0, 100),
+      }))
     await interaction.respond(choices)
   } catch (error) {
     options.logger.warn({ event: 'discord_suggest_failed', reason: textOf(error) }, 'no suggestions could be given')

@@ -22,9 +22,9 @@ export interface SlashOption {
   readonly type: ApplicationCommandOptionType.String | ApplicationCommandOptionType.User
   readonly name: string
   readonly description: string
-  readonly required: boolean
-  readonly autocomplete: boolean
-  readonly choices: readonly { readonly name: string; readonly value: string }[]
+  readonly required?: boolean
+  readonly autocomplete?: boolean
+  readonly choices?: readonly { readonly name: string; readonly value: string }[]
 }
 
 /** Longest description [Discord's reference, Application Commands]. */
@@ -52,9 +52,9 @@ export function slashCommandsOf(commands: readonly Command[]): SlashCommand[] {
       type: option.kind === 'person' ? ApplicationCommandOptionType.User : ApplicationCommandOptionType.String,
       name: option.name,
       description: short(option.about),
-      required: option.required ?? false,
-      autocomplete: option.kind === 'job',
-      choices: (option.choices ?? []).map(value => ({ name: value, value })),
+      ...(option.required && { required: true }),
+      ...(option.kind === 'job' && { autocomplete: true }),
+      ...(option.choices && { choices: option.choices.map(value => ({ name: value, value })) }),
     })),
   }))
 }
@@ -78,7 +78,13 @@ export function areSame(registered: readonly unknown[], wanted: readonly SlashCo
 }
 
 function canonicalOf(command: unknown): string {
-  const { name, description, contexts, default_member_permissions: permissions, options } = command as Partial<SlashCommand>
+  const {
+    name,
+    description,
+    contexts,
+    default_member_permissions: permissions,
+    options,
+  } = command as Partial<SlashCommand>
   return JSON.stringify([
     name,
     description,

@@ -46,7 +46,8 @@ export class Speaker {
         nonce: `${said.mark ?? 'a'}${said.answers}.${index}`.slice(0, 25),
         enforce_nonce: true,
         allowed_mentions: { parse: [], replied_user: false },
-        ...(said.asReply && index === 0 && { message_reference: { message_id: said.answers, fail_if_not_exists: false } }),
+        ...(said.asReply &&
+          index === 0 && { message_reference: { message_id: said.answers, fail_if_not_exists: false } }),
         ...(isLast && said.buttons && { components: said.buttons }),
       }
       if (!(await this.#send(said.channelId, body))) return false
@@ -59,7 +60,10 @@ export class Speaker {
     const { clock } = this.#parts
     let timer: Timer
     const show = () => {
-      void this.#parts.rest()?.post(Routes.channelTyping(channelId)).catch(() => {})
+      void this.#parts
+        .rest()
+        ?.post(Routes.channelTyping(channelId))
+        .catch(() => {})
       timer = clock.setTimer(TYPING_AGAIN_MS, show)
     }
     timer = clock.setTimer(TYPING_AFTER_MS, show)

@@ -47,7 +47,10 @@ function beforeHalf(rest: string, at: number): number {
 /** A code block that would open at the very end opens in the next message instead. */
 function beforeFence(rest: string, at: number, fence: string): number {
   const opening = /```[\w+#.-]{0,20}\s*$/.exec(rest.slice(0, at))
-  return opening && opening.index > 0 && fenceAfter(rest.slice(0, at), fence) !== '' && fenceAfter(rest.slice(0, opening.index), fence) === ''
+  return opening &&
+    opening.index > 0 &&
+    fenceAfter(rest.slice(0, at), fence) !== '' &&
+    fenceAfter(rest.slice(0, opening.index), fence) === ''
     ? opening.index
     : at
 }

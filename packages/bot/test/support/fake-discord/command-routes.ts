@@ -82,7 +82,10 @@ export function applicationRoutes(parts: FakeDiscordParts): Route[] {
     },
     { name: 'GET /applications/@me', run: () => ({ status: 200, body: applicationObject() }) },
     { name: 'GET /oauth2/applications/@me', run: () => ({ status: 200, body: applicationObject() }) },
-    { name: 'GET /guilds/:guild', run: ({ params }) => ({ status: 200, body: guildObject(world, guild(params['guild'])) }) },
+    {
+      name: 'GET /guilds/:guild',
+      run: ({ params }) => ({ status: 200, body: guildObject(world, guild(params['guild'])) }),
+    },
     {
       name: 'GET /guilds/:guild/members/:user',
       run: ({ params }) => {

@@ -101,7 +101,12 @@ export class FakeDiscord {
   }
 
   /** Somebody writes into a channel. */
-  say(author: FakeUser, channel: FakeChannel, content: string, more: { replyTo?: string; pingReplied?: boolean } = {}): FakeMessage {
+  say(
+    author: FakeUser,
+    channel: FakeChannel,
+    content: string,
+    more: { replyTo?: string; pingReplied?: boolean } = {},
+  ): FakeMessage {
     const pings = this.world.pingsOf({ content, authorId: author.id, channel, allowed: undefined })
     const replied = this.world.messages.get(more.replyTo ?? '')
     if (replied && more.pingReplied !== false) pings.push(replied.authorId)
@@ -154,11 +159,17 @@ export class FakeDiscord {
       const text = await readBody(request)
       this.requests.push(logged)
       if (!url.pathname.startsWith('/api/v10/')) throw notFound()
-      if (!/^DiscordBot \(/.test(request.headers['user-agent'] ?? '')) throw new Refusal(403, { message: 'blocked', code: 40_333 })
+      if (!/^DiscordBot \(/.test(request.headers['user-agent'] ?? ''))
+        throw new Refusal(403, { message: 'blocked', code: 40_333 })
       if (!mounted) throw matching.length > 0 ? notAllowed() : notFound()
-      if (!mounted.route.withoutToken && request.headers.authorization !== `Bot ${this.application.token}`) throw unauthorized()
+      if (!mounted.route.withoutToken && request.headers.authorization !== `Bot ${this.application.token}`)
+        throw unauthorized()
       const params = mounted.pattern.exec(path)?.groups ?? {}
-      const headers = this.limits.take({ route, resource: resourceOf(params), outsideGlobal: mounted.route.withoutToken ?? false })
+      const headers = this.limits.take({
+        route,
+        resource: resourceOf(params),
+        outsideGlobal: mounted.route.withoutToken ?? false,
+      })
       const fault = this.faults.take(route)
       if (before(fault, response)) return
       const answer = mounted.route.run({ params, query: url.searchParams, body: bodyOf(request, text) })
@@ -183,7 +194,8 @@ export type { Fault }
 function before(fault: Fault | undefined, response: ServerResponse): boolean {
   if (fault?.kind === 'code') throw refusal(fault.code)
   if (fault?.kind === 'rate-limit') throw tooMany(fault.retryAfterMs, fault)
-  if (fault?.kind === 'status' && fault.when === 'before') throw new Refusal(fault.status, { message: 'Server Error', code: 0 })
+  if (fault?.kind === 'status' && fault.when === 'before')
+    throw new Refusal(fault.status, { message: 'Server Error', code: 0 })
   if (fault?.kind !== 'cut' || fault.when !== 'before') return false
   response.destroy()
   return true
@@ -232,5 +244,8 @@ function bodyOf(request: IncomingMessage, text: string): unknown {
 
 function reply(response: ServerResponse, answer: Answer, headers: Readonly<Record<string, string>> = {}): void {
   if (answer.body === undefined) response.writeHead(answer.status, headers).end()
-  else response.writeHead(answer.status, { ...headers, 'content-type': 'application/json' }).end(JSON.stringify(answer.body))
+  else
+    response
+      .writeHead(answer.status, { ...headers, 'content-type': 'application/json' })
+      .end(JSON.stringify(answer.body))
 }

@@ -82,7 +82,8 @@ export class Gateway {
       shard: [0, 1],
       application: { id: world.applicationId, flags: this.application.messageContent ? 1 << 19 : 0 },
     })
-    if (intents & Intent.guilds) for (const guild of guilds) this.send(session, 'GUILD_CREATE', guildObject(world, guild))
+    if (intents & Intent.guilds)
+      for (const guild of guilds) this.send(session, 'GUILD_CREATE', guildObject(world, guild))
     return session
   }
 
@@ -124,7 +125,11 @@ export class Gateway {
   deletion(message: FakeMessage): void {
     const guildId = this.world.channels.get(message.channelId)?.guildId
     for (const session of this.#audience(message.channelId)) {
-      this.send(session, 'MESSAGE_DELETE', { id: message.id, channel_id: message.channelId, ...(guildId && { guild_id: guildId }) })
+      this.send(session, 'MESSAGE_DELETE', {
+        id: message.id,
+        channel_id: message.channelId,
+        ...(guildId && { guild_id: guildId }),
+      })
     }
   }
 

@@ -112,7 +112,8 @@ export class Interactions {
     const unknown = Object.keys(given).filter(name => !known.some(each => each.name === name))
     if (unknown.length > 0) throw new Error(`/${command.definition.name} has no option ${unknown.join(', ')}`)
     const missing = known.filter(each => each.required && !(each.name in given))
-    if (missing.length > 0 && focused === undefined) throw new Error(`needs ${missing.map(each => each.name).join(', ')}`)
+    if (missing.length > 0 && focused === undefined)
+      throw new Error(`needs ${missing.map(each => each.name).join(', ')}`)
     const options = known
       .filter(each => each.name in given)
       .map(each => {
@@ -120,7 +121,9 @@ export class Interactions {
         if (focused !== each.name && !fits(each, value)) throw new Error(`${each.name} does not take ${String(value)}`)
         return { name: each.name, type: each.type, value, ...(focused === each.name && { focused: true }) }
       })
-    const users = known.flatMap(each => (each.type === 6 ? (this.#world.users.get(String(given[each.name])) ?? []) : []))
+    const users = known.flatMap(each =>
+      each.type === 6 ? (this.#world.users.get(String(given[each.name])) ?? []) : [],
+    )
     const resolved = { users: Object.fromEntries(users.map(user => [user.id, userObject(user)])) }
     return {
       id: command.id,
@@ -165,7 +168,10 @@ export class Interactions {
     return live
   }
 
-  #payload(live: LiveInteraction, { userId, channel, data }: { userId: string; channel: FakeChannel; data: Json }): Json {
+  #payload(
+    live: LiveInteraction,
+    { userId, channel, data }: { userId: string; channel: FakeChannel; data: Json },
+  ): Json {
     const world = this.#world
     const user = world.users.get(userId)
     if (!user) throw refusal(10_013)

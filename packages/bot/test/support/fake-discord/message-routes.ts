@@ -124,7 +124,8 @@ function createMessage(parts: FakeDiscordParts, channel: FakeChannel, body: NewM
   const permissions = world.permissions(world.bot.id, channel)
   const replyTo = referenceOf(parts, channel, body)
   if (replyTo !== undefined && !(permissions & Permission.readMessageHistory)) throw refusal(160_002)
-  const content = body.content ?? ''
+  // White space around it is taken away.
+  const content = (body.content ?? '').trim()
   const pings = world.pingsOf({ content, authorId: world.bot.id, channel, allowed: body.allowed_mentions })
   const answered = world.messages.get(replyTo ?? '')
   const ringsAnswered = body.allowed_mentions ? body.allowed_mentions.replied_user === true : true
@@ -173,7 +174,9 @@ function history(parts: FakeDiscordParts, channel: FakeChannel, query: URLSearch
   }
   const [before, after, around] = ['before', 'after', 'around'].map(name => query.get(name))
   if ([before, after, around].filter(Boolean).length > 1) {
-    throw invalidForm([{ path: ['before'], code: 'BASE_TYPE_INVALID', message: 'before, after and around exclude each other.' }])
+    throw invalidForm([
+      { path: ['before'], code: 'BASE_TYPE_INVALID', message: 'before, after and around exclude each other.' },
+    ])
   }
   if (!(world.permissions(world.bot.id, channel) & Permission.readMessageHistory)) return []
   const all = [...world.messages.values()].filter(each => each.channelId === channel.id && !each.deleted)

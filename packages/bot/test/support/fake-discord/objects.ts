@@ -33,7 +33,13 @@ export function memberObject(world: World, guild: FakeGuild, userId: string): Js
 export function channelObject(world: World, channel: FakeChannel): Json {
   const recipient = world.users.get(channel.recipientId ?? '')
   if (channel.type === 1) {
-    return { id: channel.id, type: 1, last_message_id: null, flags: 0, recipients: recipient ? [userObject(recipient)] : [] }
+    return {
+      id: channel.id,
+      type: 1,
+      last_message_id: null,
+      flags: 0,
+      recipients: recipient ? [userObject(recipient)] : [],
+    }
   }
   return {
     id: channel.id,
@@ -123,7 +129,8 @@ export function messageObject(world: World, message: FakeMessage, blank = false)
     ...(message.interactionId && { application_id: world.applicationId }),
     ...(message.replyTo && {
       message_reference: { type: 0, message_id: message.replyTo, channel_id: message.channelId, guild_id: guild?.id },
-      referenced_message: referenced && !referenced.deleted ? messageObject(world, { ...referenced, replyTo: undefined }) : null,
+      referenced_message:
+        referenced && !referenced.deleted ? messageObject(world, { ...referenced, replyTo: undefined }) : null,
     }),
   }
 }

@@ -91,8 +91,12 @@ const allowedMentions = z
     users: z.array(snowflake).max(100).optional(),
     replied_user: z.boolean().optional(),
   })
-  .refine(it => !(it.parse?.includes('users') && it.users?.length), { error: 'MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE' })
-  .refine(it => !(it.parse?.includes('roles') && it.roles?.length), { error: 'MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE' })
+  .refine(it => !(it.parse?.includes('users') && it.users?.length), {
+    error: 'MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE',
+  })
+  .refine(it => !(it.parse?.includes('roles') && it.roles?.length), {
+    error: 'MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE',
+  })
 
 const content = {
   content: text(0, 2_000).nullish(),
@@ -186,24 +190,27 @@ const commandName = z
   .refine(name => name === name.toLowerCase(), { error: 'APPLICATION_COMMAND_INVALID_NAME' })
 const localizations = z.record(z.string(), z.string()).nullish()
 
-const option: z.ZodType<CommandOption> = z.strictObject({
-  type: z.number().int().min(1).max(11),
-  name: commandName,
-  name_localizations: localizations,
-  description: text(1, 100),
-  description_localizations: localizations,
-  required: z.boolean().optional(),
-  autocomplete: z.boolean().optional(),
-  choices: choices.optional(),
-  channel_types: z.array(z.number().int()).optional(),
-  min_value: z.number().optional(),
-  max_value: z.number().optional(),
-  min_length: z.number().int().min(0).max(6_000).optional(),
-  max_length: z.number().int().min(1).max(6_000).optional(),
-  options: z
-    .lazy(() => z.array(option).max(25))
-    .optional(),
-})
+const option: z.ZodType<CommandOption> = z
+  .strictObject({
+    type: z.number().int().min(1).max(11),
+    name: commandName,
+    name_localizations: localizations,
+    description: text(1, 100),
+    description_localizations: localizations,
+    required: z.boolean().optional(),
+    autocomplete: z.boolean().optional(),
+    choices: choices.optional(),
+    channel_types: z.array(z.number().int()).optional(),
+    min_value: z.number().optional(),
+    max_value: z.number().optional(),
+    min_length: z.number().int().min(0).max(6_000).optional(),
+    max_length: z.number().int().min(1).max(6_000).optional(),
+    options: z.lazy(() => z.array(option).max(25)).optional(),
+  })
+  .refine(it => [3, 4, 10].includes(it.type) || (!it.choices && !it.autocomplete), {
+    error: 'APPLICATION_COMMAND_OPTIONS_TYPE_INVALID',
+  })
+  .refine(it => !(it.autocomplete && it.choices), { error: 'APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_CHOICES' })
 
 export interface CommandOption {
   type: number

@@ -158,7 +158,9 @@ export class World {
   /** What a member may do in a channel; everything in a direct message that is theirs. */
   permissions(userId: string, channel: FakeChannel): bigint {
     if (channel.guildId === undefined)
-      return userId === this.bot.id || userId === channel.recipientId ? ~Permission.administrator & ((1n << 50n) - 1n) : 0n
+      return userId === this.bot.id || userId === channel.recipientId
+        ? ~Permission.administrator & ((1n << 50n) - 1n)
+        : 0n
     const guild = this.guilds.get(channel.guildId)
     const roles = guild?.members.get(userId)
     if (!guild || !roles) return 0n
@@ -200,7 +202,12 @@ export class World {
   }
 
   /** Whom a text rings, under the rules given; bots ring everybody only where they may. */
-  pingsOf(request: { content: string; authorId: string; channel: FakeChannel; allowed: Json | null | undefined }): string[] {
+  pingsOf(request: {
+    content: string
+    authorId: string
+    channel: FakeChannel
+    allowed: Json | null | undefined
+  }): string[] {
     const { content, allowed } = request
     const parse = allowed ? ((allowed['parse'] as string[] | undefined) ?? []) : ['users', 'roles', 'everyone']
     const named = (kind: 'users' | 'roles') => (allowed?.[kind] as string[] | undefined) ?? []
