@@ -23,7 +23,7 @@ const MARKS = { ok: 'ok     ', warning: 'warning', error: 'error  ' } as const
 const LITTLE_BYTES = 1_000_000_000
 const MOST_OFFSET_MS = 2_000
 
-/** Looks at everything the bot needs and prints a line for each; changes nothing. Answers 1 when something must be mended. */
+/** Looks at everything the bot needs and prints a line for each. Answers 1 when something must be mended. */
 export async function runDoctor({ environment, clock, output }: DoctorParts): Promise<number> {
   const checks = await examine(environment, clock)
   for (const { level, name, text } of checks) output.write(`${MARKS[level]}  ${name}: ${text}\n`)

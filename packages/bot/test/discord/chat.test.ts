@@ -139,7 +139,7 @@ describe('the bot on Discord', () => {
       '@everyone @here <@&100000000000000000> discord.gg/abc',
       '\u202Eright to left\u202C \u2066isolated\u2069',
       '\u200B\u200D\uFEFF',
-      `${'long '.repeat(800)}`.slice(0, 4_000),
+      'long '.repeat(800),
       '🏳️‍🌈👩‍👩‍👧‍👦'.repeat(50),
       '\0\u0007 control',
       "'; drop table conversation_turns; --",
@@ -200,6 +200,15 @@ describe('the bot on Discord', () => {
     await until('the stop is answered', async () =>
       bot.fake.sentTo(bot.dm).some(text => text.includes('Follow-ups are off')),
     )
+  })
+
+  it('answers after a restart what was written to it meanwhile, once', async () => {
+    await bot.ask(bot.ada, bot.dm, 'hi, I am Ada')
+    await bot.restartDoor(() => bot.fake.say(bot.ada, bot.dm, 'I play the cello'))
+    await until('it is answered', async () => bot.fake.journal.length === 2)
+    await bot.restartDoor()
+    await bot.ask(bot.ada, bot.dm, 'my recital is on Friday')
+    expect(bot.fake.journal).toHaveLength(3)
   })
 
   it('does not show itself typing when the answer is there at once', async () => {

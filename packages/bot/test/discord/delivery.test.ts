@@ -1,5 +1,5 @@
 import { REST, RateLimitError } from 'discord.js'
-import { systemClock } from 'belfry'
+import { systemClock, type Clock } from 'belfry'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DeliveryError, type OutboundMessage } from '../../src/messaging/platform.ts'
 import { DiscordPlatform } from '../../src/platforms/discord/delivery.ts'
@@ -17,7 +17,7 @@ let guild: FakeGuild
 let channel: FakeChannel
 let ada: FakeUser
 let dm: FakeChannel
-let line: { rest: REST | undefined; botId: string; isTokenRefused: boolean }
+let line: { rest: REST | undefined; isTokenRefused: boolean }
 let platform: DiscordPlatform
 
 beforeEach(async () => {
@@ -31,10 +31,16 @@ beforeEach(async () => {
     timeout: 400,
     rejectOnRateLimit: ({ retryAfter }) => retryAfter > 2_000,
   }).setToken(fake.application.token)
-  line = { rest, botId: fake.world.bot.id, isTokenRefused: false }
-  platform = new DiscordPlatform(line, systemClock)
+  line = { rest, isTokenRefused: false }
+  platform = platformOf(systemClock)
 })
 afterEach(() => fake.stop())
+
+const platformOf = (clock: Clock) =>
+  new DiscordPlatform(
+    { rest: () => line.rest, botId: () => fake.world.bot.id, isTokenRefused: () => line.isTokenRefused },
+    clock,
+  )
 
 const message = (more: Partial<OutboundMessage> = {}): OutboundMessage => ({
   userId: `discord:${ada.id}`,
@@ -88,7 +94,7 @@ describe('a follow-up on Discord', () => {
     // A second and a bit later by everybody's clock.
     fake.world.advance(1_500)
     const clock = { ...systemClock, now: () => new Date(Date.now() + 1_500) }
-    const second = await new DiscordPlatform(line, clock).send(message(), fresh())
+    const second = await platformOf(clock).send(message(), fresh())
     expect(second).toEqual({ ...first, deduplicated: true })
     expect(fake.journal).toHaveLength(1)
   })

@@ -1,9 +1,14 @@
 import { once } from 'node:events'
 import {
+  ApplicationCommandOptionType,
+  ButtonStyle,
   Client,
+  ComponentType,
   DiscordAPIError,
   Events,
   GatewayIntentBits,
+  InteractionContextType,
+  MessageFlags,
   Partials,
   type ChatInputCommandInteraction,
   type Message,
@@ -12,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { until } from '../../../../test-support/until.ts'
 import { FakeDiscord } from '../support/fake-discord/fake-discord.ts'
-import { Intent } from '../support/fake-discord/gateway.ts'
+import { Intent } from '../support/fake-discord/session.ts'
 import { Permission, type FakeChannel, type FakeGuild, type FakeUser } from '../support/fake-discord/world.ts'
 
 let fake: FakeDiscord
@@ -27,7 +32,7 @@ beforeEach(async () => {
   ada = fake.person('ada', guild)
 })
 afterEach(async () => {
-  await Promise.all(clients.map(client => client.destroy()))
+  await Promise.all(clients.map(each => each.destroy()))
   clients = []
   await fake.stop()
 })
@@ -179,8 +184,17 @@ describe('a real discord.js client', () => {
       if (interaction.isChatInputCommand()) used.push(interaction)
     })
     await bot.application.commands.set([
-      { name: 'ping', description: 'Says pong', options: [{ type: 3, name: 'word', description: 'What to say' }] },
-      { name: 'rule', description: 'For those who rule', defaultMemberPermissions: 32n, contexts: [0] },
+      {
+        name: 'ping',
+        description: 'Says pong',
+        options: [{ type: ApplicationCommandOptionType.String, name: 'word', description: 'What to say' }],
+      },
+      {
+        name: 'rule',
+        description: 'For those who rule',
+        defaultMemberPermissions: 32n,
+        contexts: [InteractionContextType.Guild],
+      },
     ])
     expect((await bot.application.commands.fetch()).map(each => each.name)).toEqual(['ping', 'rule'])
     const ping = fake.interactions.use({
@@ -191,8 +205,8 @@ describe('a real discord.js client', () => {
     })
     const interaction = await until('it arrives', async () => used[0])
     expect(interaction.options.getString('word')).toBe('pong')
-    await interaction.deferReply({ flags: 64 })
-    await expect(interaction.reply('again')).rejects.toThrow()
+    await interaction.deferReply({ flags: MessageFlags.Ephemeral })
+    await expect(interaction.reply('again')).rejects.toThrow(/already been sent or deferred/)
     await interaction.editReply('pong')
     expect(await ping.answered).toMatchObject({ kind: 'edit', content: 'pong', ephemeral: true })
     const rule = { userId: ada.id, channelId: channel.id, name: 'rule' }
@@ -218,7 +232,12 @@ describe('a real discord.js client', () => {
     const dm = await bot.users.createDM(ada.id)
     const sent = await dm.send({
       content: 'press me',
-      components: [{ type: 1, components: [{ type: 2, style: 2, label: 'Stop', customId: 'stop' }] }],
+      components: [
+        {
+          type: ComponentType.ActionRow,
+          components: [{ type: ComponentType.Button, style: ButtonStyle.Secondary, label: 'Stop', customId: 'stop' }],
+        },
+      ],
     })
     const press = { userId: ada.id, messageId: sent.id }
     expect(await fake.interactions.press({ ...press, customId: 'stop' }).answered).toMatchObject({ kind: 'update' })
@@ -232,7 +251,9 @@ describe('a hand-made gateway client', () => {
   const open = (query = 'v=10&encoding=json') => {
     const socket = new WebSocket(`${fake.gateway.url}/?${query}`)
     const received: { op: number; t: string | null; d: unknown }[] = []
-    socket.on('message', data => received.push(JSON.parse(String(data)) as (typeof received)[number]))
+    socket.on('message', (data: Buffer) =>
+      received.push(JSON.parse(data.toString('utf8')) as (typeof received)[number]),
+    )
     const closed = once(socket, 'close').then(([code]) => code as number)
     const send = (op: number, d: unknown) => socket.send(JSON.stringify({ op, d }))
     const hello = until('hello', async () => received.find(each => each.op === 10))

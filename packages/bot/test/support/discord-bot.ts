@@ -29,8 +29,8 @@ export interface DiscordBot {
   /** Somebody says something, and the bot's answers to it are there. */
   ask(author: FakeUser, channel: FakeChannel, text: string): Promise<string[]>
   connected(): Promise<void>
-  /** Another door to the same bot, as after a restart. */
-  restartDoor(): Promise<DiscordDoor>
+  /** Another door to the same bot, as after a restart; `meanwhile` happens while there is none. */
+  restartDoor(meanwhile?: () => void): Promise<DiscordDoor>
   close(): Promise<void>
 }
 
@@ -107,8 +107,9 @@ export async function startDiscordBot({ settings, before, more = {} }: DiscordBo
         return answers.length > 0 && answers
       })
     },
-    async restartDoor() {
+    async restartDoor(meanwhile) {
       await door.close()
+      meanwhile?.()
       door = open()
       await connected()
       return door

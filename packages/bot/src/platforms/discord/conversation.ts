@@ -19,15 +19,12 @@ const CAUGHT_UP_MESSAGES = 100
 export class Conversations {
   readonly #options: DiscordOptions
   readonly #app: DiscordApp
-  readonly #speaker: Speaker
   readonly #directMessages = new DirectMessages()
   readonly #lanes = new ConversationLanes()
 
-  constructor(parts: { options: DiscordOptions; app: DiscordApp; client: () => Client<true> | undefined }) {
+  constructor(parts: { options: DiscordOptions; app: DiscordApp }) {
     this.#options = parts.options
     this.#app = parts.app
-    const { clock, logger } = parts.options
-    this.#speaker = new Speaker({ rest: () => parts.client()?.rest, clock, logger })
   }
 
   /** Takes a message in, if it is for the bot, and answers it. Never rejects. */
@@ -78,12 +75,19 @@ export class Conversations {
 
   async #answer(message: Message, inbound: InboundMessage): Promise<void> {
     const { channelId } = message
-    const { reply } = await this.#speaker.whileTyping(channelId, this.#app.chat.handle(inbound))
+    const speaker = this.#speaker(message)
+    const { reply } = await speaker.whileTyping(channelId, this.#app.chat.handle(inbound))
     if (!reply) return
     if (message.inGuild() && this.#isPersonal(inbound)) return this.#answerInPrivate(message, { inbound, reply })
     const said = { channelId, text: reply.text, answers: message.id, asReply: message.inGuild() }
-    if (!(await this.#speaker.say(said))) return
+    if (!(await speaker.say(said))) return
     if (reply.kind === 'chat' && !message.inGuild()) await this.#askForConsent(message, inbound)
+  }
+
+  /** Over the connection the message came by: it is there before the door calls itself connected. */
+  #speaker(message: Message): Speaker {
+    const { clock, logger } = this.#options
+    return new Speaker({ rest: message.client.rest, clock, logger })
   }
 
   #isPersonal({ text }: InboundMessage): boolean {
@@ -97,6 +101,7 @@ export class Conversations {
     message: Message,
     { inbound, reply }: { inbound: InboundMessage; reply: Turn },
   ): Promise<void> {
+    const speaker = this.#speaker(message)
     const { id: answers, channelId } = message
     const signal = new AbortController().signal
     const own = await this.#directMessages
@@ -104,18 +109,18 @@ export class Conversations {
       .catch(() => undefined)
     const isSaid =
       own !== undefined &&
-      (await this.#speaker.say({ channelId: own.channelId, text: reply.text, answers, asReply: false, mark: 'p' }))
+      (await speaker.say({ channelId: own.channelId, text: reply.text, answers, asReply: false, mark: 'p' }))
     const text = isSaid
       ? 'I have answered you in a direct message.'
       : 'That is between us, and I may not write to you directly. Use the slash command: only you will see its answer.'
-    await this.#speaker.say({ channelId, text, answers, asReply: true })
+    await speaker.say({ channelId, text, answers, asReply: true })
   }
 
   async #askForConsent(message: Message, inbound: InboundMessage): Promise<void> {
     const text = await this.#app.consentQuestion?.(inbound)
     if (text === undefined) return
     const buttons = consentButtons(inbound.userId)
-    await this.#speaker.say({
+    await this.#speaker(message).say({
       channelId: message.channelId,
       text,
       answers: message.id,

@@ -15,10 +15,10 @@ import { snowflakeAt, timeOf } from './ids.ts'
 /** What delivering needs of the connection. */
 export interface Line {
   /** Undefined while there is no login. */
-  readonly rest: REST | undefined
-  readonly botId: string | undefined
+  rest(): REST | undefined
+  botId(): string | undefined
   /** Discord refuses the token: nothing will go out until somebody gives a valid one. */
-  readonly isTokenRefused: boolean
+  isTokenRefused(): boolean
 }
 
 /** Discord recognises a nonce for "the past few minutes"; this much of that is safe to rely on. */
@@ -72,7 +72,7 @@ export class DiscordPlatform implements RemotePlatform {
   }
 
   async findSent(query: SentQuery, signal: AbortSignal): Promise<Delivery | 'absent' | 'unreadable'> {
-    const { rest, botId } = this.#line
+    const [rest, botId] = [this.#line.rest(), this.#line.botId()]
     if (!rest || botId === undefined) return 'unreadable'
     try {
       const { channelId, conversationId } = await this.#directMessages.find(rest, query, signal)
@@ -92,8 +92,9 @@ export class DiscordPlatform implements RemotePlatform {
   }
 
   #rest(): REST {
-    const { rest, isTokenRefused } = this.#line
-    if (isTokenRefused) throw new DeliveryError('halt', 'token_invalid', 'Discord refuses the token; nothing was sent')
+    const rest = this.#line.rest()
+    if (this.#line.isTokenRefused())
+      throw new DeliveryError('halt', 'token_invalid', 'Discord refuses the token; nothing was sent')
     if (rest) return rest
     throw new DeliveryError('retry', 'not_connected', 'there is no connection to Discord; nothing was sent', {
       retryAfterMs: NOT_CONNECTED_MS,

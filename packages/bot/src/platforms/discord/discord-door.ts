@@ -1,4 +1,4 @@
-import { Client, Events, GatewayIntentBits, Options, Partials, RESTEvents, type REST } from 'discord.js'
+import { Client, Events, GatewayIntentBits, Options, Partials, RESTEvents } from 'discord.js'
 import { sleep } from 'belfry'
 import { followRawEvent, type RawEvent } from './changes.ts'
 import { Conversations } from './conversation.ts'
@@ -11,9 +11,10 @@ import { registerCommands } from './slash-commands.ts'
 /** Where the connection stands. */
 export type DiscordState = 'connecting' | 'connected' | 'token refused' | 'stopped'
 
-/** Pauses between logins that failed for other reasons than the token; crash loops cost the token [Identify limit]. */
+/** The pause after a first failed login; it doubles, up to the longest. */
 const FIRST_PAUSE_MS = 1_000
-const LONGEST_PAUSE_MS = 60_000
+/** Discord resets the token after 1,000 logins in a day: those it turned away are made at most 144 times. */
+const LONGEST_PAUSE_MS = { unreachable: 60_000, failed: 600_000 } as const
 /** A request is given up after this. */
 const TIMEOUT_MS = 10_000
 /** A rate limit longer than this is not waited for within a request. */
@@ -38,17 +39,10 @@ export class DiscordDoor {
 
   constructor(options: DiscordOptions) {
     this.#options = options
-    const door = this
     const line = {
-      get rest(): REST | undefined {
-        return door.#client?.rest
-      },
-      get botId(): string | undefined {
-        return door.#client?.user.id
-      },
-      get isTokenRefused(): boolean {
-        return door.#state === 'token refused'
-      },
+      rest: () => this.#client?.rest,
+      botId: () => this.#client?.user.id,
+      isTokenRefused: () => this.#state === 'token refused',
     }
     this.platform = new DiscordPlatform(line, options.clock)
   }
@@ -65,7 +59,7 @@ export class DiscordDoor {
   /** Begins to log in, and keeps at it; does not wait for it. */
   start(app: DiscordApp): void {
     this.#app = app
-    this.#conversations = new Conversations({ options: this.#options, app, client: () => this.#client })
+    this.#conversations = new Conversations({ options: this.#options, app })
     this.#connect()
   }
 
@@ -92,11 +86,8 @@ export class DiscordDoor {
   async #keepTrying(): Promise<void> {
     const { clock, logger } = this.#options
     this.#state = 'connecting'
-    for (
-      let pauseMs = FIRST_PAUSE_MS;
-      !this.#stopping.signal.aborted;
-      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
-    ) {
+    let pauseMs = FIRST_PAUSE_MS
+    while (!this.#stopping.signal.aborted) {
       const client = this.#makeClient()
       const outcome = await login(client, this.#options.token, this.#stopping.signal)
       if (outcome === 'connected') return this.#connected(client as Client<true>)
@@ -112,6 +103,8 @@ export class DiscordDoor {
       }
       logger.warn({ event: 'discord_login_failed', outcome, pauseMs }, 'no connection to Discord; trying again')
       await sleep(clock, pauseMs, this.#stopping.signal)
+      const longestMs = LONGEST_PAUSE_MS[outcome === 'unreachable' ? 'unreachable' : 'failed']
+      pauseMs = Math.min(pauseMs * 2, longestMs)
     }
   }
 

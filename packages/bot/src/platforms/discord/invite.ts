@@ -30,7 +30,7 @@ export function inviteLinkOf(applicationId: string): string {
     scope: 'bot applications.commands',
     permissions: String(PERMISSION_BITS),
   })
-  return `https://discord.com/oauth2/authorize?${query}`
+  return `https://discord.com/oauth2/authorize?${query.toString()}`
 }
 
 /** Asks Discord who the bot is. @throws what Discord answers */

@@ -1,7 +1,7 @@
 import { DiscordjsError, DiscordjsErrorCodes, Events, type Client } from 'discord.js'
 
-/** How a login ended. `failed`: for another reason; it may work later. */
-export type LoginOutcome = 'connected' | 'token refused' | 'intent refused' | 'failed'
+/** How a login ended. `unreachable`: nobody was asked; `failed`: turned away for another reason. Both may work later. */
+export type LoginOutcome = 'connected' | 'token refused' | 'intent refused' | 'unreachable' | 'failed'
 
 /** Close codes of a login that is turned away [Opcodes and Status Codes]. */
 const TURNED_AWAY: ReadonlyMap<number, LoginOutcome> = new Map([
@@ -14,7 +14,7 @@ export function login(client: Client, token: string, signal: AbortSignal): Promi
   return new Promise(resolve => {
     const onDisconnect = ({ code }: { code: number }) => end(TURNED_AWAY.get(code) ?? 'failed')
     const onReady = () => end('connected')
-    const onAbort = () => end('failed')
+    const onAbort = () => end('unreachable')
     const end = (outcome: LoginOutcome) => {
       client.off(Events.ShardDisconnect, onDisconnect)
       client.off(Events.ClientReady, onReady)
@@ -24,7 +24,7 @@ export function login(client: Client, token: string, signal: AbortSignal): Promi
     client.once(Events.ClientReady, onReady)
     client.on(Events.ShardDisconnect, onDisconnect)
     signal.addEventListener('abort', onAbort)
-    client.login(token).catch((error: unknown) => end(isTokenError(error) ? 'token refused' : 'failed'))
+    client.login(token).catch((error: unknown) => end(isTokenError(error) ? 'token refused' : 'unreachable'))
   })
 }
 

@@ -88,7 +88,7 @@ function canonicalOf(command: unknown): string {
   return JSON.stringify([
     name,
     description,
-    (contexts ?? []).toSorted(),
+    (contexts ?? []).toSorted((a, b) => a - b),
     permissions ?? null,
     (options ?? []).map(option => [
       option.type,

@@ -29,9 +29,9 @@ const NO_REFERENCE: ReadonlySet<number | string> = new Set([50_035, 160_002])
 
 /** Says things in channels: whole, in order, each once, ringing nobody. */
 export class Speaker {
-  readonly #parts: { rest: () => REST | undefined; clock: Clock; logger: Logger }
+  readonly #parts: { rest: REST; clock: Clock; logger: Logger }
 
-  constructor(parts: { rest: () => REST | undefined; clock: Clock; logger: Logger }) {
+  constructor(parts: { rest: REST; clock: Clock; logger: Logger }) {
     this.#parts = parts
   }
 
@@ -60,10 +60,7 @@ export class Speaker {
     const { clock } = this.#parts
     let timer: Timer
     const show = () => {
-      void this.#parts
-        .rest()
-        ?.post(Routes.channelTyping(channelId))
-        .catch(() => {})
+      void this.#parts.rest.post(Routes.channelTyping(channelId)).catch(() => {})
       timer = clock.setTimer(TYPING_AGAIN_MS, show)
     }
     timer = clock.setTimer(TYPING_AFTER_MS, show)
@@ -77,10 +74,8 @@ export class Speaker {
   /** A few tries with one nonce: Discord makes one message of them. */
   async #send(channelId: string, body: { message_reference?: object } & object, attempt = 1): Promise<boolean> {
     const { rest, clock, logger } = this.#parts
-    const line = rest()
-    if (!line) return false
     try {
-      await line.post(Routes.channelMessages(channelId), { body })
+      await rest.post(Routes.channelMessages(channelId), { body })
       return true
     } catch (error) {
       if (error instanceof DiscordAPIError && NO_REFERENCE.has(error.code) && body.message_reference) {

@@ -1,16 +1,9 @@
 import type { FakeDiscordParts, Route } from './parts.ts'
+import type { FakeCommand } from './records.ts'
 import { memberObject, userObject, guildObject } from './objects.ts'
 import { refusal, type Json } from './refusals.ts'
 import { commands, parse, type NewCommand } from './shapes.ts'
 import type { FakeGuild } from './world.ts'
-
-/** A registered command. */
-export interface FakeCommand {
-  readonly id: string
-  readonly version: string
-  readonly guildId: string | undefined
-  readonly definition: NewCommand
-}
 
 export const REGISTER_COMMANDS = 'PUT /applications/:application/commands'
 

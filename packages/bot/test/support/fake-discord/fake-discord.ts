@@ -5,8 +5,9 @@ import { Faults, type Fault } from './faults.ts'
 import { Gateway } from './gateway.ts'
 import { interactionRoutes } from './interaction-routes.ts'
 import { Interactions } from './interactions.ts'
-import { messageRoutes, OPEN_DM, type JournalEntry } from './message-routes.ts'
-import { Nonces, type Answer, type Application, type FakeDiscordParts, type Route } from './parts.ts'
+import { messageRoutes, OPEN_DM } from './message-routes.ts'
+import { Nonces, type Answer, type FakeDiscordParts, type Route } from './parts.ts'
+import type { Application, JournalEntry } from './records.ts'
 import { RateLimits, tooMany } from './rate-limits.ts'
 import { notAllowed, notFound, Refusal, refusal, unauthorized } from './refusals.ts'
 import { World, type FakeChannel, type FakeGuild, type FakeMessage, type FakeUser } from './world.ts'
@@ -159,7 +160,7 @@ export class FakeDiscord {
       const text = await readBody(request)
       this.requests.push(logged)
       if (!url.pathname.startsWith('/api/v10/')) throw notFound()
-      if (!/^DiscordBot \(/.test(request.headers['user-agent'] ?? ''))
+      if (!request.headers['user-agent']?.startsWith('DiscordBot ('))
         throw new Refusal(403, { message: 'blocked', code: 40_333 })
       if (!mounted) throw matching.length > 0 ? notAllowed() : notFound()
       if (!mounted.route.withoutToken && request.headers.authorization !== `Bot ${this.application.token}`)

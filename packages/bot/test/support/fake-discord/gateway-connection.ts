@@ -1,6 +1,6 @@
 import type { WebSocket } from 'ws'
 import { z } from 'zod'
-import { Intent, type Gateway, type Session } from './gateway.ts'
+import { Intent, type Doorkeeper, type Session } from './session.ts'
 
 /** What a client may send, by op: heartbeat, identify, presence, resume. */
 const payloads = z.discriminatedUnion('op', [
@@ -30,13 +30,13 @@ const [LARGEST, MOST_PER_MINUTE] = [4_096, 120]
 /** One WebSocket of a client. */
 export class GatewayConnection {
   readonly socket: WebSocket
-  readonly #gateway: Gateway
+  readonly #gateway: Doorkeeper
   #session: Session | undefined
   #heard = 0
   #received: number[] = []
   #watch: NodeJS.Timeout | undefined
 
-  constructor(gateway: Gateway, socket: WebSocket, query: URLSearchParams) {
+  constructor(gateway: Doorkeeper, socket: WebSocket, query: URLSearchParams) {
     this.#gateway = gateway
     this.socket = socket
     socket.on('error', () => {})
@@ -66,7 +66,7 @@ export class GatewayConnection {
     this.#watch = setInterval(() => {
       if (performance.now() - this.#heard > interval * 1.5) this.#refuse(4009)
     }, interval / 2)
-    this.socket.on('message', data => this.#receive(String(data)))
+    this.socket.on('message', (data: Buffer) => this.#receive(data.toString('utf8')))
   }
 
   #receive(text: string): void {

@@ -4,31 +4,13 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { GatewayConnection } from './gateway-connection.ts'
 import { guildObject, messageObject, needsContentIntent, userObject } from './objects.ts'
-import type { Application } from './parts.ts'
+import type { Application } from './records.ts'
+import { Intent, type Doorkeeper, type Session } from './session.ts'
 import type { Json } from './refusals.ts'
 import { Permission, type FakeChannel, type FakeMessage, type World } from './world.ts'
 
-export const Intent = {
-  guilds: 1 << 0,
-  guildMembers: 1 << 1,
-  guildPresences: 1 << 8,
-  guildMessages: 1 << 9,
-  directMessages: 1 << 12,
-  messageContent: 1 << 15,
-} as const
-
-/** One login: outlives its connection for as long as it can be resumed. */
-export interface Session {
-  readonly id: string
-  readonly intents: number
-  sequence: number
-  /** What was dispatched, for a resume. */
-  readonly sent: { s: number; t: string; d: Json }[]
-  connection: GatewayConnection | undefined
-}
-
 /** The gateway: who is connected, and what they hear. */
-export class Gateway {
+export class Gateway implements Doorkeeper {
   /** Discord's usual interval; a connection that is silent for 1.5 of it is closed. */
   heartbeatIntervalMs = 41_250
   /** Logins so far; beyond `identifiesLeft` Discord resets the token. */
@@ -66,7 +48,7 @@ export class Gateway {
   }
 
   /** @throws when the token is wrong or an intent is not allowed: the close code */
-  identify(connection: GatewayConnection, intents: number): Session {
+  identify(connection: NonNullable<Session['connection']>, intents: number): Session {
     this.identifies += 1
     const session = { id: randomBytes(16).toString('hex'), intents, sequence: 0, sent: [], connection }
     this.sessions.set(session.id, session)
@@ -88,7 +70,10 @@ export class Gateway {
   }
 
   /** Sends what a session missed; undefined when there is nothing to resume. */
-  resume(connection: GatewayConnection, request: { sessionId: string; sequence: number }): Session | undefined {
+  resume(
+    connection: NonNullable<Session['connection']>,
+    request: { sessionId: string; sequence: number },
+  ): Session | undefined {
     const session = this.sessions.get(request.sessionId)
     if (!session || request.sequence > session.sequence) return undefined
     this.resumes += 1

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { FakeCommand } from './command-routes.ts'
+import type { FakeCommand } from './records.ts'
 import type { Gateway } from './gateway.ts'
 import { channelObject, memberObject, messageObject, userObject } from './objects.ts'
 import { refusal, type Json } from './refusals.ts'

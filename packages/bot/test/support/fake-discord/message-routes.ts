@@ -1,5 +1,6 @@
 import { customIdsOf, messageEdit, newMessage, openDm, parse, type NewMessage } from './shapes.ts'
 import type { FakeDiscordParts, Route } from './parts.ts'
+import type { JournalEntry } from './records.ts'
 import { channelObject, messageObject, needsContentIntent } from './objects.ts'
 import { invalidForm, refusal, type Json } from './refusals.ts'
 import { Permission, type FakeChannel, type FakeMessage } from './world.ts'
@@ -7,19 +8,6 @@ import { Permission, type FakeChannel, type FakeMessage } from './world.ts'
 export const CREATE_MESSAGE = 'POST /channels/:channel/messages'
 export const OPEN_DM = 'POST /users/@me/channels'
 export const READ_MESSAGES = 'GET /channels/:channel/messages'
-
-/** A message a bot was let send: the oracle of "exactly once". */
-export interface JournalEntry {
-  readonly at: number
-  readonly messageId: string
-  readonly channelId: string
-  readonly content: string
-  readonly nonce: string | number | undefined
-  readonly pings: readonly string[]
-  readonly customIds: readonly string[]
-  readonly replyTo: string | undefined
-  readonly silent: boolean
-}
 
 const SUPPRESS_NOTIFICATIONS = 1 << 12
 

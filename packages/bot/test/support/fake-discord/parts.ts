@@ -1,17 +1,8 @@
 import type { Gateway } from './gateway.ts'
 import type { Interactions } from './interactions.ts'
-import type { JournalEntry } from './message-routes.ts'
+import type { Application, JournalEntry } from './records.ts'
 import type { Json } from './refusals.ts'
 import type { FakeMessage, World } from './world.ts'
-
-/** What the developer portal says of the application. */
-export interface Application {
-  token: string
-  /** The privileged intents it may ask for. */
-  messageContent: boolean
-  guildMembers: boolean
-  presences: boolean
-}
 
 /** What the fake's routes share. */
 export interface FakeDiscordParts {
