@@ -88,13 +88,13 @@ export function authorityOf(
   }
 }
 
-/** A person of this server; bots are none. What cannot be read denies. */
+/** What cannot be read denies. */
 async function isMember(rest: REST, { guildId, userId }: { guildId: string; userId: string }): Promise<boolean> {
   const id = snowflakeOf(userId)
   if (id === undefined) return false
   try {
-    const member = (await rest.get(Routes.guildMember(guildId, id))) as { user?: { bot?: boolean } }
-    return member.user?.bot !== true
+    await rest.get(Routes.guildMember(guildId, id))
+    return true
   } catch {
     return false
   }
