@@ -44,6 +44,8 @@ export class FakeDiscord {
   readonly typing: string[] = []
   /** Every request by route name, in order, with its status (0: no answer). */
   readonly requests: { route: string; status: number }[] = []
+  /** Files that came with messages, in order. */
+  readonly files: { name: string; text: string }[] = []
   readonly #server: Server
   readonly #routes: Mounted[]
   apiUrl = ''
@@ -173,7 +175,7 @@ export class FakeDiscord {
       })
       const fault = this.faults.take(route)
       if (before(fault, response)) return
-      const answer = mounted.route.run({ params, query: url.searchParams, body: bodyOf(request, text) })
+      const answer = mounted.route.run({ params, query: url.searchParams, body: await this.#bodyOf(request, text) })
       if (after(fault, response)) return
       logged.status = answer.status
       reply(response, answer, headers)
@@ -184,6 +186,26 @@ export class FakeDiscord {
       }
       logged.status = error.status
       reply(response, { status: error.status, body: error.body }, error.headers)
+    }
+  }
+
+  /** @throws 50109 */
+  async #bodyOf(request: IncomingMessage, text: string): Promise<unknown> {
+    if (request.method === 'GET' || text === '') return undefined
+    const type = request.headers['content-type'] ?? ''
+    if (type.startsWith('multipart/form-data')) {
+      const form = await new Response(text, { headers: { 'content-type': type } }).formData()
+      const payload = form.get('payload_json')
+      if (typeof payload !== 'string') throw refusal(50_109)
+      for (const [, part] of form)
+        if (typeof part !== 'string') this.files.push({ name: part.name, text: await part.text() })
+      return JSON.parse(payload) as unknown
+    }
+    if (!/^application\/json\b/.test(request.headers['content-type'] ?? '')) throw refusal(50_109)
+    try {
+      return JSON.parse(text) as unknown
+    } catch {
+      throw refusal(50_109)
     }
   }
 }
@@ -197,6 +219,7 @@ function before(fault: Fault | undefined, response: ServerResponse): boolean {
   if (fault?.kind === 'rate-limit') throw tooMany(fault.retryAfterMs, fault)
   if (fault?.kind === 'status' && fault.when === 'before')
     throw new Refusal(fault.status, { message: 'Server Error', code: 0 })
+  if (fault?.kind === 'hang' && fault.when === 'before') return true
   if (fault?.kind !== 'cut' || fault.when !== 'before') return false
   response.destroy()
   return true
@@ -230,17 +253,6 @@ async function readBody(request: IncomingMessage): Promise<string> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
-}
-
-/** @throws 50109 */
-function bodyOf(request: IncomingMessage, text: string): unknown {
-  if (request.method === 'GET' || text === '') return undefined
-  if (!/^application\/json\b/.test(request.headers['content-type'] ?? '')) throw refusal(50_109)
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    throw refusal(50_109)
-  }
 }
 
 function reply(response: ServerResponse, answer: Answer, headers: Readonly<Record<string, string>> = {}): void {

@@ -4,14 +4,14 @@ import type { DiscordCode } from './refusals.ts'
  * What goes wrong with a request.
  * - `code`: refused with one of Discord's codes, nothing done
  * - `status`: a bare HTTP failure, before or after the work was done
- * - `hang`: done, and never answered
+ * - `hang`: never answered, done (the default) or not
  * - `cut`: the connection is closed before or after the work was done
  * - `rate-limit`: 429
  */
 export type Fault =
   | { readonly kind: 'code'; readonly code: DiscordCode }
   | { readonly kind: 'status'; readonly status: number; readonly when: 'before' | 'after' }
-  | { readonly kind: 'hang' }
+  | { readonly kind: 'hang'; readonly when?: 'before' | 'after' }
   | { readonly kind: 'cut'; readonly when: 'before' | 'after' }
   | { readonly kind: 'rate-limit'; readonly retryAfterMs: number; readonly scope: 'user' | 'shared' | 'global' }
 
