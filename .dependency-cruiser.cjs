@@ -19,7 +19,7 @@ const schedulerRooms = [
 ]
 const botRooms = [
   ['main', 'cli'],
-  ['server', 'demo', 'followups-cli'],
+  ['server', 'demo', 'doctor', 'followups-cli'],
   ['app', 'program'],
   ['platforms', 'http', 'jobs'],
   ['chat'],

@@ -2,6 +2,7 @@ import { Scheduler, type Clock, type Logger, type ScheduleDefinition } from 'bel
 import { migrate, type Database } from 'belfry/database'
 import { ReplyComposer } from './chat/compose-reply.ts'
 import { Chat } from './chat/handle-message.ts'
+import { databaseNow } from './clock.ts'
 import type { Attachment, Command } from './commands/command.ts'
 import { CommandDispatcher } from './commands/dispatch-command.ts'
 import { followUpExplainCommand } from './commands/followup-explain.ts'
@@ -19,6 +20,7 @@ import { scheduleFollowUpCommand } from './commands/schedule-followup.ts'
 import type { Config } from './config.ts'
 import { botMigrations } from './database/migrations.ts'
 import { act, type ActionParts, type ActionRequest } from './followups/actions.ts'
+import { answerConsent, takeOwnQuestion, type ConsentAnswer } from './followups/consent.ts'
 import { placeInTime } from './followups/best-time.ts'
 import { FollowUpComposer } from './followups/compose-follow-up.ts'
 import { witnessSent, type SeenMessage } from './followups/deliver-sent.ts'
@@ -67,12 +69,18 @@ export interface App {
   /** Undefined with `JOB_SCHEDULER_ENABLED=false`. */
   readonly scheduler: Scheduler | undefined
   readonly llm: LlmClient | undefined
+  /** Every command, for platforms that offer them in forms of their own. */
+  readonly commands: readonly Command[]
   /** The guide's call: plans a follow-up to somebody. */
   scheduleFollowUpMessage(request: FollowUpRequest): Promise<PlannedFollowUp>
   /** All that is stored about a person, as a file for them alone. */
   exportData(userId: string): Promise<Attachment>
   /** What a person does with a follow-up by a button of their platform; answers what they are told. */
   act(request: ActionRequest): Promise<string>
+  /** For a platform that asks by buttons of its own: whether follow-ups are wanted, if this is the moment to ask. */
+  consentQuestion(userId: string): Promise<string | undefined>
+  /** The answer to it; answers what the person is told. */
+  answerConsent(answer: ConsentAnswer): Promise<string>
   /** A platform saw a message of the bot's own there: a follow-up whose answer was lost is then known to be sent. */
   witnessSent(seen: SeenMessage): Promise<boolean>
   /** Brings the database up to date; nothing runs yet. */
@@ -99,6 +107,7 @@ export function createApp(parts: AppParts): App {
   registerHandlers(parts, core)
   const { botName, commandPrefix: prefix } = config
   const actions = { ...rights, scheduler, prefix, modelLabel: llm?.label }
+  const commands = commandsOf(parts, core, actions)
   const feed = new TurnFeed({ database, clock, logger })
   const drafts = new DraftFeed()
   const stopping = new AbortController()
@@ -106,7 +115,7 @@ export function createApp(parts: AppParts): App {
     database,
     clock,
     logger,
-    commands: new CommandDispatcher({ prefix, logger, commands: commandsOf(parts, core, actions) }),
+    commands: new CommandDispatcher({ prefix, logger, commands }),
     replies: new ReplyComposer({ botName, llm, distress, logger, stopping: stopping.signal }),
     distress,
     drafts,
@@ -122,12 +131,18 @@ export function createApp(parts: AppParts): App {
     database,
     scheduler,
     llm,
+    commands,
     scheduleFollowUpMessage: request => {
       if (!planner) throw new Error('follow-ups need the job scheduler; JOB_SCHEDULER_ENABLED is false')
       return scheduleFollowUpMessage(planner, request)
     },
     exportData: async userId => fileOf(await exportData(rights, userId)),
     act: request => act(actions, request),
+    consentQuestion: userId =>
+      database.transaction(transaction =>
+        takeOwnQuestion(transaction, { userId, policy: core.policy, prefix, now: databaseNow(clock) }),
+      ),
+    answerConsent: answer => answerConsent(actions, answer),
     witnessSent: seen => witnessSent({ database, clock, logger }, seen),
     prepare: () => prepare(parts, core),
     start: async () => {

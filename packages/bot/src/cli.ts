@@ -6,8 +6,10 @@ import { createApp } from './app.ts'
 import { loadEnvironment, readConfig } from './config.ts'
 import { openConfigured } from './database/connect.ts'
 import { runDemo } from './demo/demo.ts'
+import { runDoctor } from './doctor/doctor.ts'
 import { runFollowUps } from './followups-cli.ts'
 import { createLogger } from './logger.ts'
+import { inviteLink } from './platforms/discord/invite.ts'
 import { runTerminalChat } from './platforms/terminal/terminal-chat.ts'
 import { runProgram, UsageError } from './program.ts'
 import { runServer } from './server.ts'
@@ -18,6 +20,8 @@ const HELP = `Usage: belfry <command> [options]
   chat [--user NAME] [--linger DURATION]
                                talk to it here; lines from a terminal or a pipe
   demo                         48 hours of a follow-up in a few seconds
+  doctor                       what works, what is missing and what that costs, how to mend it
+  invite                       the link that brings the bot into a Discord server
   followups report|simulate    did they help; what other settings would have done
   schema sql|grants ROLE       the library's tables and a runtime role's rights, as SQL
   schedules preview RULE       when a recurring rule fires; \`belfry schedules --help\` shows more
@@ -80,6 +84,14 @@ async function chat(args: readonly string[], stop: AbortSignal): Promise<number>
   }
 }
 
+async function invite(): Promise<number> {
+  const { discord } = readConfig(loadEnvironment())
+  if (!discord)
+    throw new UsageError('invite: expected DISCORD_TOKEN to be set; docs/discord.md says where it comes from')
+  process.stdout.write(`${await inviteLink(discord)}\n`)
+  return 0
+}
+
 function print({ exitCode, stdout, stderr }: CommandResult): number {
   process.stdout.write(stdout)
   process.stderr.write(stderr)
@@ -104,6 +116,10 @@ await runProgram(async stop => {
       return chat(args, stop)
     case 'demo':
       return runDemo(process.stdout)
+    case 'doctor':
+      return runDoctor({ environment: loadEnvironment(), clock: systemClock, output: process.stdout })
+    case 'invite':
+      return invite()
     case 'followups':
       return runFollowUps(args, { environment: loadEnvironment(), clock: systemClock, output: process.stdout })
     case 'schedules':

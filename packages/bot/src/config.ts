@@ -27,6 +27,10 @@ export interface Config {
     | undefined
   /** By language code; empty: the built-in words alone. */
   readonly distressWords: Readonly<Record<string, DistressEdit>>
+  /** Undefined without a token. */
+  readonly discord:
+    | { readonly token: string; readonly apiBaseUrl: string; readonly chatChannelIds: readonly string[] }
+    | undefined
   readonly scheduler: { readonly enabled: boolean; readonly checkIntervalSeconds: number }
   readonly followUps: {
     readonly enabled: boolean
@@ -143,11 +147,7 @@ function readersOf(value: Value) {
     asText,
     asNumber,
     asFlag: (name: string) => /^(true|1|yes|on)$/i.test(asText(name)),
-    asList: (name: string) =>
-      asText(name)
-        .split(',')
-        .map(each => each.trim())
-        .filter(Boolean),
+    asList: (name: string) => listOf(value(name)),
     asOptional: (name: string) => (value(name) === undefined ? undefined : asNumber(name)),
   }
 }
@@ -161,9 +161,10 @@ function configOf(value: Value): Omit<Config, 'distressWords'> {
     port: asNumber('PORT'),
     botName: asText('BOT_NAME'),
     logLevel: asText('LOG_LEVEL') as LogLevel,
-    adminUserIds: asList('ADMIN_USER_IDS'),
+    adminUserIds: asList('ADMIN_USER_IDS').map(discordIdOf),
     commandPrefix: asText('DISCORD_COMMAND_PREFIX'),
     llm: llmOf(value),
+    discord: discordOf(value),
     scheduler: {
       enabled: asFlag('JOB_SCHEDULER_ENABLED'),
       checkIntervalSeconds: asNumber('JOB_SCHEDULER_CHECK_INTERVAL_SECONDS'),
@@ -219,6 +220,24 @@ function followUpsOf(value: Value): Config['followUps'] {
 function variantsOf(text: string): readonly Variant[] {
   const variants = parseVariants(text)
   return typeof variants === 'string' ? [] : variants
+}
+
+function discordOf(value: (name: string) => string | undefined): Config['discord'] {
+  const token = value('DISCORD_TOKEN')
+  const chatChannelIds = listOf(value('DISCORD_CHAT_CHANNEL_IDS'))
+  return token ? { token, apiBaseUrl: value('DISCORD_API_BASE_URL') ?? '', chatChannelIds } : undefined
+}
+
+function listOf(text = ''): string[] {
+  return text
+    .split(',')
+    .map(each => each.trim())
+    .filter(Boolean)
+}
+
+/** The system before knew Discord's people alone, by their bare numbers. */
+function discordIdOf(id: string): string {
+  return /^\d{15,21}$/.test(id) ? `discord:${id}` : id
 }
 
 /** The process's environment over the `.env` file of the working folder, if there is one. */

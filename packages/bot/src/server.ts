@@ -1,4 +1,4 @@
-import { systemClock } from 'belfry'
+import { systemClock, type Logger } from 'belfry'
 import { createApp, type App } from './app.ts'
 import { loadEnvironment, readConfig, type Config } from './config.ts'
 import { openConfigured, type OpenDatabase } from './database/connect.ts'
@@ -8,6 +8,8 @@ import { createHttpServer } from './http/server.ts'
 import type { Health, WebChat } from './http/web-chat.ts'
 import { createLogger } from './logger.ts'
 import { turnsAfter } from './memory/conversation-store.ts'
+import { DiscordDoor } from './platforms/discord/discord-door.ts'
+import type { DiscordApp } from './platforms/discord/parts.ts'
 
 const TURNS_AT_ONCE = 200
 
@@ -16,12 +18,14 @@ export async function runServer(stop: AbortSignal): Promise<number> {
   const config = readConfig(loadEnvironment())
   const logger = createLogger(config.logLevel)
   const open = await openConfigured(config)
-  const app = createApp({ config, database: open.database, clock: systemClock, logger })
+  const discord = discordOf(config, logger)
+  const platforms = discord ? [discord.platform] : []
+  const app = createApp({ config, database: open.database, clock: systemClock, logger, platforms })
   const parts = {
     host: config.host,
     port: config.port,
     webChat: webChatOf(app, config),
-    health: healthOf(app),
+    health: healthOf(app, discord),
     clock: systemClock,
     logger,
   }
@@ -30,6 +34,7 @@ export async function runServer(stop: AbortSignal): Promise<number> {
     await app.prepare()
     const { url } = await http.listen()
     await app.start()
+    discord?.start(discordAppOf(app))
     const controls = await activeControls(open.database, null)
     process.stdout.write(`${summary({ config, open, app, url, controls }).join('\n')}\n`)
     await new Promise<void>(resolve => {
@@ -40,7 +45,9 @@ export async function runServer(stop: AbortSignal): Promise<number> {
     return 0
   } finally {
     await http.close()
+    await discord?.stopListening()
     await app.stop()
+    await discord?.close()
     await open.close()
   }
 }
@@ -68,8 +75,27 @@ function webChatOf(app: App, config: Config): WebChat {
   }
 }
 
-/** Able to work: the database answers, and the scheduler runs if it should. */
-function healthOf(app: App): Health {
+function discordOf(config: Config, logger: Logger): DiscordDoor | undefined {
+  const { discord, adminUserIds, commandPrefix: prefix } = config
+  return discord && new DiscordDoor({ ...discord, adminUserIds, prefix, clock: systemClock, logger })
+}
+
+function discordAppOf(app: App): DiscordApp {
+  const { chat, database, commands, scheduler } = app
+  return {
+    chat,
+    database,
+    commands,
+    scheduler,
+    onAction: async press => (await chat.press(press)).reply?.text ?? 'That was done already.',
+    onOwnMessage: seen => app.witnessSent(seen),
+    consentQuestion: ({ userId }) => app.consentQuestion(userId),
+    onConsent: answer => app.answerConsent(answer),
+  }
+}
+
+/** Able to work: the database answers, the scheduler runs if it should, Discord takes the token if there is one. */
+function healthOf(app: App, discord: DiscordDoor | undefined): Health {
   return {
     ready: async () => {
       const database = await app.database.query('select 1').then(
@@ -77,7 +103,8 @@ function healthOf(app: App): Health {
         () => 'does not answer',
       )
       const scheduler = app.scheduler === undefined ? 'off' : app.scheduler.running ? 'ok' : 'not running'
-      return { ok: database === 'ok' && scheduler !== 'not running', checks: { database, scheduler } }
+      const ok = database === 'ok' && scheduler !== 'not running' && discord?.state !== 'token refused'
+      return { ok, checks: { database, scheduler, ...(discord && { discord: discord.state }) } }
     },
   }
 }
@@ -111,7 +138,7 @@ function summary({
   return [
     `${config.botName} is up.`,
     `  database    ${open.label}`,
-    `  platforms   web${isLoopback(config.host) ? '' : ', open to your network without a login'}`,
+    `  platforms   ${config.discord ? 'discord, ' : ''}web${isLoopback(config.host) ? '' : ', open to your network without a login'}`,
     `  model       ${app.llm?.label ?? 'built-in writer'}`,
     `  scheduler   ${app.scheduler ? `on, looks at least every ${config.scheduler.checkIntervalSeconds} s` : 'off'}`,
     `  follow-ups  ${app.scheduler && followUps.enabled ? `after ${followUps.defaultDelayHours} h of silence, at most ${followUps.maxPerUserPerWeek} a week, quiet hours ${followUps.quietHours}` : 'off'}`,

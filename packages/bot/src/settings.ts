@@ -94,7 +94,7 @@ export const variables: readonly Variable[] = [
   }),
   text({
     name: 'ADMIN_USER_IDS',
-    about: 'User ids that may use the admin commands, separated by commas.',
+    about: 'User ids that may use the admin commands, separated by commas. A bare number is a Discord id.',
     expects: 'ids separated by commas, e.g. web:3f2a,terminal:ada',
   }),
   text({
@@ -103,6 +103,26 @@ export const variables: readonly Variable[] = [
     about: 'What commands begin with, on every platform.',
     expects: '1 to 5 characters without white space',
     accepts: value => /^\S{1,5}$/.test(value),
+  }),
+  text({
+    name: 'DISCORD_TOKEN',
+    about: 'Token of the bot on Discord. Unset: no Discord.',
+    expects: "the bot's token from the developer portal, without a word before it",
+    accepts: value => /^[\w.-]{10,200}$/.test(value),
+    secret: true,
+  }),
+  text({
+    name: 'DISCORD_API_BASE_URL',
+    fallback: 'https://discord.com/api',
+    about: "Where Discord's API is, without its version.",
+    expects: 'an http or https URL without a name and password in it',
+    accepts: isHttpUrl,
+  }),
+  text({
+    name: 'DISCORD_CHAT_CHANNEL_IDS',
+    about: 'Server channels and threads in which the bot answers without being mentioned, separated by commas.',
+    expects: 'ids of channels, separated by commas',
+    accepts: value => value.split(',').every(id => /^\s*\d{15,21}\s*$/.test(id)),
   }),
   text({
     name: 'LLM_BASE_URL',

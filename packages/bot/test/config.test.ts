@@ -86,6 +86,9 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   BOT_NAME: ['a'.repeat(41), 'Bel\nfry', 'Bel\u0007fry'],
   LOG_LEVEL: ['verbose', 'WARN', 'true', 'constructor'],
   DISCORD_COMMAND_PREFIX: ['a b', '!!!!!!'],
+  DISCORD_TOKEN: ['Bot s3cret-s3cret', 's3cret', 's3cret '.repeat(3)],
+  DISCORD_API_BASE_URL: ['discord.com', 'ftp://localhost', 'javascript:alert(1)'],
+  DISCORD_CHAT_CHANNEL_IDS: ['general', '#general', '123', '123456789012345678;'],
   LLM_BASE_URL: ['localhost:11434', 'ftp://localhost/v1', 'ollama', 'javascript:alert(1)', 'file:///etc/passwd'],
   LLM_TIMEOUT_SECONDS: [...NUMBERS, '0', '51'],
   LLM_TEMPERATURE: [...NUMBERS, '2.1', 'cold'],
@@ -154,6 +157,8 @@ describe('a wrong setting', () => {
   it('never shows a secret', () => {
     for (const value of REFUSED['DATABASE_URL'] ?? [])
       expect(refusalOf({ DATABASE_URL: value })).not.toContain('s3cret')
+    for (const value of REFUSED['DISCORD_TOKEN'] ?? [])
+      expect(refusalOf({ DISCORD_TOKEN: value })).not.toContain('s3cret')
     for (const value of REFUSED['PRIVACY_KEY'] ?? []) expect(refusalOf({ PRIVACY_KEY: value })).not.toContain('s3cret')
     expect(refusalOf({ LLM_API_KEY: 'sk-s3cret', LLM_MODEL: 'thinker', PORT: 'x' })).not.toContain('s3cret')
   })
@@ -228,6 +233,23 @@ describe('a right setting', () => {
     expect(readConfig({ ADMIN_USER_IDS: ' web:3f2a , ,terminal:ada,' }).adminUserIds).toEqual([
       'web:3f2a',
       'terminal:ada',
+    ])
+  })
+
+  it('knows Discord by its token alone, and people there by their bare numbers', () => {
+    expect(readConfig({ DISCORD_CHAT_CHANNEL_IDS: '123456789012345678' }).discord).toBeUndefined()
+    const given = {
+      DISCORD_TOKEN: 'a.made-up.token',
+      DISCORD_CHAT_CHANNEL_IDS: '123456789012345678, 223456789012345678',
+    }
+    expect(readConfig(given).discord).toEqual({
+      token: 'a.made-up.token',
+      apiBaseUrl: 'https://discord.com/api',
+      chatChannelIds: ['123456789012345678', '223456789012345678'],
+    })
+    expect(readConfig({ ADMIN_USER_IDS: '123456789012345678,web:3f2a' }).adminUserIds).toEqual([
+      'discord:123456789012345678',
+      'web:3f2a',
     ])
   })
 

@@ -7,8 +7,23 @@ export interface Command {
   readonly usage: string
   readonly about: string
   readonly adminOnly: boolean
+  /** Its answer is about the asker alone: where others read along, it is given in private. */
+  readonly personal?: boolean
+  /** Its arguments in order, for platforms with forms. Unset: one line of text, if `usage` names any. */
+  readonly options?: readonly CommandOption[]
   /** Answers the reply, plain or with more to it. A `CommandError` becomes a reply too; anything else is a fault of ours. */
   run(call: CommandCall): Promise<string | CommandAnswer>
+}
+
+/** One argument, as a form asks for it. */
+export interface CommandOption {
+  /** Lower-case, no blanks. */
+  readonly name: string
+  readonly about: string
+  /** `job`: the id of one, completed while it is typed. */
+  readonly kind: 'person' | 'text' | 'job'
+  readonly required?: boolean
+  readonly choices?: readonly string[]
 }
 
 export interface CommandCall {

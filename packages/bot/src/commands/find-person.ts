@@ -17,7 +17,8 @@ export async function findPerson(database: Database, name: string, message: Inbo
   const found = await findProfilesByName(database, name)
   const exact = found.find(profile => profile.userId === name)
   const [only, ...others] = exact ? [exact] : found
-  if (!only)
+  // The same for people out of the asker's reach: whether they exist is none of their business.
+  if (!only || (message.reaches && !(await message.reaches(only.userId))))
     throw new CommandError(
       `Please mention a valid user (e.g., @username): I have not talked with anybody called \`${name.slice(0, 80)}\`.`,
     )

@@ -49,6 +49,8 @@ export function followUpSettingsCommand(parts: SettingsParts): Command {
     usage: USAGE,
     about: 'Your own follow-ups: see them, turn them on or off, say when.',
     adminOnly: false,
+    personal: true,
+    options: [{ name: 'change', about: 'See, turn on, turn off.', kind: 'text', choices: ['status', 'on', 'off'] }],
     async run({ message, args }) {
       const [word = 'status', ...rest] = args
       const name = word.toLowerCase()

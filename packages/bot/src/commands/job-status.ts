@@ -20,7 +20,8 @@ export function jobStatusCommand(parts: {
     usage: '[job-id]',
     about: 'The state of the scheduler, or of one job by its id or its first 6 characters.',
     adminOnly: true,
-    async run({ args }) {
+    options: [{ name: 'id', about: 'A job id or its first 6 characters. Unset: the scheduler.', kind: 'job' }],
+    async run({ args, message }) {
       const { scheduler, clock, database, prefix } = parts
       if (!scheduler) throw new CommandError('Job scheduler is not available (JOB_SCHEDULER_ENABLED is false).')
       const [id] = args
@@ -31,7 +32,7 @@ export function jobStatusCommand(parts: {
           ...controls.map(each => sayControl(each, { now: clock.now(), prefix })),
         ].join('\n')
       }
-      const job = await findJob(scheduler, id)
+      const job = await findJob(scheduler, id, message)
       const attempts = await scheduler.getAttempts(job)
       const decisions = await decisionsOfJob(database, { jobId: job.jobId, limit: 3 })
       const told = decisions.map(

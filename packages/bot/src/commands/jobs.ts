@@ -122,7 +122,7 @@ async function wantedJob(given: Scheduler | undefined, { args, message }: Comman
   const scheduler = requireScheduler(given)
   const [id, ...others] = args
   if (id === undefined || others.length > 0) throw new CommandError('Expected one job id, or its first 6 characters.')
-  return { job: await findJob(scheduler, id), actor: message.userId, admin: scheduler.admin }
+  return { job: await findJob(scheduler, id, message), actor: message.userId, admin: scheduler.admin }
 }
 
 function isOver(job: Job): boolean {

@@ -24,6 +24,10 @@ export function scheduleFollowUpCommand(parts: {
     usage: '@user [hours] [--force]',
     about: 'Schedule a follow-up to somebody, by default in 24 hours.',
     adminOnly: true,
+    options: [
+      { name: 'user', about: 'Who is to be written to.', kind: 'person', required: true },
+      { name: 'hours', about: 'In how many hours; 2d and 90m work too. Default: 24.', kind: 'text' },
+    ],
     async run({ message, args }) {
       if (!parts.planner) throw new CommandError('Job scheduler is not available (JOB_SCHEDULER_ENABLED is false).')
       const force = args.includes('--force')

@@ -2,9 +2,11 @@ import type { Queryable } from 'belfry/database'
 import { languageOf } from '../llm/language.ts'
 import { latestConsent } from '../users/consent-store.ts'
 import { findProfile, takeConsentQuestion, takeNotice } from '../users/profile-store.ts'
-import { consentNotice, consentQuestion } from './consent-text.ts'
+import type { Profile } from '../users/profile.ts'
+import { consentNotice, consentQuestion, declinedAnswer, grantedAnswer } from './consent-text.ts'
 import { countLastTalk } from './facts-store.ts'
 import { mustGrant, type FollowUpPolicy } from './policy.ts'
+import { turnOff, turnOn, type PreferenceParts } from './preferences.ts'
 
 /** Messages after which a conversation has been a good one, and asking is no ambush. */
 const GOOD_TALK_MESSAGES = 5
@@ -20,11 +22,16 @@ export interface ConsentRemark {
   readonly question?: string
 }
 
+/** Whose remark, under which rules. */
+export interface ConsentRequest {
+  readonly userId: string
+  readonly policy: FollowUpPolicy
+  readonly prefix: string
+  readonly now: string | null
+}
+
 /** Takes the remark that is due after a message, in the transaction that stores the answer. */
-export async function takeConsentRemark(
-  transaction: Queryable,
-  request: { userId: string; policy: FollowUpPolicy; prefix: string; now: string | null },
-): Promise<ConsentRemark> {
+export async function takeConsentRemark(transaction: Queryable, request: ConsentRequest): Promise<ConsentRemark> {
   const { userId, policy, prefix, now } = request
   const profile = await findProfile(transaction, userId)
   if (!profile?.platform) return {}
@@ -33,9 +40,47 @@ export async function takeConsentRemark(
   if (!mustGrant(policy, isDiscord)) {
     return (await takeNotice(transaction, userId, now)) ? { notice: consentNotice(prefix) } : {}
   }
+  const question = isDiscord ? undefined : await takeQuestion(transaction, profile, request)
+  return question === undefined ? {} : { question }
+}
+
+/** Takes the question for a platform that asks it with buttons of its own; undefined: this is not the moment, or nobody asks. */
+export async function takeOwnQuestion(transaction: Queryable, request: ConsentRequest): Promise<string | undefined> {
+  const profile = await findProfile(transaction, request.userId)
+  if (!profile?.platform || !mustGrant(request.policy, true)) return undefined
+  return takeQuestion(transaction, profile, request)
+}
+
+async function takeQuestion(
+  transaction: Queryable,
+  profile: Profile,
+  { userId, policy, prefix, now }: ConsentRequest,
+): Promise<string | undefined> {
   const isBadMoment = !policy.enabled || profile.suppressed !== undefined
-  if (isDiscord || isBadMoment || profile.consentAskedAt || (await latestConsent(transaction, userId))) return {}
-  if ((await countLastTalk(transaction, profile)) < GOOD_TALK_MESSAGES) return {}
-  if (!(await takeConsentQuestion(transaction, userId, now))) return {}
-  return { question: consentQuestion(languageOf(profile.locale), { policy, prefix }) }
+  if (isBadMoment || profile.consentAskedAt || (await latestConsent(transaction, userId))) return undefined
+  if ((await countLastTalk(transaction, profile)) < GOOD_TALK_MESSAGES) return undefined
+  if (!(await takeConsentQuestion(transaction, userId, now))) return undefined
+  return consentQuestion(languageOf(profile.locale), { policy, prefix })
+}
+
+/** Yes or no to the question, by a button. */
+export interface ConsentAnswer {
+  readonly userId: string
+  readonly granted: boolean
+  /** The interaction it came with. */
+  readonly reference: string
+  readonly locale: string
+}
+
+/** Keeps what the person said, with the wording and their language; answers what they are told. */
+export async function answerConsent(
+  parts: PreferenceParts & { prefix: string },
+  answer: ConsentAnswer,
+): Promise<string> {
+  const { userId, granted, reference } = answer
+  const language = languageOf(answer.locale)
+  const choice = { userId, source: 'button', reference, locale: language } as const
+  if (granted) await turnOn(parts, choice)
+  else await turnOff(parts, choice)
+  return granted ? grantedAnswer(language) : declinedAnswer(language, parts.prefix)
 }

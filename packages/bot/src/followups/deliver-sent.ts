@@ -33,7 +33,7 @@ export async function storeSent(
     await lockPerson(transaction, row.userId)
     if (!(await markSent(transaction, { id: row.id, platformMessageId, deduplicated, at }))) return false
     await addTurn(transaction, {
-      conversationId: row.conversationId,
+      conversationId: delivery.conversationId ?? row.conversationId,
       userId: row.userId,
       author: 'bot',
       kind: 'follow_up',

@@ -88,6 +88,55 @@ export async function findInbound(
   return row && { turn: turnOf(row), answered: row.answered }
 }
 
+/** Somebody changed what they said, where they said it. False when it is not known, or no longer: what was taken back stays so. */
+export async function changeTurn(
+  database: Queryable,
+  change: { conversationId: string; messageId: string; text: string },
+): Promise<boolean> {
+  const changed = await database.query<{ turn_id: number }>(
+    `update conversation_turns set text = $3::text
+     where conversation_id = $1::text and message_id = $2::text and author = 'user' and text <> ''
+     returning turn_id::float8 as turn_id`,
+    [change.conversationId, change.messageId, change.text],
+  )
+  return changed.rows.length > 0
+}
+
+/**
+ * Somebody took back what they said: its words are gone. The row stays, so that a message handed in once more is still
+ * known. Answers how many there were.
+ */
+export async function takeBackTurns(
+  database: Queryable,
+  taken: { conversationId: string; messageIds: readonly string[] },
+): Promise<number> {
+  const changed = await database.query<{ turn_id: number }>(
+    `update conversation_turns set text = ''
+     where conversation_id = $1::text and message_id = any($2::text[]) and author = 'user'
+     returning turn_id::float8 as turn_id`,
+    [taken.conversationId, taken.messageIds],
+  )
+  return changed.rows.length
+}
+
+/**
+ * Conversations of a platform in which somebody spoke within a span before now, latest first, with the last message id
+ * of each. For platforms whose ids are numbers that grow with time.
+ */
+export async function recentConversations(
+  database: Queryable,
+  request: { prefix: string; withinMs: number; limit: number; now: string | null },
+): Promise<{ conversationId: string; lastMessageId: string }[]> {
+  const found = await database.query<{ conversation_id: string; last: string }>(
+    `select conversation_id, max(message_id::numeric)::text as last from conversation_turns
+     where starts_with(conversation_id, $1::text) and author = 'user' and message_id ~ '^[0-9]{15,21}$'
+       and sent_at > coalesce($3::text::timestamptz, now()) - $2::float8 * interval '1 millisecond'
+     group by conversation_id order by max(sent_at) desc limit $4::int`,
+    [request.prefix, request.withinMs, request.now, request.limit],
+  )
+  return found.rows.map(row => ({ conversationId: row.conversation_id, lastMessageId: row.last }))
+}
+
 /** Turns after one a reader has seen, oldest first; of very many the newest `limit`. */
 export async function turnsAfter(
   database: Queryable,
@@ -116,7 +165,7 @@ export async function recentTalk(
   request: { conversationId: string; limit: number },
 ): Promise<Turn[]> {
   const found = await database.query<TurnRow>(
-    `select ${COLUMNS} from conversation_turns where conversation_id = $1::text and kind <> 'command'
+    `select ${COLUMNS} from conversation_turns where conversation_id = $1::text and kind <> 'command' and text <> ''
      order by turn_id desc limit $2::int`,
     [request.conversationId, request.limit],
   )

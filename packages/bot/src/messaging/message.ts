@@ -16,6 +16,8 @@ export interface InboundMessage {
   readonly text: string
   /** May use the admin commands. Decided by the platform's door, never by the message's content. */
   readonly isAdmin: boolean
+  /** Whether an admin command may be about this person; an admin of one server reaches its members. Unset: everybody. */
+  readonly reaches?: (userId: string) => Promise<boolean>
 }
 
 /** Who said a turn. */

@@ -28,6 +28,8 @@ export interface Delivery {
   readonly platformMessageId: string
   /** The platform answered with a message it had accepted earlier under the same nonce. */
   readonly deduplicated: boolean
+  /** The conversation it went to, where that is another than the one asked for: never a public one. */
+  readonly conversationId?: string
 }
 
 /** What is asked when nobody knows whether a message went out. */

@@ -1,0 +1,148 @@
+import type { Client, Message } from 'discord.js'
+import { ConversationLanes } from '../../chat/conversation-lanes.ts'
+import { databaseNow } from '../../clock.ts'
+import { recentConversations } from '../../memory/conversation-store.ts'
+import type { Attachment } from '../../commands/command.ts'
+import type { InboundMessage } from '../../messaging/message.ts'
+import { consentButtons } from './buttons.ts'
+import { DirectMessages } from './direct-messages.ts'
+import { conversationIdOf, snowflakeOf } from './ids.ts'
+import { readMessage } from './inbound.ts'
+import type { DiscordApp, DiscordOptions } from './parts.ts'
+import { Speaker } from './speaker.ts'
+
+/** Direct messages that are looked through after a gap, and how recent they must be. */
+const CAUGHT_UP = 50
+const CAUGHT_UP_WITHIN_MS = 14 * 86_400_000
+const CAUGHT_UP_MESSAGES = 100
+
+/** What people say on Discord, answered in order within each channel. */
+export class Conversations {
+  readonly #options: DiscordOptions
+  readonly #app: DiscordApp
+  readonly #directMessages = new DirectMessages()
+  readonly #lanes = new ConversationLanes()
+
+  constructor(parts: { options: DiscordOptions; app: DiscordApp }) {
+    this.#options = parts.options
+    this.#app = parts.app
+  }
+
+  /** Takes a message in, if it is for the bot, and answers it. Never rejects. */
+  async hear(message: Message): Promise<void> {
+    const { logger, prefix, chatChannelIds, adminUserIds } = this.#options
+    const inbound = readMessage(message, {
+      botId: message.client.user.id,
+      prefix,
+      commands: this.#app.commands,
+      chatChannelIds,
+      adminUserIds,
+      rest: message.client.rest,
+    })
+    if (!inbound) return
+    await this.#lanes
+      .run(inbound.conversationId, () => this.#answer(message, inbound))
+      .catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error)
+        logger.error({ event: 'discord_message_failed', reason }, 'a message on Discord could not be answered')
+      })
+  }
+
+  /** Resolves when everything heard is answered. */
+  whenIdle(): Promise<void> {
+    return this.#lanes.whenIdle()
+  }
+
+  /** After a gap in what Discord told: reads what people wrote in direct messages meanwhile. A "stop" must not be missed. */
+  async catchUp(client: Client): Promise<void> {
+    const { clock, logger } = this.#options
+    const request = { prefix: 'discord:', withinMs: CAUGHT_UP_WITHIN_MS, limit: CAUGHT_UP, now: databaseNow(clock) }
+    for (const { conversationId, lastMessageId } of await recentConversations(this.#app.database, request)) {
+      try {
+        await this.#readAfter(client, { channelId: snowflakeOf(conversationId) ?? '', after: lastMessageId })
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error)
+        logger.warn({ event: 'discord_catch_up_failed', reason }, 'a conversation could not be read after a gap')
+      }
+    }
+  }
+
+  async #readAfter(client: Client, { channelId, after }: { channelId: string; after: string }): Promise<void> {
+    const channel = await client.channels.fetch(channelId)
+    if (!channel?.isDMBased() || !channel.isTextBased()) return
+    const missed = await channel.messages.fetch({ after, limit: CAUGHT_UP_MESSAGES, cache: false })
+    for (const message of [...missed.values()].toReversed()) await this.hear(message)
+  }
+
+  async #answer(message: Message, inbound: InboundMessage): Promise<void> {
+    const { channelId } = message
+    const speaker = this.#speaker(message)
+    const { reply, aside, attachment } = await speaker.whileTyping(channelId, this.#app.chat.handle(inbound))
+    const text = aside ?? reply?.text
+    if (text === undefined) return
+    const isPrivate = aside !== undefined || attachment !== undefined || this.#isPersonal(inbound)
+    if (message.inGuild() && isPrivate) return this.#answerInPrivate(message, { inbound, text, file: attachment })
+    const said = {
+      channelId,
+      text,
+      answers: message.id,
+      asReply: message.inGuild(),
+      ...(attachment && { file: attachment }),
+    }
+    if (!(await speaker.say(said))) return
+    if (reply?.kind === 'chat' && !message.inGuild()) await this.#askForConsent(message, inbound)
+  }
+
+  /** Over the connection the message came by: it is there before the door calls itself connected. */
+  #speaker(message: Message): Speaker {
+    const { clock, logger } = this.#options
+    return new Speaker({ rest: message.client.rest, clock, logger })
+  }
+
+  #isPersonal({ text }: InboundMessage): boolean {
+    const { prefix } = this.#options
+    const name = text.startsWith(prefix) ? text.slice(prefix.length).split(/\s/)[0]?.toLowerCase() : undefined
+    return this.#app.commands.some(command => command.personal === true && command.name === name)
+  }
+
+  /** What is about one person is not said where others read along. */
+  async #answerInPrivate(
+    message: Message,
+    { inbound, text: answer, file }: { inbound: InboundMessage; text: string; file: Attachment | undefined },
+  ): Promise<void> {
+    const speaker = this.#speaker(message)
+    const { id: answers, channelId } = message
+    const signal = new AbortController().signal
+    const own = await this.#directMessages
+      .find(message.client.rest, { userId: inbound.userId, conversationId: conversationIdOf(channelId) }, signal)
+      .catch(() => undefined)
+    const isSaid =
+      own !== undefined &&
+      (await speaker.say({
+        channelId: own.channelId,
+        text: answer,
+        answers,
+        asReply: false,
+        mark: 'p',
+        ...(file && { file }),
+      }))
+    const text = isSaid
+      ? 'I have answered you in a direct message.'
+      : 'That is between us, and I may not write to you directly. Use the slash command: only you will see its answer.'
+    await speaker.say({ channelId, text, answers, asReply: true })
+  }
+
+  async #askForConsent(message: Message, inbound: InboundMessage): Promise<void> {
+    const text = await this.#app.consentQuestion?.(inbound)
+    if (text === undefined) return
+    const buttons = consentButtons(inbound.userId)
+    await this.#speaker(message).say({
+      channelId: message.channelId,
+      text,
+      answers: message.id,
+      asReply: false,
+      mark: 'c',
+      buttons,
+    })
+  }
+}

@@ -1,0 +1,107 @@
+import { DiscordAPIError, Routes, type APIMessage, type REST } from 'discord.js'
+import type { Clock } from 'belfry'
+import {
+  DeliveryError,
+  type Delivery,
+  type OutboundMessage,
+  type RemotePlatform,
+  type SentQuery,
+} from '../../messaging/platform.ts'
+import { followUpButtons } from './buttons.ts'
+import { DirectMessages, messagesAfter } from './direct-messages.ts'
+import { failureOf } from './failures.ts'
+import { snowflakeAt, timeOf } from './ids.ts'
+
+/** What delivering needs of the connection. */
+export interface Line {
+  /** Undefined while there is no login. */
+  rest(): REST | undefined
+  botId(): string | undefined
+  /** Discord refuses the token: nothing will go out until somebody gives a valid one. */
+  isTokenRefused(): boolean
+}
+
+/** Discord recognises a nonce for "the past few minutes"; this much of that is safe to rely on. */
+const NONCE_WINDOW_MS = 90_000
+/** Our clock and Discord's may differ by this much. */
+const SKEW_MS = 10_000
+/** An answer made this long before the try is an earlier message, not a clock that is off. */
+const SURELY_EARLIER_MS = 1_000
+/** How soon to try again while there is no connection. */
+const NOT_CONNECTED_MS = 30_000
+/** Enforced nonce of a message that was deleted since: it had been sent [discord-api-docs, pull request 6647]. */
+const UNKNOWN_MESSAGE = 10_008
+
+/** Sends follow-ups on Discord, in direct messages only, each once. */
+export class DiscordPlatform implements RemotePlatform {
+  readonly name = 'discord'
+  readonly nonceWindowMs = NONCE_WINDOW_MS
+  readonly #line: Line
+  readonly #clock: Clock
+  readonly #directMessages = new DirectMessages()
+
+  constructor(line: Line, clock: Clock) {
+    this.#line = line
+    this.#clock = clock
+  }
+
+  /** @throws DeliveryError */
+  async send(message: OutboundMessage, signal: AbortSignal): Promise<Delivery> {
+    const rest = this.#rest()
+    const { channelId, conversationId } = await this.#directMessages.find(rest, message, signal)
+    const startedAt = this.#clock.now().getTime()
+    try {
+      const sent = (await rest.post(Routes.channelMessages(channelId), {
+        body: {
+          content: message.text,
+          nonce: message.nonce,
+          enforce_nonce: true,
+          allowed_mentions: { parse: [] },
+          components: followUpButtons(message.followUpId, message.actions),
+        },
+        signal,
+      })) as APIMessage
+      const deduplicated = timeOf(sent.id) < startedAt - SURELY_EARLIER_MS
+      return { platformMessageId: sent.id, deduplicated, ...elsewhere(message, conversationId) }
+    } catch (error) {
+      if (error instanceof DiscordAPIError && error.code === UNKNOWN_MESSAGE) {
+        return { platformMessageId: 'deleted', deduplicated: true, ...elsewhere(message, conversationId) }
+      }
+      throw failureOf(error)
+    }
+  }
+
+  async findSent(query: SentQuery, signal: AbortSignal): Promise<Delivery | 'absent' | 'unreadable'> {
+    const [rest, botId] = [this.#line.rest(), this.#line.botId()]
+    if (!rest || botId === undefined) return 'unreadable'
+    try {
+      const { channelId, conversationId } = await this.#directMessages.find(rest, query, signal)
+      const after = snowflakeAt(new Date(query.since.getTime() - SKEW_MS))
+      const messages = await messagesAfter(rest, { channelId, after }, signal)
+      if (!messages) return 'unreadable'
+      const found = messages.find(
+        // Discord documents no nonce in what it gives back here, so the text decides too; it trims what it is sent.
+        each => each.author.id === botId && (each.nonce === query.nonce || each.content === query.text.trim()),
+      )
+      return found
+        ? { platformMessageId: found.id, deduplicated: false, ...elsewhere(query, conversationId) }
+        : 'absent'
+    } catch {
+      return 'unreadable'
+    }
+  }
+
+  #rest(): REST {
+    const rest = this.#line.rest()
+    if (this.#line.isTokenRefused())
+      throw new DeliveryError('halt', 'token_invalid', 'Discord refuses the token; nothing was sent')
+    if (rest) return rest
+    throw new DeliveryError('retry', 'not_connected', 'there is no connection to Discord; nothing was sent', {
+      retryAfterMs: NOT_CONNECTED_MS,
+    })
+  }
+}
+
+function elsewhere(asked: { conversationId: string }, conversationId: string): { conversationId?: string } {
+  return asked.conversationId === conversationId ? {} : { conversationId }
+}

@@ -1,0 +1,205 @@
+import { Client, Events, GatewayIntentBits, Options, Partials, RESTEvents } from 'discord.js'
+import { sleep } from 'belfry'
+import { followRawEvent, type RawEvent } from './changes.ts'
+import { Conversations } from './conversation.ts'
+import { DiscordPlatform } from './delivery.ts'
+import { handleInteraction } from './interactions.ts'
+import { login } from './login.ts'
+import type { DiscordApp, DiscordOptions } from './parts.ts'
+import { registerCommands } from './slash-commands.ts'
+
+/** Where the connection stands. */
+export type DiscordState = 'connecting' | 'connected' | 'token refused' | 'stopped'
+
+/** The pause after a first failed login; it doubles, up to the longest. */
+const FIRST_PAUSE_MS = 1_000
+/** Discord resets the token after 1,000 logins in a day: those it turned away are made at most 144 times. */
+const LONGEST_PAUSE_MS = { unreachable: 60_000, failed: 600_000 } as const
+/** A request is given up after this. */
+const TIMEOUT_MS = 10_000
+/** A rate limit longer than this is not waited for within a request. */
+const PATIENCE_MS = 15_000
+/** Every so many refused requests one line of warning: ten thousand in ten minutes end in a ban. */
+const WARN_EVERY = 500
+/** Close codes after which a login is needed that the library does not make: the token, and an intent taken away. */
+const [AUTHENTICATION_FAILED, DISALLOWED_INTENTS] = [4004, 4014]
+
+/** Discord: hears, answers, sends. Whatever happens to it, the rest of the bot goes on. */
+export class DiscordDoor {
+  /** Sends follow-ups. Usable before `start`: it says then that there is no connection. */
+  readonly platform: DiscordPlatform
+  readonly #options: DiscordOptions
+  readonly #stopping = new AbortController()
+  #app: DiscordApp | undefined
+  #conversations: Conversations | undefined
+  #client: Client<true> | undefined
+  #state: DiscordState = 'connecting'
+  #hasContent = true
+  #connecting: Promise<void> = Promise.resolve()
+
+  constructor(options: DiscordOptions) {
+    this.#options = options
+    const line = {
+      rest: () => this.#client?.rest,
+      botId: () => this.#client?.user.id,
+      isTokenRefused: () => this.#state === 'token refused',
+    }
+    this.platform = new DiscordPlatform(line, options.clock)
+  }
+
+  get state(): DiscordState {
+    return this.#state
+  }
+
+  /** Whether Discord gives the content of messages that do not address the bot. */
+  get hasMessageContent(): boolean {
+    return this.#hasContent
+  }
+
+  /** Begins to log in, and keeps at it; does not wait for it. */
+  start(app: DiscordApp): void {
+    this.#app = app
+    this.#conversations = new Conversations({ options: this.#options, app })
+    this.#connect()
+  }
+
+  /** Hears nothing new; resolves when what was heard is answered. Sending still works. */
+  async stopListening(): Promise<void> {
+    this.#stopping.abort()
+    this.#client?.removeAllListeners(Events.MessageCreate)
+    this.#client?.removeAllListeners(Events.InteractionCreate)
+    await this.#conversations?.whenIdle()
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort()
+    await this.#connecting
+    await this.#client?.destroy()
+    this.#client = undefined
+    this.#state = 'stopped'
+  }
+
+  #connect(): void {
+    this.#connecting = this.#keepTrying().catch((error: unknown) => this.#log('error', 'discord_failed', error))
+  }
+
+  async #keepTrying(): Promise<void> {
+    const { clock, logger } = this.#options
+    this.#state = 'connecting'
+    let pauseMs = FIRST_PAUSE_MS
+    while (!this.#stopping.signal.aborted) {
+      const client = this.#makeClient()
+      const outcome = await login(client, this.#options.token, this.#stopping.signal)
+      if (outcome === 'connected') return this.#connected(client as Client<true>)
+      await client.destroy()
+      if (outcome === 'token refused') return this.#refused()
+      if (outcome === 'intent refused' && this.#hasContent) {
+        this.#hasContent = false
+        logger.warn(
+          { event: 'discord_without_content' },
+          'Discord does not grant the Message Content intent: in servers the bot hears mentions and slash commands alone',
+        )
+        continue
+      }
+      logger.warn({ event: 'discord_login_failed', outcome, pauseMs }, 'no connection to Discord; trying again')
+      await sleep(clock, pauseMs, this.#stopping.signal)
+      const longestMs = LONGEST_PAUSE_MS[outcome === 'unreachable' ? 'unreachable' : 'failed']
+      pauseMs = Math.min(pauseMs * 2, longestMs)
+    }
+  }
+
+  #makeClient(): Client {
+    const { Guilds, GuildMessages, DirectMessages, MessageContent } = GatewayIntentBits
+    const client = new Client({
+      intents: [Guilds, GuildMessages, DirectMessages, ...(this.#hasContent ? [MessageContent] : [])],
+      partials: [Partials.Channel],
+      allowedMentions: { parse: [], repliedUser: false },
+      makeCache: Options.cacheWithLimits({ ...Options.DefaultMakeCacheSettings, MessageManager: 50 }),
+      rest: {
+        api: this.#options.apiBaseUrl.replace(/\/$/, ''),
+        // Whether to try again is decided by whoever knows what it would do: the job, or the answer.
+        retries: 0,
+        timeout: TIMEOUT_MS,
+        rejectOnRateLimit: ({ retryAfter }) => retryAfter > PATIENCE_MS,
+        invalidRequestWarningInterval: WARN_EVERY,
+      },
+    })
+    this.#listen(client)
+    return client
+  }
+
+  #listen(client: Client): void {
+    const { logger } = this.#options
+    client.on(Events.MessageCreate, message => void this.#conversations?.hear(message))
+    client.on(Events.InteractionCreate, interaction => {
+      if (!this.#app) return
+      const parts = { app: this.#app, options: this.#options }
+      handleInteraction(parts, interaction).catch((error: unknown) =>
+        this.#log('error', 'discord_interaction_failed', error),
+      )
+    })
+    client.on(Events.Raw, (event: RawEvent) => {
+      if (!this.#app) return
+      followRawEvent({ app: this.#app, botId: client.user?.id }, event).catch((error: unknown) =>
+        this.#log('warn', 'discord_event_failed', error),
+      )
+    })
+    client.on(
+      Events.ShardReady,
+      () =>
+        void this.#conversations
+          ?.catchUp(client)
+          .catch((error: unknown) => this.#log('warn', 'discord_catch_up_failed', error)),
+    )
+    client.on(Events.ShardDisconnect, ({ code }) => this.#lost(client, code))
+    client.on(Events.Error, error => this.#log('warn', 'discord_error', error))
+    client.on(Events.ShardError, error => this.#log('warn', 'discord_error', error))
+    client.rest.on(RESTEvents.InvalidRequestWarning, ({ count }) =>
+      logger.warn(
+        { event: 'discord_refused_requests', count },
+        'Discord refuses many requests; ten thousand in ten minutes end in a ban',
+      ),
+    )
+    client.rest.on(RESTEvents.Response, ({ path }, { status }) => {
+      // Answers to interactions carry a token of their own.
+      if (status === 401 && !/^\/(webhooks|interactions)\//.test(path)) this.#lost(client, AUTHENTICATION_FAILED)
+    })
+  }
+
+  #connected(client: Client<true>): void {
+    this.#client = client
+    this.#state = 'connected'
+    const { logger } = this.#options
+    logger.info({ event: 'discord_connected', guilds: client.guilds.cache.size }, 'connected to Discord')
+    void registerCommands(client.rest, {
+      applicationId: client.application.id,
+      commands: this.#app?.commands ?? [],
+    }).then(
+      outcome => logger.info({ event: 'discord_commands', outcome }, 'slash commands are up to date'),
+      (error: unknown) => this.#log('warn', 'discord_commands_failed', error),
+    )
+  }
+
+  /** The library does not come back from these by itself. */
+  #lost(client: Client, code: number): void {
+    if (this.#client !== client || this.#state !== 'connected') return
+    this.#client = undefined
+    void client.destroy()
+    if (code === AUTHENTICATION_FAILED) return this.#refused()
+    if (code !== DISALLOWED_INTENTS) this.#log('warn', 'discord_disconnected', `close code ${code}`)
+    if (!this.#stopping.signal.aborted) this.#connect()
+  }
+
+  #refused(): void {
+    this.#state = 'token refused'
+    this.#options.logger.error(
+      { event: 'discord_token_refused' },
+      'Discord refuses the token: set DISCORD_TOKEN to a valid one and start again; everything else goes on',
+    )
+  }
+
+  #log(level: 'warn' | 'error', event: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error)
+    this.#options.logger[level]({ event, reason }, 'trouble with Discord')
+  }
+}
