@@ -4,13 +4,13 @@ import { inject } from 'vitest'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Files with the folders of embedded databases: an empty one, and one with the schemas of stories in it. */
+    /** Files with the folders of embedded databases. */
     embeddedTemplates: Readonly<Record<EmbeddedTemplate, string>>
   }
 }
 
-/** What is in an embedded database from the start: nothing, or what `migrateStorySchemas` makes. */
-export type EmbeddedTemplate = 'empty' | 'stories'
+/** What is in an embedded database from the start: nothing, or what `migrateStorySchemas` or `migrateBot` make. */
+export type EmbeddedTemplate = 'empty' | 'stories' | 'bot'
 
 const templates = new Map<EmbeddedTemplate, Promise<Blob>>()
 

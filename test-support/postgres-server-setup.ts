@@ -1,16 +1,17 @@
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { PGlite } from '@electric-sql/pglite'
-import { fromPglite, fromPool } from 'belfry/database'
+import { fromPglite, fromPool, type Database } from 'belfry/database'
 import { Pool } from 'pg'
 import type { TestProject } from 'vitest/node'
 import { databaseUrl, onServer, startPostgresServer } from './postgres-server.ts'
-import { migrateStorySchemas } from './story-schemas.ts'
+import type { EmbeddedTemplate } from './embedded-database.ts'
+import { migrateBot, migrateStorySchemas } from './story-schemas.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -18,6 +19,8 @@ declare module 'vitest' {
     postgresUrl: string
     /** The database on it to copy for stories; see `migrateStorySchemas`. */
     storiesDatabase: string
+    /** The database on it to copy for a bot; see `migrateBot`. */
+    botDatabase: string
   }
 }
 
@@ -40,29 +43,41 @@ async function provideServer(project: TestProject): Promise<() => Promise<void>>
   const given = process.env.TEST_DATABASE_URL
   const server = given ? undefined : await startPostgresServer()
   const url = server?.url ?? given ?? ''
-  const stories = `stories_${randomUUID().replaceAll('-', '')}`
-  await onServer(url, `create database "${stories}" template template0`)
-  const pool = new Pool({ connectionString: databaseUrl(url, stories) })
-  await migrateStorySchemas(fromPool(pool))
-  await pool.end()
+  const stories = await makeTemplate(url, migrateStorySchemas)
+  const bot = await makeTemplate(url, migrateBot)
   project.provide('postgresUrl', url)
   project.provide('storiesDatabase', stories)
+  project.provide('botDatabase', bot)
   return async () => {
-    if (server) await server.remove()
-    else await onServer(url, `drop database if exists "${stories}"`)
+    if (server) return server.remove()
+    for (const name of [stories, bot]) await onServer(url, `drop database if exists "${name}"`)
   }
 }
 
+async function makeTemplate(url: string, fill: (database: Database) => Promise<void>): Promise<string> {
+  const name = `template_${randomUUID().replaceAll('-', '')}`
+  await onServer(url, `create database "${name}" template template0`)
+  const pool = new Pool({ connectionString: databaseUrl(url, name) })
+  await fill(fromPool(pool))
+  await pool.end()
+  return name
+}
+
 async function provideEmbedded(project: TestProject, folder: string): Promise<void> {
-  const pglite = await PGlite.create()
-  const write = async (file: string) => {
+  const write = async (pglite: PGlite, template: EmbeddedTemplate) => {
+    const file = join(folder, `${template}.tar`)
     const dump = await pglite.dumpDataDir('none')
     await writeFile(file, Buffer.from(await dump.arrayBuffer()))
     return file
   }
-  const empty = await write(join(folder, 'empty.tar'))
+  const pglite = await PGlite.create()
+  const empty = await write(pglite, 'empty')
+  const forBot = await PGlite.create({ loadDataDir: new Blob([await readFile(empty)]) })
+  await migrateBot(fromPglite(forBot))
+  const bot = await write(forBot, 'bot')
+  await forBot.close()
   await migrateStorySchemas(fromPglite(pglite))
-  const stories = await write(join(folder, 'stories.tar'))
+  const stories = await write(pglite, 'stories')
   await pglite.close()
-  project.provide('embeddedTemplates', { empty, stories })
+  project.provide('embeddedTemplates', { empty, stories, bot })
 }

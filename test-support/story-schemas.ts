@@ -1,5 +1,6 @@
 import { Scheduler } from 'belfry'
-import type { Database } from 'belfry/database'
+import { migrate, type Database } from 'belfry/database'
+import { botMigrations } from '../packages/bot/src/database/migrations.ts'
 
 /**
  * Schemas that are migrated once for the whole run and copied with their database: a story's own costs 0.1 s of two
@@ -17,4 +18,10 @@ export async function migrateStorySchemas(database: Database): Promise<void> {
   for (let number = 1; number <= READY_MADE; number += 1) {
     await new Scheduler({ database, schema: storySchema(number) }).migrate()
   }
+}
+
+/** Brings a database up to date as the bot does when it starts. */
+export async function migrateBot(database: Database): Promise<void> {
+  await new Scheduler({ database, schema: 'public' }).migrate()
+  await migrate(database, botMigrations)
 }

@@ -258,7 +258,7 @@ describe('commands', () => {
     test = await createTestApp('PGlite')
     await test.say('Ada', 'I play the cello')
     const admin = async (text: string) => (await test.say('Olga', text, { admin: true })).text
-    const hours = /expected hours such as 24 or 0\.5.*\nUsage: `!schedule_followup @user \[hours\]`/
+    const hours = /expected hours such as 24 or 0\.5.*\nUsage: `!schedule_followup @user \[hours\] \[--force\]`/
     for (const bad of ['-5', 'abc', '1e9', '0', 'Infinity', '999999999999999999999', '721']) {
       expect(await admin(`!schedule_followup @Ada ${bad}`)).toMatch(hours)
     }

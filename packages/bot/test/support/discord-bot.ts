@@ -51,7 +51,7 @@ export async function startDiscordBot({ settings, before, more = {} }: DiscordBo
   const logged: Record<string, unknown>[] = []
   const keep = (fields: object) => void logged.push({ ...fields })
   const logger: Logger = { debug: keep, info: keep, warn: keep, error: keep }
-  const pglite = await createPglite()
+  const pglite = await createPglite('bot')
   const database = fromPglite(pglite)
   const config = readConfig({
     DISCORD_TOKEN: fake.application.token,

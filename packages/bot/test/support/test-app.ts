@@ -1,3 +1,4 @@
+import { inject } from 'vitest'
 import { silentLogger } from 'belfry'
 import { fromPglite, fromPool, type Database } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
@@ -83,9 +84,9 @@ export async function createTestApp(
 
 async function open(engine: 'PGlite' | 'PostgreSQL'): Promise<{ database: Database; close(): Promise<void> }> {
   if (engine === 'PGlite') {
-    const pglite = await createPglite()
+    const pglite = await createPglite('bot')
     return { database: fromPglite(pglite), close: () => pglite.close() }
   }
-  const test = await createTestDatabase()
+  const test = await createTestDatabase(10, inject('botDatabase'))
   return { database: fromPool(test.pool), close: () => test.drop() }
 }
