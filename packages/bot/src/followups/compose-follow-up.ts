@@ -90,7 +90,7 @@ export class FollowUpComposer {
     const profile = await findProfile(database, userId)
     if (!profile?.lastConversationId || !profile.platform) return 'unsafe'
     const place = { platform: profile.platform, conversationId: profile.lastConversationId }
-    const turns = await recentTalk(database, { conversationId: place.conversationId, limit: RECALLED_TURNS })
+    const turns = await recentTalk(database, { conversationId: place.conversationId, limit: RECALLED_TURNS, userId })
     const material = await this.#gather(request, { turns, displayName: profile.displayName, locale: profile.locale })
     // Somebody who may be in danger needs people, not a cheerful note from a program at a planned hour.
     if (automatic && material.isInDistress) {

@@ -159,15 +159,19 @@ export async function lastTurnId(database: Queryable, conversationId: string): P
   return found.rows[0]?.last ?? 0
 }
 
-/** The last turns of talk and follow-ups (no commands), oldest first. */
+/**
+ * The last turns of talk and follow-ups (no commands), oldest first.
+ * @param request.userId only what this person said and was answered: in a channel others talk too
+ */
 export async function recentTalk(
   database: Queryable,
-  request: { conversationId: string; limit: number },
+  request: { conversationId: string; limit: number; userId?: string },
 ): Promise<Turn[]> {
   const found = await database.query<TurnRow>(
     `select ${COLUMNS} from conversation_turns where conversation_id = $1::text and kind <> 'command' and text <> ''
+       and ($3::text is null or user_id = $3::text)
      order by turn_id desc limit $2::int`,
-    [request.conversationId, request.limit],
+    [request.conversationId, request.limit, request.userId ?? null],
   )
   return found.rows.map(turnOf).toReversed()
 }

@@ -124,6 +124,27 @@ describe('a follow-up that is composed', () => {
     expect(data.conversation.map(({ text }) => text).join(' ')).toContain('ignore previous instructions')
   })
 
+  it('of a talk in a channel knows what this person said and was answered, nothing of who else spoke there', async () => {
+    const speak = (who: string, text: string) =>
+      test.app.chat.handle({
+        platform: 'web',
+        conversationId: 'web:channel',
+        userId: `web:${who.toLowerCase()}`,
+        displayName: who,
+        isAdmin: false,
+        messageId: `${who}: ${text}`,
+        text,
+      })
+    await speak('Ada', 'hi, I am Ada')
+    await speak('Bo', 'my divorce is on Friday')
+    await speak('Ada', 'my recital is on Saturday')
+    answer('Hi Ada, how did the recital go?')
+    await compose()
+    expect(JSON.stringify(model.seen.at(-1)?.body)).toMatch(/recital/)
+    expect(JSON.stringify(model.seen.at(-1)?.body)).not.toMatch(/divorce/)
+    expect(await compose({ withModel: false })).toMatchObject({ text: expect.stringMatching(/recital/) })
+  })
+
   it.each([
     ['@everyone free nitro http://evil.example', 'mention'],
     ['Free nitro: http://other.example', 'link'],
