@@ -12,9 +12,10 @@ it('the demo tells the whole story, the same every time', async () => {
   const inOrder = [
     'Mon 22:40  Ada:    hi, I am Ada',
     'Bo:     !followup_settings off',
-    'planned for Ada: a follow-up, due Wed 22:41',
-    '… 12 outside quiet hours  quiet_hours until Thu 08:',
-    'decision: defer (quiet_hours) until Thu 08:',
+    'planned for Ada: a follow-up, due Thu 08:41',
+    'Tue 20:00  Ada:    my recital is at seven',
+    '…  6 silent long enough  recently_active until Thu 20:00',
+    'decision: defer (recently_active) until Thu 20:00',
     'decision: allow',
     'Belfry: 🔔 Hi Ada, last time you said your recital is on Friday.',
     'written to Bo: 0 messages',

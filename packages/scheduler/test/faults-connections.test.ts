@@ -85,10 +85,15 @@ describe.concurrent('a network that fails', () => {
     await journal.schedule(elsewhere, 'quick', { jobId: 'heard before' })
     context.expect(await story.faults(2_000)).toEqual([])
     proxy.swallowListeners()
-    const died = performance.now()
-    await journal.schedule(elsewhere, 'quick', { jobId: 'unheard' })
-    context.expect(await story.faults(15_000)).toEqual([])
-    context.expect(performance.now() - died).toBeGreaterThan(1_000)
+    // The runner may be about to look once more after the last job; one of the next it does not hear of.
+    let longestMs = 0
+    for (let tries = 0; longestMs < 1_000 && tries < 5; tries += 1) {
+      const scheduledAt = performance.now()
+      await journal.schedule(elsewhere, 'quick', { jobId: `unheard ${tries}` })
+      context.expect(await story.faults(15_000)).toEqual([])
+      longestMs = performance.now() - scheduledAt
+    }
+    context.expect(longestMs).toBeGreaterThan(1_000)
     const { rows } = await direct.query(LISTENERS)
     // The dead one too: its server does not know yet.
     context.expect(rows[0].n).toBeGreaterThanOrEqual(1)

@@ -29,10 +29,8 @@ class Pooler {
   asked = 0
   readonly options = pool.options
   readonly query: PgPool['query'] = pool.query.bind(pool)
+  readonly on: PgPool['on'] = pool.on.bind(pool)
 
-  on(event: 'error', listener: (error: Error) => void): void {
-    pool.on(event, listener)
-  }
   async connect() {
     this.asked += 1
     const client = await pool.connect()

@@ -85,7 +85,7 @@ describeOnBothEngines('the registry of runners', engine => {
     await scheduler.stop()
 
     const processMeter = fakeMeter(CALM)
-    const missing = make({ processMeter, migrate: false })
+    const missing = make({ processMeter, migrate: false, schema: engine.unmadeSchema() })
     await expect(missing.scheduler.start()).rejects.toThrow(/does not exist/)
     expect(processMeter.started).toBe(false)
   })

@@ -10,7 +10,7 @@ import { createPglite } from '../../../test-support/embedded-database.ts'
 /** Worlds at the same time, each over a server database of its own: enough to keep two cores busy. */
 const LANES = 2
 const FIRST_SEED = Number(process.env.BELFRY_SEEDS_FROM ?? 1)
-const SEEDS = Number(process.env.BELFRY_SEEDS_COUNT ?? 1_000)
+const SEEDS = Number(process.env.BELFRY_SEEDS_COUNT ?? 500)
 /** More worlds take longer; `npm run seeds` asks for many. */
 const PATIENCE_MS = 180_000 + SEEDS * 500
 const REPLAYED_SEEDS = 25

@@ -11,6 +11,7 @@ import { Timeline } from './timeline.ts'
 
 /** A Monday; the talk is late in the evening, so that 48 hours later the quiet hours have begun. */
 const BEGIN = '2027-03-01T22:40:00Z'
+const SPEAKS_AGAIN = '2027-03-02T20:00:00Z'
 const SETTINGS = { FOLLOW_UP_TIME_ZONE: 'UTC', LOG_LEVEL: 'silent' }
 
 interface Stage {
@@ -33,6 +34,7 @@ export async function runDemo(output: NodeJS.WritableStream): Promise<number> {
     await app.prepare()
     stage.timeline.title('48 hours in a few seconds: a follow-up from beginning to end')
     await talk(stage)
+    await speakAgain(stage)
     await waitForFollowUps(stage)
     await answer(stage)
     stage.timeline.end(
@@ -79,6 +81,14 @@ async function talk(stage: Stage): Promise<void> {
   timeline.heading('Both go quiet')
   if (planned) timeline.note(`planned for Ada: a follow-up, due ${timeline.sayTime(planned.dueAt)}`)
   timeline.note('planned for Bo: nothing. Bo said off; what was planned is cancelled')
+}
+
+/** One more message: what is planned is not made anew, it moves on by itself when it is due. */
+async function speakAgain(stage: Stage): Promise<void> {
+  const { clock, timeline } = stage
+  clock.moveTo(new Date(SPEAKS_AGAIN))
+  timeline.heading('Ada speaks once more, then goes quiet')
+  await say(stage, 'Ada', 'my recital is at seven')
 }
 
 /** Lets time pass from one due job to the next, and tells what the gates say at each. */

@@ -1,6 +1,9 @@
 import { silentLogger } from 'belfry'
+import { fromPglite } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createPglite } from '../../../../test-support/embedded-database.ts'
+import { migrateBot } from '../../../../test-support/story-schemas.ts'
 import { createApp } from '../../src/app.ts'
 import { ConfigError, readConfig } from '../../src/config.ts'
 import { hashPerson } from '../../src/users/person-hash.ts'
@@ -43,9 +46,11 @@ describe('the hash that keeps a no', () => {
     expect(await test.rows('select person_hash from suppressed_people')).toEqual([
       { person_hash: hashPerson(secret?.value ?? '', 'web:ada').hash },
     ])
-    const other = await createTestApp('PGlite')
-    expect(await other.rows('select value from bot_secrets')).not.toEqual([secret])
-    await other.close()
+    const pglite = await createPglite()
+    const other = fromPglite(pglite)
+    await migrateBot(other)
+    expect((await other.query('select value from bot_secrets')).rows).not.toEqual([secret])
+    await pglite.close()
   })
 
   it('is still found after a key has come into the settings, or has been followed by another', async () => {

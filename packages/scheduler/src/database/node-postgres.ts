@@ -21,6 +21,7 @@ export interface PgPool {
   query(statement: { name: string; text: string; values: unknown[] }): Promise<{ rows: unknown[] }>
   connect(): Promise<PgClient>
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect', listener: (client: PgClient) => void): unknown
   readonly options: { max?: number | undefined }
 }
 
@@ -37,12 +38,15 @@ const PING_INTERVAL_MS = 5_000
  * A database handle over the caller's own `pg.Pool`. The pool stays the caller's: it is never ended here.
  * One of its connections is used for LISTEN while a scheduler runs; give it at least three.
  *
- * Also attaches an `error` listener: without one, an idle connection that the server closes ends the process.
+ * Also attaches `error` listeners to it and to its clients: without one, a connection that the server closes while it is
+ * idle, or while it is being handed over, ends the process.
  */
 export function fromPool(pool: PgPool): Database {
   if (!guarded.has(pool)) {
     guarded.add(pool)
-    pool.on('error', ignoreIdleClientError)
+    pool.on('error', ignoreLostClient)
+    // The pool takes its own listener off before whoever asked for the client can attach theirs.
+    pool.on('connect', client => client.on('error', ignoreLostClient))
   }
   const plans = new KeptPlans(pool)
   const query = async <Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> => {
@@ -74,7 +78,7 @@ export function fromPool(pool: PgPool): Database {
 const guarded = new WeakSet<PgPool>()
 
 /** pg removes the broken client by itself; whoever needs a connection next gets the error then. */
-function ignoreIdleClientError(): void {}
+function ignoreLostClient(): void {}
 
 async function transact<T>(pool: PgPool, work: (transaction: Queryable) => Promise<T>): Promise<T> {
   const client = await pool.connect()
