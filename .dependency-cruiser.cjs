@@ -28,7 +28,7 @@ const botRooms = [
   ['followups'],
   ['users', 'memory'],
   ['database', 'llm', 'messaging', 'job-catalog'],
-  ['config', 'settings', 'variant-list', 'logger', 'clock'],
+  ['config', 'settings', 'variable', 'variant-list', 'logger', 'clock'],
 ]
 
 const room = (src, name) => `^${src}/${name}(/|\\.ts$)`

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
-import { BelfryError, parseDuration, systemClock, VERSION } from 'belfry'
+import { parseDuration, systemClock, VERSION } from 'belfry'
 import { schedulesCommand, schemaCommand, type CommandResult } from 'belfry/cli'
 import { createApp } from './app.ts'
 import { loadEnvironment, readConfig } from './config.ts'
@@ -11,7 +11,7 @@ import { runFollowUps } from './followups-cli.ts'
 import { createLogger } from './logger.ts'
 import { inviteLink } from './platforms/discord/invite.ts'
 import { runTerminalChat } from './platforms/terminal/terminal-chat.ts'
-import { runProgram, UsageError } from './program.ts'
+import { runProgram, usage, UsageError } from './program.ts'
 import { runServer } from './server.ts'
 
 const HELP = `Usage: belfry <command> [options]
@@ -96,15 +96,6 @@ function print({ exitCode, stdout, stderr }: CommandResult): number {
   process.stdout.write(stdout)
   process.stderr.write(stderr)
   return exitCode
-}
-
-function usage<T>(parse: () => T): T {
-  try {
-    return parse()
-  } catch (error) {
-    if (error instanceof BelfryError || error instanceof TypeError) throw new UsageError(error.message)
-    throw error
-  }
 }
 
 await runProgram(async stop => {

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { BelfryError, parseDuration, type Clock } from 'belfry'
+import { parseDuration, type Clock } from 'belfry'
 import type { Database } from 'belfry/database'
 import { databaseNow } from './clock.ts'
 import { readConfig, type Config } from './config.ts'
 import { openConfigured } from './database/connect.ts'
 import type { PersonFacts } from './followups/gates.ts'
 import { placeInTime } from './followups/best-time.ts'
+import { policyFor } from './followups/plan-timing.ts'
 import { policyOf } from './followups/policy.ts'
 import { sayRehearsal, UNKNOWN, type RehearsalReport } from './followups/rehearse-report.ts'
 import { parseSets } from './followups/rehearse-settings.ts'
@@ -16,7 +17,7 @@ import { rehearse, type RehearsedFollowUp, type TimeFollowUp } from './followups
 import { readReportFacts } from './followups/report-store.ts'
 import { reportOf, sayReport } from './followups/report.ts'
 import { experimentOf, variantOf } from './followups/variants.ts'
-import { UsageError } from './program.ts'
+import { usage, UsageError } from './program.ts'
 import { SuppressedPeople } from './users/suppressed-people-store.ts'
 import { variables } from './settings.ts'
 
@@ -129,8 +130,11 @@ function replayWith(config: Config, history: History, span: { since: Date; until
   const experiment = experimentOf(config.followUps)
   const place = (person: PersonFacts, earliest: Date) => placeInTime({ person, policy }, earliest)
   const time: TimeFollowUp = (person, now) => {
-    const delayMs = (experiment && variantOf(person.userId, experiment)?.delayMs) ?? policy.delayMs
-    return { policy: { ...policy, delayMs }, dueAt: place(person, new Date(now.getTime() + delayMs)) }
+    const own = policyFor(
+      { policy, ...(experiment && { experiment }) },
+      experiment && variantOf(person.userId, experiment)?.name,
+    )
+    return { policy: own, dueAt: place(person, new Date(now.getTime() + own.delayMs)) }
   }
   return rehearse({ ...history, ...span, policy, time, place })
 }
@@ -177,13 +181,4 @@ function instantOf(text: string, option: string, now: Date): Date {
 /** Instants as ISO text; undefined as null, so that every field is always there. */
 function json(value: unknown): string {
   return `${JSON.stringify(value, (_key, each: unknown) => (each === undefined ? null : each), 2)}\n`
-}
-
-function usage<T>(parse: () => T): T {
-  try {
-    return parse()
-  } catch (error) {
-    if (error instanceof BelfryError || error instanceof TypeError) throw new UsageError(error.message)
-    throw error
-  }
 }

@@ -10,6 +10,16 @@ export class UsageError extends Error {
   readonly code = 'USAGE'
 }
 
+/** Reads options; what is wrong with one is wrong usage, everything else a fault of ours. */
+export function usage<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof BelfryError || error instanceof TypeError) throw new UsageError(error.message)
+    throw error
+  }
+}
+
 /** The longest a polite stop may take before the process ends anyway. */
 const STOP_WITHIN_MS = 10_000
 

@@ -328,6 +328,12 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what a person chooses, on %s',
     expect(await suppressed()).toBeUndefined()
   })
 
+  it('somebody who may be in danger is told where help is, and nothing about follow-ups in the same breath', async () => {
+    await begin()
+    expect((await test.say('Ada', 'I want to kill myself')).text).not.toContain('follow up')
+    expect((await test.say('Bo', 'hello there')).text).toContain('follow up')
+  })
+
   it('what stood in the way until they wrote first ends when they do, distress does not', async () => {
     await begin()
     await talk()

@@ -88,8 +88,10 @@ describe.concurrent('a server that is killed while jobs run', () => {
     )
     await journal.whenOver(direct, SCHEMA)
     expect(await journal.faults(direct, SCHEMA)).toEqual([])
-    const alive = (await first.getStats()).runners.filter(each => each.alive)
-    expect(alive).toHaveLength(2)
+    await until('both are back', async () => {
+      const { runners } = await first.getStats()
+      return runners.filter(each => each.alive).length === 2
+    })
   })
 
   it('three times in a row', async context => {

@@ -34,7 +34,8 @@ export interface ConsentRequest {
 export async function takeConsentRemark(transaction: Queryable, request: ConsentRequest): Promise<ConsentRemark> {
   const { userId, policy, prefix, now } = request
   const profile = await findProfile(transaction, userId)
-  if (!profile?.platform) return {}
+  // Somebody who may be in danger was just told where help is: no moment for house rules.
+  if (!profile?.platform || profile.suppressed !== undefined) return {}
   // Discord asks with its own buttons.
   const isDiscord = profile.platform === 'discord'
   if (!mustGrant(policy, isDiscord)) {

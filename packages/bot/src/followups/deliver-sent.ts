@@ -1,5 +1,5 @@
 import type { Clock, Logger } from 'belfry'
-import type { Database } from 'belfry/database'
+import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import { addTurn } from '../memory/conversation-store.ts'
 import type { Delivery } from '../messaging/platform.ts'
@@ -19,6 +19,30 @@ export interface SeenMessage {
 }
 
 /**
+ * Outbox row, turn and profile of a follow-up that went out, in a transaction under its person's lock. False when that is
+ * known already, or all about them has been erased.
+ */
+export async function recordSent(
+  transaction: Queryable,
+  row: OutboxRow,
+  sent: Partial<Delivery> & { readonly at: string | null; readonly now: string | null },
+): Promise<boolean> {
+  if (!(await markSent(transaction, { ...sent, id: row.id }))) return false
+  await addTurn(transaction, {
+    conversationId: sent.conversationId ?? row.conversationId,
+    userId: row.userId,
+    author: 'bot',
+    kind: 'follow_up',
+    text: row.message,
+    messageId: `follow-up:${row.jobId}`,
+    followUpId: row.id,
+    now: sent.now,
+  })
+  await recordFollowUpSent(transaction, row.userId, sent.at)
+  return true
+}
+
+/**
  * Keeps that a follow-up went out: outbox row, turn and profile in one transaction, once, however many witnesses say so.
  * @param delivery.at when it went out; undefined: now
  */
@@ -27,24 +51,12 @@ export async function storeSent(
   row: OutboxRow,
   delivery: Delivery & { readonly at: Date | undefined },
 ): Promise<{ readonly outcome: 'sent'; readonly followUpId: number }> {
-  const { platformMessageId, deduplicated } = delivery
   const at = delivery.at?.toISOString() ?? databaseNow(clock)
   const isNews = await database.transaction(async transaction => {
     await lockPerson(transaction, row.userId)
-    if (!(await markSent(transaction, { id: row.id, platformMessageId, deduplicated, at }))) return false
-    await addTurn(transaction, {
-      conversationId: delivery.conversationId ?? row.conversationId,
-      userId: row.userId,
-      author: 'bot',
-      kind: 'follow_up',
-      text: row.message,
-      messageId: `follow-up:${row.jobId}`,
-      followUpId: row.id,
-      now: databaseNow(clock),
-    })
-    await recordFollowUpSent(transaction, row.userId, at)
-    return true
+    return recordSent(transaction, row, { ...delivery, at, now: databaseNow(clock) })
   })
+  const { deduplicated } = delivery
   if (isNews) logger.info({ event: 'follow_up_sent', job_id: row.jobId, deduplicated }, 'follow-up sent')
   return { outcome: 'sent', followUpId: row.id }
 }

@@ -1,7 +1,6 @@
 import { databaseNow } from '../clock.ts'
-import { addTurn } from '../memory/conversation-store.ts'
-import { recordFollowUpSent } from '../users/profile-store.ts'
-import { markSent, moveFollowUp, type OutboxRow } from './outbox-store.ts'
+import { recordSent } from './deliver-sent.ts'
+import { moveFollowUp, type OutboxRow } from './outbox-store.ts'
 import { aboutPerson, decide, ERASED, withhold, type Attempt, type FollowUpResult } from './send-attempt.ts'
 
 /**
@@ -10,7 +9,7 @@ import { aboutPerson, decide, ERASED, withhold, type Attempt, type FollowUpResul
  * to be sent. The decision is committed whatever it is; only an allowed one comes with the message.
  */
 export async function deliverStored(attempt: Attempt, row: OutboxRow): Promise<FollowUpResult> {
-  const { parts, payload, context } = attempt
+  const { parts, context } = attempt
   const now = databaseNow(parts.clock)
   const late = await aboutPerson(attempt, async transaction => {
     const decision = await decide(attempt, transaction, 'send')
@@ -18,18 +17,7 @@ export async function deliverStored(attempt: Attempt, row: OutboxRow): Promise<F
     // Another runner may have sent it while this one was frozen; its lock has been released then, and the row says so.
     if (!(await moveFollowUp(transaction, row, { state: 'sending' }))) return 'already'
     context.signal.throwIfAborted()
-    await markSent(transaction, { id: row.id, at: now })
-    await addTurn(transaction, {
-      conversationId: row.conversationId,
-      userId: payload.userId,
-      author: 'bot',
-      kind: 'follow_up',
-      text: row.message,
-      messageId: `follow-up:${context.jobId}`,
-      followUpId: row.id,
-      now,
-    })
-    await recordFollowUpSent(transaction, payload.userId, now)
+    await recordSent(transaction, row, { at: now, now })
     return 'sent'
   })
   if (late === 'erased') return ERASED

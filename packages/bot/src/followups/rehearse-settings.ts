@@ -1,6 +1,7 @@
 import { parseDuration } from 'belfry'
 import { nearest } from '../messaging/nearest.ts'
-import { variables, type Variable } from '../settings.ts'
+import { variables } from '../settings.ts'
+import type { Variable } from '../variable.ts'
 
 /** Short names of the settings one rehearses most; every other is its variable's name without `FOLLOW_UP_`, in dashes. */
 const SHORT_NAMES: Readonly<Record<string, string>> = {

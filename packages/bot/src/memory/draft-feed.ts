@@ -1,10 +1,12 @@
+import { Readers } from './readers.ts'
+
 /**
  * What is being written at this moment, for those who read along in this process. Nothing of it is stored: the turn that
  * is stored in the end takes its place, for everybody.
  */
 export class DraftFeed {
   readonly #drafts = new Map<string, string>()
-  readonly #readers = new Map<string, Set<() => void>>()
+  readonly #readers = new Readers()
 
   /** The draft of a conversation's next turn; undefined when nothing is being written. */
   draftOf(conversationId: string): string | undefined {
@@ -19,26 +21,16 @@ export class DraftFeed {
   /** Shows all of the draft so far. */
   show(conversationId: string, text: string): void {
     this.#drafts.set(conversationId, text)
-    this.#tell(conversationId)
+    this.#readers.tell(conversationId)
   }
 
   /** The draft is over: its turn is stored, or nothing came of it. */
   clear(conversationId: string): void {
-    if (this.#drafts.delete(conversationId)) this.#tell(conversationId)
+    if (this.#drafts.delete(conversationId)) this.#readers.tell(conversationId)
   }
 
   /** Calls `onChange` whenever the draft has changed; the answer ends that. */
   subscribe(conversationId: string, onChange: () => void): () => void {
-    const readers = this.#readers.get(conversationId) ?? new Set()
-    this.#readers.set(conversationId, readers)
-    readers.add(onChange)
-    return () => {
-      readers.delete(onChange)
-      if (readers.size === 0) this.#readers.delete(conversationId)
-    }
-  }
-
-  #tell(conversationId: string): void {
-    for (const onChange of this.#readers.get(conversationId) ?? []) onChange()
+    return this.#readers.add(conversationId, onChange)
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock, Logger, Timer } from 'belfry'
 import type { Database, Unlisten } from 'belfry/database'
 import { TURNS_CHANNEL } from './conversation-store.ts'
+import { Readers } from './readers.ts'
 
 /** Readers look by themselves this often: a hint may be lost with its connection. */
 const LOOK_INTERVAL_MS = 5_000
@@ -10,7 +11,7 @@ export class TurnFeed {
   readonly #database: Database
   readonly #clock: Clock
   readonly #logger: Logger
-  readonly #readers = new Map<string, Set<() => void>>()
+  readonly #readers = new Readers()
   #unlisten: Unlisten | undefined
   #timer: Timer | undefined
 
@@ -23,8 +24,8 @@ export class TurnFeed {
   async start(): Promise<void> {
     this.#lookLater()
     try {
-      const hear = (conversationId: string) => this.#tell(conversationId)
-      this.#unlisten = await this.#database.listen(TURNS_CHANNEL, hear, () => this.#tellAll())
+      const hear = (conversationId: string) => this.#readers.tell(conversationId)
+      this.#unlisten = await this.#database.listen(TURNS_CHANNEL, hear, () => this.#readers.tellAll())
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       this.#logger.warn(
@@ -42,26 +43,12 @@ export class TurnFeed {
 
   /** Calls `onChange` whenever the conversation may have new turns; the answer ends that. */
   subscribe(conversationId: string, onChange: () => void): () => void {
-    const readers = this.#readers.get(conversationId) ?? new Set()
-    this.#readers.set(conversationId, readers)
-    readers.add(onChange)
-    return () => {
-      readers.delete(onChange)
-      if (readers.size === 0) this.#readers.delete(conversationId)
-    }
-  }
-
-  #tell(conversationId: string): void {
-    for (const onChange of this.#readers.get(conversationId) ?? []) onChange()
-  }
-
-  #tellAll(): void {
-    for (const conversationId of this.#readers.keys()) this.#tell(conversationId)
+    return this.#readers.add(conversationId, onChange)
   }
 
   #lookLater(): void {
     this.#timer = this.#clock.setTimer(LOOK_INTERVAL_MS, () => {
-      this.#tellAll()
+      this.#readers.tellAll()
       this.#lookLater()
     })
   }
