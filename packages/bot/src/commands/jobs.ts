@@ -29,8 +29,10 @@ export function jobListCommand(parts: JobsParts): Command {
     usage: '[status|type] [page]',
     about: `Jobs, newest first, ${PAGE} a page; all, or of one status or type.`,
     adminOnly: true,
-    async run({ args }) {
+    async run({ args, message }) {
       const scheduler = requireScheduler(parts.scheduler)
+      if (message.reaches)
+        throw new CommandError('The list of all jobs is for owners of the bot (ADMIN_USER_IDS): it spans all servers.')
       const { word, page } = wantedOf(args)
       const filter = word === undefined ? {} : isStatus(word) ? { status: word } : { jobType: word }
       const jobs = await pageOf(scheduler, filter, page)

@@ -1,4 +1,5 @@
 import type { Queryable } from 'belfry/database'
+import { recordAct } from '../users/audit-store.ts'
 
 /**
  * What stops follow-ups for everybody: `pause` (a person said so), `guardrail` (too many said no), `platform` (the
@@ -77,7 +78,7 @@ export async function pauseFollowUps(
 ): Promise<void> {
   await lockControls(transaction)
   await setControl(transaction, { name: 'pause', reason: pause.reason, setBy: pause.actor, now: pause.now })
-  await audit(transaction, { actor: pause.actor, act: PAUSED, detail: { controls: ['pause'] }, now: pause.now })
+  await recordAct(transaction, { actor: pause.actor, act: PAUSED, detail: { controls: ['pause'] }, now: pause.now })
 }
 
 /** A person lets them go on: ends the named controls, and answers which of them held. Writes nothing when none did. */
@@ -89,17 +90,6 @@ export async function resumeFollowUps(
   const { names, actor, now } = resume
   const ended = (await activeControls(transaction, now)).map(({ name }) => name).filter(name => names.includes(name))
   await clearControls(transaction, names)
-  if (ended.length > 0) await audit(transaction, { actor, act: RESUMED, detail: { controls: ended }, now })
+  if (ended.length > 0) await recordAct(transaction, { actor, act: RESUMED, detail: { controls: ended }, now })
   return ended
-}
-
-async function audit(
-  transaction: Queryable,
-  entry: { actor: string; act: string; detail: { controls: readonly ControlName[] }; now: string | null },
-): Promise<void> {
-  await transaction.query(
-    `insert into bot_audit (actor, act, detail, at)
-     values ($1::text, $2::text, $3::text::jsonb, coalesce($4::text::timestamptz, now()))`,
-    [entry.actor, entry.act, JSON.stringify(entry.detail), entry.now],
-  )
 }

@@ -109,3 +109,36 @@ describe('commands of two words', () => {
     expect(await admin('!followup_stats 7d')).toContain('Follow-ups from 2027-02-22')
   })
 })
+
+describe('an administrator of one server', () => {
+  it('reaches the jobs about its members, and neither lists nor finds others', async () => {
+    test = await createTestApp('PGlite')
+    const ask = async (text: string) =>
+      (
+        await test.app.chat.handle({
+          platform: 'discord',
+          conversationId: 'discord:1',
+          userId: 'discord:adam',
+          displayName: 'Adam',
+          isAdmin: true,
+          reaches: userId => Promise.resolve(userId === 'web:ada'),
+          messageId: `${text}-${test.clock.monotonic()}`,
+          text,
+        })
+      ).reply?.text ?? ''
+    for (const who of ['Ada', 'Bo'])
+      for (const text of ['hello there', 'I play the cello', 'my recital is on Friday']) await test.say(who, text)
+    const [ada, bo] = await test.rows<{ job_id: string }>(
+      "select job_id from scheduled_jobs where payload->>'userId' is not null order by payload->>'userId'",
+    )
+    const cleanup = await schedule('cleanup', 'cleanup-of-everybody')
+    expect(await ask('!job_list')).toContain('for owners')
+    expect(await ask(`!job_status ${ada?.job_id}`)).toContain('follow_up_message')
+    for (const id of [bo?.job_id, cleanup, 'cleanup-of'])
+      expect(await ask(`!job_cancel ${id}`)).toContain(`Job \`${id}\` not found.`)
+    await schedule('cleanup', 'cleanup-of-nobody')
+    expect(await ask('!job_cancel cleanup')).not.toContain('nobody')
+    expect(await ask(`!job_cancel ${ada?.job_id}`)).toContain('is cancelled')
+    expect(await test.rows("select job_id from scheduled_jobs where status = 'cancelled'")).toEqual([ada])
+  })
+})
