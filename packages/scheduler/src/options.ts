@@ -1,6 +1,7 @@
 import { BelfryError, show } from './errors.ts'
 import type { Database } from './database/database.ts'
 import type { AnyJobDefinition } from './job/definition.ts'
+import { newJobId } from './job/job-id.ts'
 import { requireWhole } from './job/whole.ts'
 import {
   compose,
@@ -65,6 +66,8 @@ export interface EngineOptions {
   processMeter?: ProcessMeter
   /** Source of jitter, a number from 0 up to 1. Default `Math.random`. */
   random?: () => number
+  /** Makes the id of a job that is given none; two must never be the same. Default: a UUID version 7. */
+  newJobId?: (now: Date) => string
 }
 
 /** Options with every default in place, durations in milliseconds. */
@@ -86,6 +89,7 @@ export interface ResolvedOptions {
   readonly clock: Clock
   readonly processMeter: ProcessMeter
   readonly random: () => number
+  readonly newJobId: (now: Date) => string
 }
 
 const DEFAULT_CONCURRENCY = 100
@@ -140,6 +144,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     clock,
     processMeter: options.processMeter ?? (clock.databaseNow() === null ? new NodeProcessMeter() : noMeter),
     random: options.random ?? Math.random,
+    newJobId: options.newJobId ?? newJobId,
   })
 }
 

@@ -2,8 +2,18 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { splitMessage } from '../../src/platforms/discord/split-message.ts'
 
-/** What is left of a text when white space and fences are taken away: that much must survive any cut. */
-const essence = (text: string) => text.replaceAll(/```([\w+#.-]{0,20}\n)?/g, '').replaceAll(/\s/g, '')
+/**
+ * What is left of a text when white space, fences and the languages of code blocks are taken away: that much must survive
+ * any cut. Only a fence that opens has a language.
+ */
+function essence(text: string): string {
+  let open = false
+  const bare = text.replaceAll(/```([\w+#.-]{0,20}\n)?/g, (_, language?: string) => {
+    open = !open
+    return open ? '' : (language ?? '')
+  })
+  return bare.replaceAll(/\s/g, '')
+}
 const fences = (text: string) => text.match(/```/g)?.length ?? 0
 
 describe('a long answer', () => {
@@ -28,6 +38,11 @@ describe('a long answer', () => {
     for (const part of parts) expect(fences(part) % 2).toBe(0)
     expect(parts[1]).toMatch(/^```ts\n {2}line/)
     expect(parts.at(-1)).toMatch(/Done\.$/)
+  })
+
+  it('makes no fence of what was none: seven backticks are two fences and a backtick', () => {
+    const parts = splitMessage(`\`\`\` ${'x'.repeat(14)} \`\`\`\`\`\`\`ts\n${'y'.repeat(40)}`, 60)
+    expect(essence(parts.join('\n'))).toContain('`ts')
   })
 
   it('does not cut through a character', () => {

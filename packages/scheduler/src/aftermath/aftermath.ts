@@ -1,7 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import { againOnConflict } from '../durable/again-on-conflict.ts'
 import type { Queryable } from '../database/database.ts'
-import { newJobId } from '../job/job-id.ts'
 import { closeEnded, findEnded, lockEnded, type EndedJob } from '../store/lock-ended.ts'
 import { orphanedParents } from '../store/orphaned-dependencies.ts'
 import { cancelWaiting, releaseWaiting } from '../store/release-waiting.ts'
@@ -125,13 +124,13 @@ export class Aftermath {
 
   /** Those of these ended jobs that nobody handles at this moment. */
   #handle(jobIds: readonly string[]): Promise<Handled> {
-    const { tables, clock } = this.#core
+    const { tables, clock, options } = this.#core
     return this.#inTransaction(async transaction => {
       const ended = await lockEnded(transaction, tables, jobIds)
       if (ended.length === 0) return NOTHING
       const { ready, ended: cancelled } = await this.#letGo(transaction, ended)
       const again = ended.filter(job => job.rerun)
-      const jobs = again.map(job => ({ endedId: job.job_id, jobId: newJobId(clock.now()) }))
+      const jobs = again.map(job => ({ endedId: job.job_id, jobId: options.newJobId(clock.now()) }))
       const reruns =
         jobs.length > 0 ? await storeReruns(transaction, tables, { jobs, now: databaseNow(this.#core) }) : 0
       await closeEnded(

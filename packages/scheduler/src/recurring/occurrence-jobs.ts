@@ -1,7 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { place } from '../job/delivery.ts'
-import { newJobId } from '../job/job-id.ts'
 import { sealPayload } from '../job/stored-payload.ts'
 import { cancelJob } from '../store/cancel-job.ts'
 import { findTakenIds, findUnfinishedOf } from '../store/find-schedule-jobs.ts'
@@ -79,7 +78,8 @@ async function withoutJob({ core, transaction, row }: HeldSchedule, occurrences:
 
 /** Makes a job for an instant that is no occurrence of the rule. */
 export async function insertExtra(schedule: HeldSchedule, now: Date): Promise<string> {
-  const job = { ...jobOf(schedule, { occurrence: now, jobId: newJobId(now) }), scheduledTime: now.toISOString() }
+  const jobId = schedule.core.options.newJobId(now)
+  const job = { ...jobOf(schedule, { occurrence: now, jobId }), scheduledTime: now.toISOString() }
   await insert(schedule, [job])
   return job.jobId
 }

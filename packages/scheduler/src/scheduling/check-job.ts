@@ -2,7 +2,7 @@ import { BelfryError, show } from '../errors.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
 import { requireAffordable, requireCost } from '../job/limits.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
-import { newJobId, requireKey } from '../job/job-id.ts'
+import { requireKey } from '../job/job-id.ts'
 import type { PayloadCipher } from '../job/payload-cipher.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { sealPayload } from '../job/stored-payload.ts'
@@ -25,6 +25,7 @@ export interface CheckLimits {
   readonly now: Date
   readonly maxPayloadBytes: number
   readonly payloadCipher: PayloadCipher | undefined
+  readonly newJobId: (now: Date) => string
 }
 
 /** The guide's table takes what PostgreSQL's timestamptz takes; a year outside these is a slip of the unit. */
@@ -45,7 +46,7 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
   // Checked as it will be read back, so that a Date where the schema wants a Date is found here, not at night.
   // What was passed in is stored, not what the schema made of it: a schema that transforms sees the same input twice.
   if (definition.payload) await parsePayload(definition, JSON.parse(text), payloadVersion)
-  const jobId = options.jobId === undefined ? newJobId(limits.now) : requireKey(options.jobId, 'jobId')
+  const jobId = requireKey(options.jobId === undefined ? limits.newJobId(limits.now) : options.jobId, 'jobId')
   return {
     jobId,
     jobType: type,

@@ -63,8 +63,8 @@ export class JobIntake {
   /** Checks one job at the door; what comes back can be stored. */
   check(request: JobRequest): Promise<NewJob> {
     const { clock, options } = this.#core
-    const { maxPayloadBytes, payloadCipher } = options
-    return checkJob(request, { now: clock.now(), maxPayloadBytes, payloadCipher })
+    const { maxPayloadBytes, payloadCipher, newJobId } = options
+    return checkJob(request, { now: clock.now(), maxPayloadBytes, payloadCipher, newJobId })
   }
 
   /** Stores jobs that were checked, as `schedule` does. */

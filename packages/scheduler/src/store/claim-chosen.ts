@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts'
-import { CLAIMED, placeOf, type ClaimedJob, type ClaimRequest } from './claim-jobs.ts'
+import { CLAIMED, inTurn, type ClaimedJob, type ClaimRequest } from './claim-jobs.ts'
 import { oneMore } from './one-more.ts'
 import { isNotPaused } from './pauses.ts'
 import type { Tables } from './tables.ts'
@@ -28,5 +28,5 @@ export async function claimChosen(
      returning ${CLAIMED}`,
     [request.runnerId, request.leaseToken, request.jobIds, request.now, request.admits === true],
   )
-  return claimed.rows.toSorted((a, b) => placeOf(a) - placeOf(b))
+  return inTurn(claimed.rows)
 }

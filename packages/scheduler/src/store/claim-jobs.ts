@@ -115,12 +115,16 @@ export async function claimJobs(database: Queryable, tables: Tables, request: Cl
       request.admits === true,
     ],
   )
-  // UPDATE answers rows as they lie on disk.
-  return claimed.rows.toSorted((a, b) => placeOf(a) - placeOf(b))
+  return inTurn(claimed.rows)
+}
+
+/** UPDATE answers rows as they lie on disk; jobs of the same place go by their ids, the older first. */
+export function inTurn(jobs: readonly ClaimedJob[]): ClaimedJob[] {
+  return jobs.toSorted((a, b) => placeOf(a) - placeOf(b) || (a.job_id < b.job_id ? -1 : 1))
 }
 
 /** Where a job stands among the others, in milliseconds. */
-export function placeOf({ scheduled_ms: due, uncommon }: ClaimedJob): number {
+function placeOf({ scheduled_ms: due, uncommon }: ClaimedJob): number {
   return due - (uncommon?.priority ?? 0) * SECONDS_PER_POINT * 1_000
 }
 

@@ -46,13 +46,11 @@ function beforeHalf(rest: string, at: number): number {
 
 /** A code block that would open at the very end opens in the next message instead. */
 function beforeFence(rest: string, at: number, fence: string): number {
-  const opening = /```[\w+#.-]{0,20}\s*$/.exec(rest.slice(0, at))
-  return opening &&
-    opening.index > 0 &&
-    fenceAfter(rest.slice(0, at), fence) !== '' &&
-    fenceAfter(rest.slice(0, opening.index), fence) === ''
-    ? opening.index
-    : at
+  // Fences are told apart from the left, as they are everywhere here: a run of seven backticks is two of them and a backtick.
+  const last = [...rest.slice(0, at).matchAll(FENCES)].at(-1)
+  if (!last || last.index === 0 || !/^[\w+#.-]{0,20}\s*$/.test(rest.slice(last.index + FENCE.length, at))) return at
+  const opens = fenceAfter(rest.slice(0, at), fence) !== '' && fenceAfter(rest.slice(0, last.index), fence) === ''
+  return opens ? last.index : at
 }
 
 /** The fence that is open after a piece, to be opened again; empty: none. */

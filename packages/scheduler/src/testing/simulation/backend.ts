@@ -92,6 +92,22 @@ export class Backend {
     )
   }
 
+  /**
+   * Keeps a server's autovacuum away from the tables: it comes by the real clock, and where a row lies, which decides
+   * between jobs that are due at once, would depend on that.
+   */
+  async keepOthersOut(): Promise<void> {
+    const open = await this.#database.query<{ name: string }>(
+      `select oid::regclass::text as name from pg_class
+       where relnamespace = $1::text::regnamespace and relkind = 'r'
+         and not coalesce('autovacuum_enabled=false' = any (reloptions), false)`,
+      [quoteIdentifier(this.#schemaName, 'schema')],
+    )
+    for (const { name } of open.rows) {
+      await this.#database.query(`alter table ${name} set (autovacuum_enabled = false)`)
+    }
+  }
+
   /** Tables that take room on disk. */
   async #usedTables(): Promise<string[]> {
     const used = await this.#database.query<{ name: string }>(

@@ -80,6 +80,7 @@ export class Driver {
     await this.#until(async () => world.operations.unanswered.length === 0)
     // One process is enough to bring everything to its end, and many times as quick to simulate.
     for (const process of world.callable.slice(1)) world.stopProcess(process)
+    await world.quiet()
     const begun = world.time.now
     await this.#until(async () => {
       if (world.time.now - begun > PATIENCE_MS) return true
