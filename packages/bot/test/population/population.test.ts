@@ -108,6 +108,16 @@ describe('a bug is found', PATIENCE, () => {
       plan: { settings: { FOLLOW_UP_MAX_UNANSWERED: '50', FOLLOW_UP_MAX_PER_USER_PER_WEEK: '50' } },
     },
     {
+      bug: 'writing down another text than was looked at',
+      breaks: 'never a text that must not be sent',
+      plan: {
+        rewrite: text =>
+          text.includes('insert into follow_up_history (job_id, user_id, platform')
+            ? text.replace('$5::text', "'I miss you, why did you leave me? ' || $5::text")
+            : text,
+      },
+    },
+    {
       bug: 'losing jobs',
       breaks: 'every planned one ends',
       plan: {
@@ -120,7 +130,7 @@ describe('a bug is found', PATIENCE, () => {
   it.each(bugs)('$bug', async ({ breaks, plan }) => {
     let report: PopulationReport | undefined
     for (let seed = 1; seed <= WORLDS_TO_FIND_A_BUG; seed += 1) {
-      report = await simulate({ people: 30, days: 50, ...plan, seed })
+      report = await simulate({ people: 30, days: 50, until: breaks, ...plan, seed })
       if (report.violations.some(each => each.invariant === breaks)) break
     }
     expect(report?.violations.map(each => each.invariant)).toContain(breaks)

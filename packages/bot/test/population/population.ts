@@ -1,6 +1,6 @@
 import type { PlatformName } from '../../src/messaging/message.ts'
 import type { Connection } from './line.ts'
-import type { Rules, Violation } from './oracle.ts'
+import type { Invariant, Rules, Violation } from './oracle.ts'
 
 export interface PopulationOptions {
   /** An empty database's only connection. */
@@ -18,6 +18,8 @@ export interface PopulationOptions {
   readonly rewrite?: (text: string) => string
   /** The platform forgets every nonce and shows an empty history. */
   readonly forgetful?: boolean
+  /** Enough is seen when this one is broken: the rest of the days is left out. */
+  readonly until?: Invariant
   readonly onDay?: (day: number) => void
 }
 

@@ -89,7 +89,7 @@ export class World {
     for (let each = 0; each < processes; each += 1) this.#startProcess()
     for (let day = 0; day < days; day += 1) this.later(day * DAY_MS, () => this.#newDay(day))
     await this.#live(this.#end)
-    await this.#heal()
+    if (!this.#isBroken()) await this.#heal()
     const outcomes = await this.#ledger.close(this.oracle, this.#end)
     const { violations } = this.oracle
     const counts = { people, ...this.counts, planned: this.#ledger.planned, statements: this.#line.statements }
@@ -187,6 +187,7 @@ export class World {
   async #live(until: number): Promise<void> {
     for (;;) {
       await this.#quiet()
+      if (this.#isBroken()) return
       if (this.#jobsChanged) await this.#lookForJobs()
       const timer = this.time.next
       const timerAt = timer?.at ?? Number.POSITIVE_INFINITY
@@ -200,6 +201,11 @@ export class World {
         else this.#runJobs()
       }
     }
+  }
+
+  #isBroken(): boolean {
+    const { until } = this.#options
+    return until !== undefined && this.oracle.violations.some(({ invariant }) => invariant === until)
   }
 
   /** Nobody speaks any more, nothing fails any more: what is due comes to its end. */

@@ -40,7 +40,12 @@ export class SeededRandom {
 
 /** Text with the shape of a UUID. Its order is the seed's too: where two jobs are due at once, their ids decide. */
 export function seededId(random: SeededRandom): string {
-  const hex = Array.from({ length: 4 }, () => random.below(2 ** 32).toString(16).padStart(8, '0')).join('')
+  const hex = Array.from({ length: 4 }, () =>
+    random
+      .below(2 ** 32)
+      .toString(16)
+      .padStart(8, '0'),
+  ).join('')
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
