@@ -1,5 +1,6 @@
 import type { Database } from 'belfry/database'
 import type { InboundMessage } from '../messaging/message.ts'
+import { inCode } from '../messaging/voice.ts'
 import { findProfilesByName } from '../users/profile-store.ts'
 import type { Profile } from '../users/profile.ts'
 import { CommandError } from './command.ts'
@@ -20,11 +21,11 @@ export async function findPerson(database: Database, name: string, message: Inbo
   // The same for people out of the asker's reach: whether they exist is none of their business.
   if (!only || (message.reaches && !(await message.reaches(only.userId))))
     throw new CommandError(
-      `Please mention a valid user (e.g., @username): I have not talked with anybody called \`${name.slice(0, 80)}\`.`,
+      `Please mention a valid user (e.g., @username): I have not talked with anybody called \`${inCode(name)}\`.`,
     )
   if (others.length > 0) {
     const ids = found.map(profile => `\`${profile.userId}\``).join(', ')
-    throw new CommandError(`Several people are called \`${name.slice(0, 80)}\`: name one by id (${ids}).`)
+    throw new CommandError(`Several people are called \`${inCode(name)}\`: name one by id (${ids}).`)
   }
   return only
 }

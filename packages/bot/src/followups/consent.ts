@@ -1,5 +1,5 @@
 import type { Queryable } from 'belfry/database'
-import { languageOf } from '../llm/language.ts'
+import { languageOf, type Language } from '../llm/language.ts'
 import { latestConsent } from '../users/consent-store.ts'
 import { findProfile, takeConsentQuestion, takeNotice } from '../users/profile-store.ts'
 import type { Profile } from '../users/profile.ts'
@@ -46,10 +46,20 @@ export async function takeConsentRemark(transaction: Queryable, request: Consent
 }
 
 /** Takes the question for a platform that asks it with buttons of its own; undefined: this is not the moment, or nobody asks. */
-export async function takeOwnQuestion(transaction: Queryable, request: ConsentRequest): Promise<string | undefined> {
+export async function takeOwnQuestion(
+  transaction: Queryable,
+  request: ConsentRequest,
+): Promise<OwnQuestion | undefined> {
   const profile = await findProfile(transaction, request.userId)
   if (!profile?.platform || !mustGrant(request.policy, true)) return undefined
-  return takeQuestion(transaction, profile, request)
+  const text = await takeQuestion(transaction, profile, request)
+  return text === undefined ? undefined : { text, language: languageOf(profile.locale) }
+}
+
+/** The question, and the language it is in. */
+export interface OwnQuestion {
+  readonly text: string
+  readonly language: Language
 }
 
 async function takeQuestion(
