@@ -95,7 +95,7 @@ describe('what is registered', () => {
     ]) {
       const changed = given()
       Object.assign(changed[0]?.options[0]?.options[0] ?? {}, change)
-      expect(areSame(changed, wanted), JSON.stringify(change)).toBe(false)
+      expect({ change, same: areSame(changed, wanted) }).toEqual({ change, same: false })
     }
     const fewer = given()
     fewer[0]?.options.pop()
