@@ -59,7 +59,7 @@ export function scheduleFollowUpCommand(parts: {
             { name: 'For', value: shown },
             { name: 'When', value: when(planned.dueAt) },
             { name: 'Job ID', value: `\`${planned.jobId}\`` },
-            { name: 'As things stand', value: note ?? 'it would be sent.' },
+            { name: 'Note', value: note ?? 'as things stand it would be sent.' },
           ],
         },
         buttons: [{ label: 'Cancel it', says: cancelsJob(planned.jobId), kind: 'decide', danger: true }],

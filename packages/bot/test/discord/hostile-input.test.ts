@@ -108,6 +108,22 @@ describe('whatever people type or call themselves', () => {
     expect(await bot.app.scheduler?.getJob(jobId)).toMatchObject({ status: 'pending' })
   })
 
+  it('people of one name are told apart within this server alone', async () => {
+    await begin()
+    const twin = bot.fake.person('bo', bot.fake.guild('Elsewhere').guild)
+    for (const each of [twin, bot.bo]) await bot.ask(each, bot.fake.world.dmWith(each.id), 'hello')
+    await bot.restartDoor()
+    const [told = ''] = await bot.ask(bot.ada, bot.channel, '!followup_explain bo')
+    expect(told).toContain('A follow-up to bo')
+    const other = bot.fake.person('bo', bot.guild)
+    await bot.ask(other, bot.fake.world.dmWith(other.id), 'hello')
+    const [several = ''] = await bot.ask(bot.ada, bot.channel, '!followup_explain bo')
+    expect(several).toContain('Several people are called')
+    expect(several).toContain(bot.bo.id)
+    expect(several).toContain(other.id)
+    expect(several).not.toContain(twin.id)
+  })
+
   it('what concerns everybody is for owners: others stop, list and count nothing', async () => {
     await begin()
     for (const subcommand of ['pause', 'resume', 'stats'])
