@@ -20,7 +20,7 @@ import { scheduleFollowUpCommand } from './commands/schedule-followup.ts'
 import type { Config } from './config.ts'
 import { botMigrations } from './database/migrations.ts'
 import { act, type ActionParts, type ActionRequest } from './followups/actions.ts'
-import { answerConsent, takeOwnQuestion, type ConsentAnswer } from './followups/consent.ts'
+import { answerConsent, takeOwnQuestion, type ConsentAnswer, type OwnQuestion } from './followups/consent.ts'
 import { placeInTime } from './followups/best-time.ts'
 import { FollowUpComposer } from './followups/compose-follow-up.ts'
 import { witnessSent, type SeenMessage } from './followups/deliver-sent.ts'
@@ -78,7 +78,7 @@ export interface App {
   /** What a person does with a follow-up by a button of their platform; answers what they are told. */
   act(request: ActionRequest): Promise<string>
   /** For a platform that asks by buttons of its own: whether follow-ups are wanted, if this is the moment to ask. */
-  consentQuestion(userId: string): Promise<string | undefined>
+  consentQuestion(userId: string): Promise<OwnQuestion | undefined>
   /** The answer to it; answers what the person is told. */
   answerConsent(answer: ConsentAnswer): Promise<string>
   /** A platform saw a message of the bot's own there: a follow-up whose answer was lost is then known to be sent. */
@@ -115,7 +115,7 @@ export function createApp(parts: AppParts): App {
     database,
     clock,
     logger,
-    commands: new CommandDispatcher({ prefix, logger, commands }),
+    commands: new CommandDispatcher({ prefix, ownerIds: config.adminUserIds, logger, commands }),
     replies: new ReplyComposer({ botName, llm, distress, logger, stopping: stopping.signal }),
     distress,
     drafts,
@@ -251,7 +251,7 @@ function commandsOf(parts: AppParts, core: Core, actions: ActionParts): Command[
     forgetMeCommand({ ...rights, scheduler, prefix }),
     privacyCommand({ botName, prefix, modelHost, privacyUrl: privacy.url, retention: core.retention }),
   ]
-  return [...commands, helpCommand({ prefix, botName, commands })]
+  return [...commands, helpCommand({ prefix, botName, ownerIds, commands })]
 }
 
 /** The scheduler's tables exist even when it is off here: commands read them, other processes run them. */

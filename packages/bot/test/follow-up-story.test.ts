@@ -287,7 +287,7 @@ describe('commands', () => {
     const status = (await test.say('Olga', `!job_status ${jobId.slice(0, 13)}`, { admin: true })).text
     expect(status).toMatch(new RegExp(`Job Status: \`${jobId}\`\\nType: follow_up_message · Status: pending`))
     const overall = (await test.say('Olga', '!job_status', { admin: true })).text
-    expect(overall).toMatch(/Job Scheduler Status: 🔴 Stopped[\s\S]*pending 1[\s\S]*24h Success Rate: n\/a/)
+    expect(overall).toMatch(/Job Scheduler Status: 🔴 Stopped[\s\S]*pending: 1[\s\S]*24h Success Rate: n\/a/)
   })
 
   it('say so when the person has follow-ups off, and keep it', async () => {

@@ -1,7 +1,7 @@
 import type { Clock, Logger } from 'belfry'
 import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
-import type { Attachment, CommandAnswer } from '../commands/command.ts'
+import type { CommandAnswer } from '../commands/command.ts'
 import type { CommandDispatcher } from '../commands/dispatch-command.ts'
 import { act, type ActionParts } from '../followups/actions.ts'
 import { CONSENT_QUESTION_ID, takeConsentRemark } from '../followups/consent.ts'
@@ -47,15 +47,13 @@ export interface Press extends Pick<InboundMessage, 'messageId' | 'conversationI
 type Asked = Pick<InboundMessage, 'messageId' | 'conversationId' | 'userId' | 'text'>
 
 /** What an inbound message led to, for those who show it (the demo, tests). */
-export interface Handled {
+export interface Handled extends Pick<CommandAnswer, 'attachment' | 'card' | 'buttons'> {
   readonly reply: Turn | undefined
   readonly planned: PlannedFollowUp | undefined
   /** The follow-up this message answered. */
   readonly credited: number | undefined
   /** An answer that is no turn, in place of `reply`: the platform shows it at once, and nobody can read it again. */
   readonly aside?: string
-  /** A file for the person, on platforms that can hand one over. */
-  readonly attachment?: Attachment
 }
 
 const NOTHING: Handled = { reply: undefined, planned: undefined, credited: undefined }
@@ -202,14 +200,14 @@ export class Chat {
     const fresh = await addTurn(database, { ...common, messageId, author: 'user', text })
     const asked = fresh ?? (await this.#unanswered(message))
     if (!asked) return NOTHING
-    const { text: answer, attachment, aside } = await run()
+    const { text: answer, aside, ...more } = await run()
     if (aside) {
       await removeTurn(database, asked.turnId)
       return { ...NOTHING, aside: answer }
     }
     const turn: NewTurn = { ...common, author: 'bot', text: answer, answers: asked.turnId }
     const reply = await this.#answer(userId, transaction => addTurn(transaction, turn))
-    return { ...NOTHING, reply, ...(attachment && { attachment }) }
+    return { ...NOTHING, reply, ...more }
   }
 
   /** A message that was handed in before and has no answer: a process may have died between recording and answering. */

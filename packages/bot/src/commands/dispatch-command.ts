@@ -1,27 +1,44 @@
 import type { Logger } from 'belfry'
 import type { InboundMessage } from '../messaging/message.ts'
 import { nearest } from '../messaging/nearest.ts'
+import { inCode } from '../messaging/voice.ts'
 import { CommandError, type Command, type CommandAnswer } from './command.ts'
+import { isOwner } from './owner.ts'
 
 export interface DispatcherParts {
   readonly prefix: string
+  readonly ownerIds: readonly string[]
   readonly commands: readonly Command[]
   readonly logger: Logger
+}
+
+/** The command that words mean, and the words left over: `!job list` is `!job_list`, one definition, both ways of typing it. */
+export function findCommand(
+  commands: readonly Command[],
+  [first = '', ...rest]: readonly string[],
+): { command: Command | undefined; args: readonly string[] } {
+  const named = (name: string) => commands.find(command => command.name === name.toLowerCase())
+  const whole = named(first)
+  if (whole) return { command: whole, args: rest }
+  const [second = '', ...args] = rest
+  return { command: named(`${first}_${second}`), args }
+}
+
+/** A command begins with the prefix and a letter; `!!!` and `! well` are talk. */
+export function isCommand(text: string, prefix: string): boolean {
+  return text.startsWith(prefix) && /^\p{L}/u.test(text.slice(prefix.length))
 }
 
 /** Finds the command, checks who asks, runs it, and always answers something. */
 export class CommandDispatcher {
   readonly #parts: DispatcherParts
-  readonly #byName: ReadonlyMap<string, Command>
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts
-    this.#byName = new Map(parts.commands.map(command => [command.name, command]))
   }
 
-  /** A command begins with the prefix and a letter; `!!!` and `! well` are talk. */
   isCommand(text: string): boolean {
-    return text.startsWith(this.#parts.prefix) && /^\p{L}/u.test(text.slice(this.#parts.prefix.length))
+    return isCommand(text, this.#parts.prefix)
   }
 
   /** The reply to a command. Never rejects. */
@@ -32,14 +49,10 @@ export class CommandDispatcher {
 
   async #answer(message: InboundMessage): Promise<string | CommandAnswer> {
     const words = message.text.slice(this.#parts.prefix.length).split(/\s+/).filter(Boolean)
-    const { command, args } = this.#find(words)
+    const { command, args } = findCommand(this.#parts.commands, words)
     if (!command) return this.#unknown(words)
-    if (command.adminOnly && !message.isAdmin) {
-      return (
-        'This command requires administrator permissions. Operators list theirs in ADMIN_USER_IDS; ' +
-        `your id is \`${message.userId}\`.`
-      )
-    }
+    const refusal = this.#refusal(command, message)
+    if (refusal !== undefined) return refusal
     try {
       return await command.run({ message, args })
     } catch (error) {
@@ -52,20 +65,26 @@ export class CommandDispatcher {
     }
   }
 
-  /** `!job list` is `!job_list`: one definition, both ways of typing it. */
-  #find([first = '', ...rest]: readonly string[]): { command: Command | undefined; args: readonly string[] } {
-    const whole = this.#byName.get(first.toLowerCase())
-    if (whole) return { command: whole, args: rest }
-    const [second = '', ...args] = rest
-    return { command: this.#byName.get(`${first}_${second}`.toLowerCase()), args }
+  /** What somebody is told who may not use a command. */
+  #refusal({ adminOnly, ownerOnly }: Command, message: InboundMessage): string | undefined {
+    const yours = `your id is \`${message.userId}\`.`
+    if (adminOnly && !message.isAdmin) {
+      const inServers =
+        message.platform === 'discord'
+          ? ' Administrators of a server use it there; in direct messages only owners may.'
+          : ''
+      return `This command requires administrator permissions. Operators list theirs in ADMIN_USER_IDS; ${yours}${inServers}`
+    }
+    if (!ownerOnly || isOwner(message, this.#parts.ownerIds)) return undefined
+    return `This command is for owners of the bot (ADMIN_USER_IDS): it concerns everybody, in all servers; ${yours}`
   }
 
   #unknown(words: readonly string[]): string {
     const { prefix } = this.#parts
-    const known = [...this.#byName.keys()]
+    const known = this.#parts.commands.map(command => command.name)
     const [name = ''] = words
     const near = nearest(words.slice(0, 2).join('_').toLowerCase(), known) ?? nearest(name.toLowerCase(), known)
     const hint = near ? ` Did you mean \`${prefix}${near}\`?` : ''
-    return `I know no command \`${prefix}${name.slice(0, 40)}\`.${hint} \`${prefix}help\` lists them all.`
+    return `I know no command \`${prefix}${inCode(name, 40)}\`.${hint} \`${prefix}help\` lists them all.`
   }
 }

@@ -1,9 +1,10 @@
 import type { FollowUpComposer } from '../followups/compose-follow-up.ts'
 import { explainFollowUp, sayGates, type ExplainParts } from '../followups/explain.ts'
 import type { FollowUpPayload } from '../job-catalog.ts'
-import type { Command } from './command.ts'
+import { voiceOf } from '../messaging/voice.ts'
+import { cardAnswer, type Command } from './command.ts'
 import { findPerson, nameOf } from './find-person.ts'
-import { sayNext } from './followup-explain.ts'
+import { sayNext, standingOf } from './followup-explain.ts'
 import { isOwner } from './owner.ts'
 
 /** `!followup_preview @user`: the whole way of a follow-up but its last step. Nothing is stored, nothing is sent. */
@@ -12,21 +13,23 @@ export function followUpPreviewCommand(
 ): Command {
   return {
     name: 'followup_preview',
+    group: 'followup',
     usage: '@user',
     about: 'A follow-up without sending it: the gates, and for owners the text.',
     adminOnly: true,
+    options: [{ name: 'user', about: 'Whom it would be written to.', kind: 'person', required: true }],
     async run({ message, args }) {
       const person = await findPerson(parts.database, nameOf(args), message)
       const { report, payload, next, now } = await explainFollowUp(parts, person.userId)
       const text = isOwner(message, parts.ownerIds)
         ? await draft(parts.previewComposer(), payload)
         : ['The text is shown to owners only (ADMIN_USER_IDS): it comes from a private talk.']
-      return [
-        `Preview of a follow-up to ${person.displayName || person.userId}; nothing is stored or sent.`,
-        sayNext({ next, now }),
-        ...sayGates(report, now),
-        ...text,
-      ].join('\n')
+      const { when, quote } = voiceOf(message.platform, now)
+      return cardAnswer({
+        title: `Preview of a follow-up to ${quote(person.displayName || person.userId)}; nothing is stored or sent.`,
+        standing: standingOf(report),
+        lines: [sayNext({ next }, when), ...sayGates(report, when), ...text],
+      })
     },
   }
 }

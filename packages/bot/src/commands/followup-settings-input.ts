@@ -31,6 +31,31 @@ export function readZone(typed: string): Understood<string> {
   return { near: nearestZones(name, known) }
 }
 
+/** What is offered before a letter is typed: where most people are. */
+const COMMON_ZONES = (
+  'America/New_York America/Chicago America/Denver America/Los_Angeles America/Sao_Paulo America/Mexico_City ' +
+  'Europe/London Europe/Lisbon Europe/Madrid Europe/Paris Europe/Berlin Europe/Warsaw Europe/Istanbul Africa/Cairo ' +
+  'Africa/Lagos Asia/Kolkata Asia/Shanghai Asia/Tokyo Australia/Sydney UTC'
+).split(' ')
+
+/** Zones that may be meant by what is typed so far: those whose name or city begins so first, then those that have it. */
+export function suggestZones(typed: string, most: number): string[] {
+  const name = plain(typed).replace(/\s+/g, '_').toLowerCase()
+  if (name === '') return COMMON_ZONES.slice(0, most)
+  const rank = (zone: string) => {
+    const full = zone.toLowerCase()
+    return full.startsWith(name) || full.split('/').some(part => part.startsWith(name))
+      ? 0
+      : full.includes(name)
+        ? 1
+        : 2
+  }
+  const zones = [...Intl.supportedValuesOf('timeZone'), 'UTC']
+  const found = zones.filter(zone => rank(zone) < 2).toSorted((a, b) => rank(a) - rank(b))
+  const understood = found.length === 0 ? readZone(typed) : undefined
+  return understood && 'value' in understood ? [understood.value] : [...new Set(found)].slice(0, most)
+}
+
 function nearestZones(name: string, known: readonly string[]): string[] {
   const typed = name.toLowerCase().slice(0, 40)
   const how = (zone: string) => {

@@ -6,11 +6,16 @@ import { readFacts, type ReadFacts } from '../followups/facts-store.ts'
 import { pendingFollowUps, type PendingFollowUp } from '../followups/follow-up-store.ts'
 import { mustGrant, type FollowUpPolicy } from '../followups/policy.ts'
 import { sayQuietHours } from '../followups/quiet-hours.ts'
-import { sentFollowUps } from '../followups/receipt-store.ts'
-import { saySpan, sayWhen } from '../messaging/say-time.ts'
+import { sentFollowUps, type SentFollowUp } from '../followups/receipt-store.ts'
+import type { InboundMessage } from '../messaging/message.ts'
+import { saySpan } from '../messaging/say-time.ts'
+import { voiceOf, type SayInstant } from '../messaging/voice.ts'
 import { consentHistory, type ConsentEvent } from '../users/consent-store.ts'
 import type { Profile } from '../users/profile.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
+import type { Card, CardField } from './card.ts'
+import type { CommandAnswer } from './command.ts'
+import { PAGE, pageButtons } from './pages.ts'
 
 /** Whose settings are shown, and against which rules. */
 export interface StatusParts {
@@ -21,22 +26,33 @@ export interface StatusParts {
 }
 
 const HOUR_MS = 3_600_000
-const ENTRIES_SHOWN = 10
+const HISTORY = 'followup_settings history'
+
+/** Whose settings they are, and where they are shown. */
+type Asker = Pick<InboundMessage, 'userId' | 'platform'>
 
 /** Everything that decides about one's own follow-ups. */
-export async function describeSettings(parts: StatusParts, userId: string): Promise<string> {
+export async function describeSettings(parts: StatusParts, { userId, platform }: Asker): Promise<Card> {
   const { database, clock, policy, suppressedPeople } = parts
   const now = databaseNow(clock)
   const facts = await readFacts(database, userId, { now, suppressedPeople })
   const [next] = await pendingFollowUps(database, userId, now)
-  return [
-    `Follow-up Settings: ${sayWhether(facts, policy)}`,
-    whatTheyAre(policy),
-    ...(facts.profile ? sayChoices(facts.profile, policy) : []),
-    ...sayState(facts, policy),
-    sayNext(next, facts.now),
-    ...(facts.profile?.lastFollowUpSent ? [`Last: ${sayWhen(facts.profile.lastFollowUpSent, facts.now)}.`] : []),
-  ].join('\n')
+  const { when } = voiceOf(platform, facts.now)
+  const whether = sayWhether(facts, policy)
+  return {
+    title: `Follow-up Settings: ${whether}`,
+    standing: whether === 'on' ? 'good' : 'warning',
+    lines: [
+      whatTheyAre(policy),
+      ...(facts.controls.length > 0 ? ['Follow-ups are paused for everybody at the moment.'] : []),
+    ],
+    fields: [
+      ...(facts.profile ? choicesOf(facts.profile, policy) : []),
+      ...stateOf(facts, { policy, when }),
+      { name: 'Next', value: sayNext(next, when) },
+      ...(facts.profile?.lastFollowUpSent ? [{ name: 'Last', value: `${when(facts.profile.lastFollowUpSent)}.` }] : []),
+    ],
+  }
 }
 
 /** What follow-ups are, here. */
@@ -57,7 +73,7 @@ function sayWhether({ person, profile }: ReadFacts, policy: FollowUpPolicy): str
   return isMissing ? 'off (you have not said yes)' : 'on'
 }
 
-function sayChoices(profile: Profile, policy: FollowUpPolicy): string[] {
+function choicesOf(profile: Profile, policy: FollowUpPolicy): CardField[] {
   const zone = profile.timeZone ?? policy.timeZone
   const whose = profile.timeZone ? 'yours' : "the operator's"
   const hours = profile.activityHoursOff
@@ -66,53 +82,81 @@ function sayChoices(profile: Profile, policy: FollowUpPolicy): string[] {
       ? `counted over ${profile.activityHours.messages} messages`
       : 'none counted yet'
   return [
-    `Time zone: ${zone ? `${zone} (${whose})` : 'not known; I keep to the hours at which you write'}.`,
-    `Quiet hours: ${profile.quietHours ?? `${sayQuietHours(policy.quietHours)} (the operator's)`}.`,
-    `Frequency: at most once in ${saySpan(Math.max(profile.followUpFrequencyHours * HOUR_MS, policy.minBetweenMs))}.`,
-    `Your hours: ${hours}.`,
+    {
+      name: 'Time zone',
+      value: `${zone ? `${zone} (${whose})` : 'not known; I keep to the hours at which you write'}.`,
+    },
+    {
+      name: 'Quiet hours',
+      value: `${profile.quietHours ?? `${sayQuietHours(policy.quietHours)} (the operator's)`}.`,
+    },
+    {
+      name: 'Frequency',
+      value: `at most once in ${saySpan(Math.max(profile.followUpFrequencyHours * HOUR_MS, policy.minBetweenMs))}.`,
+    },
+    { name: 'Your hours', value: `${hours}.` },
   ]
 }
 
-function sayState({ person, now, controls }: ReadFacts, policy: FollowUpPolicy): string[] {
-  const paused = controls.length > 0 ? ['Follow-ups are paused for everybody at the moment.'] : []
-  if (person === 'unreadable') return paused
+function stateOf(
+  { person, now }: ReadFacts,
+  { policy, when }: { policy: FollowUpPolicy; when: SayInstant },
+): CardField[] {
+  if (person === 'unreadable') return []
   const { snoozedUntil, unanswered, suppressed } = person
   const snoozed = snoozedUntil && snoozedUntil > now
+  const dormant = isDormant(person, policy) ? '; I keep silent until you write' : ''
   return [
-    `Snoozed: ${snoozed ? `until ${sayWhen(snoozedUntil, now)}` : 'no'}.`,
-    `Unanswered: ${unanswered} of ${policy.maxUnanswered}${isDormant(person, policy) ? '; I keep silent until you write' : ''}.`,
-    ...(suppressed === undefined ? [] : [`Held back: ${suppressed}.`]),
-    ...paused,
+    { name: 'Snoozed', value: `${snoozed ? `until ${when(snoozedUntil)}` : 'no'}.` },
+    { name: 'Unanswered', value: `${unanswered} of ${policy.maxUnanswered}${dormant}.` },
+    ...(suppressed === undefined ? [] : [{ name: 'Held back', value: `${suppressed}.` }]),
   ]
 }
 
-function sayNext(next: PendingFollowUp | undefined, now: Date): string {
-  return next
-    ? `Next: ${sayWhen(next.scheduledTime, now)} at the earliest; it moves on when you speak.`
-    : 'Next: none planned.'
+function sayNext(next: PendingFollowUp | undefined, when: SayInstant): string {
+  return next ? `${when(next.scheduledTime)} at the earliest; it moves on when you speak.` : 'none planned.'
 }
 
-/** What somebody has said about follow-ups, and what they were sent: their own alone. */
-export async function describeHistory({ database, clock }: StatusParts, userId: string): Promise<string> {
-  const now = clock.now()
-  const consent = await consentHistory(database, { userId, limit: ENTRIES_SHOWN })
-  const sent = await sentFollowUps(database, { userId, limit: ENTRIES_SHOWN })
-  return [
-    `What you said about follow-ups${consent.length === 0 ? ': nothing yet.' : ', newest first:'}`,
-    ...consent.map(event => `- ${sayEvent(event, now)}`),
-    `Follow-ups you were sent${sent.length === 0 ? ': none.' : ', newest first:'}`,
-    ...sent.map(
-      ({ id, sentAt, automatic, answered }) =>
-        `- ${sayWhen(sentAt, now)}: no. ${id}, ${automatic ? 'after your silence' : 'asked for by an administrator'}, ${answered ? 'answered' : 'not answered'}`,
-    ),
-  ].join('\n')
+/** A page of what somebody has said about follow-ups, and of what they were sent: their own alone. */
+export async function describeHistory(
+  { database, clock, prefix }: StatusParts & { prefix: string },
+  { userId, platform }: Asker,
+  page: number,
+): Promise<string | CommandAnswer> {
+  const { when } = voiceOf(platform, clock.now())
+  const limit = page * PAGE + 1
+  const consent = pageOf(await consentHistory(database, { userId, limit }), page)
+  const sent = pageOf(await sentFollowUps(database, { userId, limit }), page)
+  const more = consent.more || sent.more
+  if (page > 1 && consent.shown.length + sent.shown.length === 0) return `No page ${page}.`
+  const none = page === 1 ? { said: ': nothing yet.', sent: ': none.' } : { said: ': no more.', sent: ': no more.' }
+  const lines = [
+    `What you said about follow-ups${consent.shown.length === 0 ? none.said : ', newest first:'}`,
+    ...consent.shown.map(event => `- ${sayEvent(event, when)}`),
+    `Follow-ups you were sent${sent.shown.length === 0 ? none.sent : ', newest first:'}`,
+    ...sent.shown.map(each => `- ${saySent(each, when)}`),
+  ]
+  return {
+    text: [...lines, ...(more ? [`More: \`${prefix}${HISTORY} ${page + 1}\`.`] : [])].join('\n'),
+    card: { title: `Your follow-ups, page ${page}`, lines },
+    buttons: pageButtons({ says: HISTORY, page, more }),
+  }
+}
+
+function pageOf<Entry>(newest: readonly Entry[], page: number): { shown: Entry[]; more: boolean } {
+  return { shown: newest.slice((page - 1) * PAGE, page * PAGE), more: newest.length > page * PAGE }
+}
+
+function saySent({ id, sentAt, automatic, answered }: SentFollowUp, when: SayInstant): string {
+  const why = automatic ? 'after your silence' : 'asked for by an administrator'
+  return `${when(sentAt)}: no. ${id}, ${why}, ${answered ? 'answered' : 'not answered'}`
 }
 
 const SAID = { granted: 'yes', revoked: 'no', snoozed: 'not now' } as const
 
-function sayEvent({ kind, source, textVersion, until, at }: ConsentEvent, now: Date): string {
-  const pause = until ? `, until ${sayWhen(until, now)}` : ''
-  return `${sayWhen(at, now)}: ${SAID[kind]}${pause} (${source}, wording ${textVersion})`
+function sayEvent({ kind, source, textVersion, until, at }: ConsentEvent, when: SayInstant): string {
+  const pause = until ? `, until ${when(until)}` : ''
+  return `${when(at)}: ${SAID[kind]}${pause} (${source}, wording ${textVersion})`
 }
 
 const HOURS_SHOWN = 6

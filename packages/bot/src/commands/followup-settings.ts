@@ -2,10 +2,13 @@ import { act, type ActionParts } from '../followups/actions.ts'
 import { snooze, turnOn } from '../followups/preferences.ts'
 import { wallClock } from '../followups/quiet-hours.ts'
 import type { InboundMessage } from '../messaging/message.ts'
-import { saySpan, sayWhen } from '../messaging/say-time.ts'
+import { saySpan } from '../messaging/say-time.ts'
+import { inCode, voiceOf } from '../messaging/voice.ts'
 import { findProfile } from '../users/profile-store.ts'
 import { changeSettings, forgetActivityHours } from '../users/settings-store.ts'
-import { CommandError, type Command } from './command.ts'
+import type { Card } from './card.ts'
+import { cardAnswer, CommandError, type Command, type CommandAnswer, type Subcommand } from './command.ts'
+import { LAST_PAGE } from './pages.ts'
 import { readQuiet, readSpan, readZone, type Understood } from './followup-settings-input.ts'
 import {
   describeHistory,
@@ -18,16 +21,17 @@ import {
 type SettingsParts = ActionParts & StatusParts
 
 /** One setting: what stands after its name, and what is answered. A `CommandError` changes nothing. */
-type Setting = (parts: SettingsParts, message: InboundMessage, typed: string) => Promise<string>
+type Setting = (parts: SettingsParts, message: InboundMessage, typed: string) => Promise<string | CommandAnswer>
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const FREQUENCY_LIMITS = { least: HOUR_MS, most: 365 * DAY_MS }
 const SNOOZE_LIMITS = { least: HOUR_MS, most: 365 * DAY_MS }
-const USAGE = 'status|on|off|timezone ZONE|quiet HH:MM-HH:MM|frequency 3d|snooze 5d|history|why|hours [on|off|forget]'
+const USAGE =
+  'status|on|off|timezone ZONE|quiet HH:MM-HH:MM|frequency 3d|snooze 5d|history [page]|why|hours [on|off|forget]'
 
 const SETTINGS: Readonly<Record<string, Setting>> = {
-  status: async (parts, message) => `${await describeSettings(parts, message.userId)}\n${usage(parts)}`,
+  status: async (parts, message) => cardAnswer(await statusOf(parts, message)),
   on: sayOn,
   enable: sayOn,
   off: sayOff,
@@ -36,11 +40,49 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   quiet: setQuiet,
   frequency: setFrequency,
   snooze: setSnooze,
-  history: (parts, message) => describeHistory(parts, message.userId),
+  history: (parts, message, typed) => describeHistory(parts, message, readPage(typed)),
   why: (parts, { userId, messageId }) =>
     act(parts, { userId, action: 'why', source: 'command', reference: messageId, language: 'en' }),
   hours: setHours,
 }
+
+/** The same, where there are forms. */
+const FORMS: readonly Subcommand[] = [
+  { name: 'status', about: 'What decides about your follow-ups, and what is planned.' },
+  { name: 'on', about: 'Follow-ups, please.' },
+  { name: 'off', about: 'No follow-ups any more; what was planned is cancelled.' },
+  {
+    name: 'timezone',
+    about: 'Where you are, for your quiet hours.',
+    options: [{ name: 'zone', about: 'Europe/Berlin, or a city; default forgets it.', kind: 'zone', required: true }],
+  },
+  {
+    name: 'quiet',
+    about: 'Hours of your day in which I never write by myself.',
+    options: [{ name: 'hours', about: '22:00-08:00; off: none; default.', kind: 'text', required: true }],
+  },
+  {
+    name: 'frequency',
+    about: 'How often at most.',
+    options: [{ name: 'span', about: '3d, 12h, weekly, from 1h to 365d; default.', kind: 'text', required: true }],
+  },
+  {
+    name: 'snooze',
+    about: 'A pause; nothing is cancelled.',
+    options: [{ name: 'span', about: '5d, 2 weeks; off ends it. Default: 7 days.', kind: 'text' }],
+  },
+  {
+    name: 'history',
+    about: 'What you said about follow-ups, and those you were sent.',
+    options: [{ name: 'page', about: 'Ten entries each; 1 is the newest.', kind: 'page' }],
+  },
+  { name: 'why', about: 'Why I wrote the last one.' },
+  {
+    name: 'hours',
+    about: 'The hours at which you write: see, count, stop counting, erase.',
+    options: [{ name: 'what', about: 'Unset: see them.', kind: 'text', choices: ['on', 'off', 'forget'] }],
+  },
+]
 
 /** `!followup_settings`: one's own, nobody else's. */
 export function followUpSettingsCommand(parts: SettingsParts): Command {
@@ -50,28 +92,30 @@ export function followUpSettingsCommand(parts: SettingsParts): Command {
     about: 'Your own follow-ups: see them, turn them on or off, say when.',
     adminOnly: false,
     personal: true,
-    options: [{ name: 'change', about: 'See, turn on, turn off.', kind: 'text', choices: ['status', 'on', 'off'] }],
+    subcommands: FORMS,
     async run({ message, args }) {
       const [word = 'status', ...rest] = args
       const name = word.toLowerCase()
       const setting = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined
       if (setting) return setting(parts, message, rest.join(' '))
-      const status = await describeSettings(parts, message.userId)
-      return `I know no setting \`${word.slice(0, 40)}\`. ${status}\n${usage(parts)}`
+      const status = await statusOf(parts, message)
+      return cardAnswer({ ...status, lines: [`I know no setting \`${inCode(word, 40)}\`.`, ...(status.lines ?? [])] })
     },
   }
 }
 
-function usage({ prefix }: SettingsParts): string {
-  return `Usage: \`${prefix}followup_settings ${USAGE}\``
+async function statusOf(parts: SettingsParts, message: InboundMessage): Promise<Card> {
+  const card = await describeSettings(parts, message)
+  const usage = { name: 'Usage', value: `\`${parts.prefix}followup_settings ${USAGE}\`` }
+  return { ...card, fields: [...(card.fields ?? []), usage] }
 }
 
-async function sayOn(parts: SettingsParts, { userId, messageId }: InboundMessage): Promise<string> {
+async function sayOn(parts: SettingsParts, { userId, messageId, platform }: InboundMessage): Promise<string> {
   await turnOn(parts, { userId, source: 'command', reference: messageId, locale: 'en' })
   const until = (await findProfile(parts.database, userId))?.snoozedUntil
   const isPaused = until !== undefined && until > parts.clock.now()
   const pause = isPaused
-    ? ` You asked for a pause until ${sayWhen(until, parts.clock.now())}; \`${parts.prefix}followup_settings snooze off\` ends it.`
+    ? ` You asked for a pause until ${voiceOf(platform, parts.clock.now()).when(until)}; \`${parts.prefix}followup_settings snooze off\` ends it.`
     : ''
   return `Follow-ups are on for you. ${whatTheyAre(parts.policy)} What was cancelled before stays cancelled.${pause}`
 }
@@ -126,7 +170,7 @@ async function setFrequency(parts: SettingsParts, { userId }: InboundMessage, ty
 }
 
 async function setSnooze(parts: SettingsParts, message: InboundMessage, typed: string): Promise<string> {
-  const { userId, messageId } = message
+  const { userId, messageId, platform } = message
   if (/^(off|end|none)$/i.test(typed)) {
     await changeSettings(parts.database, userId, { snoozedUntil: null })
     return 'The pause is over.'
@@ -134,7 +178,7 @@ async function setSnooze(parts: SettingsParts, message: InboundMessage, typed: s
   const asked = typed === '' ? '7d' : typed
   const forMs = valueOf(readSpan(asked, SNOOZE_LIMITS), typed, 'a span from `1h` to `365d`, such as `5d`, or `off`')
   const until = await snooze(parts, { userId, source: 'command', reference: messageId, locale: 'en', forMs })
-  return `I will not write by myself until ${sayWhen(until, parts.clock.now())}. Nothing is cancelled.`
+  return `I will not write by myself until ${voiceOf(platform, parts.clock.now()).when(until)}. Nothing is cancelled.`
 }
 
 async function setHours({ database, prefix }: SettingsParts, { userId }: InboundMessage, typed: string) {
@@ -158,6 +202,12 @@ async function setHours({ database, prefix }: SettingsParts, { userId }: Inbound
   }
 }
 
+function readPage(typed: string): number {
+  const page = typed === '' ? 1 : /^\d{1,3}$/.test(typed) ? Number(typed) : 0
+  if (page >= 1 && page <= LAST_PAGE) return page
+  throw new CommandError(`Page: expected a whole number from 1 to ${LAST_PAGE}; got ${quoted(typed)}.`)
+}
+
 function isDefault(typed: string): boolean {
   return /^(default|reset|forget)$/i.test(typed)
 }
@@ -170,5 +220,5 @@ function valueOf<Value>(understood: Understood<Value>, typed: string, expected: 
 }
 
 function quoted(typed: string): string {
-  return typed === '' ? 'nothing' : `\`${typed.replaceAll('`', '').slice(0, 40)}\``
+  return typed === '' ? 'nothing' : `\`${inCode(typed, 40)}\``
 }

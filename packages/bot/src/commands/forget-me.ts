@@ -18,13 +18,23 @@ export function forgetMeCommand(parts: ForgetParts): Command {
     usage: '[confirm]',
     about: 'Erase all that is stored about you.',
     adminOnly: false,
+    // Whether somebody wants to be forgotten is nobody else's business.
+    personal: true,
+    options: [],
     async run({ message, args }) {
       const [word, ...more] = args.map(each => each.toLowerCase())
+      if (word === 'keep' && more.length === 0) return 'All right: everything stays as it is. Nothing was erased.'
       if (more.length > 0 || (word !== undefined && word !== 'confirm'))
         throw new CommandError('It erases your own data only, and knows no word but `confirm`. Nothing was erased.')
       if (word === 'confirm') return confirm(parts, message.userId)
       await askForErasure(parts, message.userId)
-      return warning(parts.prefix)
+      return {
+        text: warning(parts.prefix),
+        buttons: [
+          { label: 'Erase everything about me', says: 'forget_me confirm', kind: 'decide', danger: true },
+          { label: 'Keep it', says: 'forget_me keep', kind: 'decide' },
+        ],
+      }
     },
   }
 }

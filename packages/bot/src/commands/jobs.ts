@@ -1,17 +1,20 @@
-import type { Clock, Job, JobStatus, JobSummary, Scheduler } from 'belfry'
-import { sayWhen } from '../messaging/say-time.ts'
-import { CommandError, type Command, type CommandCall } from './command.ts'
+import type { Clock, Job, JobStatus, Scheduler } from 'belfry'
+import { inCode, voiceOf, type SayInstant } from '../messaging/voice.ts'
+import { CommandError, type Command, type CommandAnswer, type CommandCall } from './command.ts'
 import { findJob } from './find-job.ts'
+import { LAST_PAGE, PAGE, pageButtons } from './pages.ts'
 
 interface JobsParts {
   readonly clock: Clock
   readonly scheduler: Scheduler | undefined
+  readonly prefix: string
 }
 
-const PAGE = 10
-/** Who looks for something further back asks for it by status or type. */
-const LAST_PAGE = 100
 const STATUSES: readonly JobStatus[] = ['pending', 'running', 'completed', 'failed', 'cancelled']
+
+const CONFIRM = 'confirm'
+const KEEP = 'keep'
+const LEFT = 'Left as it is; nothing was changed.'
 
 function isStatus(word: string): word is JobStatus {
   return STATUSES.some(status => status === word)
@@ -26,21 +29,30 @@ function requireScheduler(scheduler: Scheduler | undefined): Scheduler {
 export function jobListCommand(parts: JobsParts): Command {
   return {
     name: 'job_list',
+    group: 'job',
     usage: '[status|type] [page]',
     about: `Jobs, newest first, ${PAGE} a page; all, or of one status or type.`,
     adminOnly: true,
+    ownerOnly: true,
+    options: [
+      { name: 'what', about: `A status (${STATUSES.join(', ')}) or a job type. Unset: all.`, kind: 'text' },
+      { name: 'page', about: `${PAGE} jobs each; 1 is the newest.`, kind: 'page' },
+    ],
     async run({ args, message }) {
       const scheduler = requireScheduler(parts.scheduler)
-      if (message.reaches)
-        throw new CommandError('The list of all jobs is for owners of the bot (ADMIN_USER_IDS): it spans all servers.')
       const { word, page } = wantedOf(args)
       const filter = word === undefined ? {} : isStatus(word) ? { status: word } : { jobType: word }
-      const jobs = await pageOf(scheduler, filter, page)
+      const { jobs, next } = await pageOf(scheduler, filter, page)
       const what = word ?? 'all'
-      if (jobs.jobs.length === 0)
-        return page === 1 ? await sayNone(scheduler, word) : `Jobs (${what}): no page ${page}.`
-      const more = jobs.next === null ? '' : `\nMore: page ${page + 1}.`
-      return `Jobs (${what}), page ${page}:\n${jobs.jobs.map(job => sayJob(job, parts.clock.now())).join('\n')}${more}`
+      if (jobs.length === 0) return page === 1 ? await sayNone(scheduler, word) : `Jobs (${what}): no page ${page}.`
+      const { when } = voiceOf(message.platform, parts.clock.now())
+      const title = `Jobs (${what}), page ${page}`
+      const lines = jobs.map(job => sayJob(job, when))
+      return {
+        text: [`${title}:`, ...lines, ...(next === null ? [] : [`More: page ${page + 1}.`])].join('\n'),
+        card: { title, lines },
+        buttons: pageButtons({ says: ['job_list', ...(word ? [word] : [])].join(' '), page, more: next !== null }),
+      }
     },
   }
 }
@@ -50,7 +62,9 @@ function wantedOf(args: readonly string[]): { word: string | undefined; page: nu
   const words = pageText === undefined ? args : args.slice(0, -1)
   const page = Number(pageText ?? 1)
   if (page < 1 || page > LAST_PAGE)
-    throw new CommandError(`Page: expected a whole number from 1 to ${LAST_PAGE}; got \`${pageText?.slice(0, 20)}\`.`)
+    throw new CommandError(
+      `Page: expected a whole number from 1 to ${LAST_PAGE}; got \`${inCode(pageText ?? '', 20)}\`.`,
+    )
   if (words.length > 1 || (words[0] !== undefined && !/^[a-z][a-z0-9_]{0,99}$/i.test(words[0])))
     throw new CommandError(`Expected a status (${STATUSES.join(', ')}) or a job type, then a page.`)
   return { word: words[0]?.toLowerCase(), page }
@@ -75,22 +89,26 @@ async function sayNone(scheduler: Scheduler, word: string | undefined): Promise<
   )
 }
 
-function sayJob(job: JobSummary, now: Date): string {
-  const when = job.completedAt ? `ended ${sayWhen(job.completedAt, now)}` : `due ${sayWhen(job.scheduledTime, now)}`
+function sayJob(job: Omit<Job, 'payload' | 'result' | 'progress'>, when: SayInstant): string {
+  const at = job.completedAt ? `ended ${when(job.completedAt)}` : `due ${when(job.scheduledTime)}`
   const error = job.errorMessage && job.status === 'failed' ? `: ${job.errorMessage.slice(0, 80)}` : ''
-  return `\`${job.jobId}\` ${job.jobType} ${job.status}, ${when}${error}`
+  return `\`${job.jobId}\` ${job.jobType} ${job.status}, ${at}${error}`
 }
 
 /** `!job_cancel <id>` */
-export function jobCancelCommand({ scheduler }: JobsParts): Command {
+export function jobCancelCommand(parts: JobsParts): Command {
   return {
     name: 'job_cancel',
+    group: 'job',
     usage: '<job-id>',
     about: 'Cancel a job, by its id or its first 6 characters.',
     adminOnly: true,
+    options: [{ name: 'id', about: 'A job id or its first 6 characters.', kind: 'job', required: true }],
     async run(call) {
-      const { job, actor, admin } = await wantedJob(scheduler, call)
+      if (call.args[1] === KEEP) return LEFT
+      const { job, actor, admin, asks } = await wantedJob(parts, call)
       if (isOver(job)) return `Job \`${job.jobId}\` is ${job.status} already; nothing was changed.`
+      if (asks) return asks('cancel')
       const { cancelled, requested } = await admin.cancelJobs(
         { jobId: job.jobId },
         { actor, reason: 'cancelled by an admin' },
@@ -103,16 +121,20 @@ export function jobCancelCommand({ scheduler }: JobsParts): Command {
 }
 
 /** `!job_retry <id>` */
-export function jobRetryCommand({ scheduler }: JobsParts): Command {
+export function jobRetryCommand(parts: JobsParts): Command {
   return {
     name: 'job_retry',
+    group: 'job',
     usage: '<job-id>',
     about: 'Give a failed job a new life, due now, with all its retries.',
     adminOnly: true,
+    options: [{ name: 'id', about: 'A job id or its first 6 characters.', kind: 'job', required: true }],
     async run(call) {
-      const { job, actor, admin } = await wantedJob(scheduler, call)
+      if (call.args[1] === KEEP) return LEFT
+      const { job, actor, admin, asks } = await wantedJob(parts, call)
       if (job.status !== 'failed')
         return `Job \`${job.jobId}\` is ${job.status}; only failed jobs are retried. Nothing was changed.`
+      if (asks) return asks('retry')
       const { redriven } = await admin.redriveJobs({ jobId: job.jobId, status: 'failed' }, { actor })
       if (redriven > 0) return `Job \`${job.jobId}\` is due now, with ${job.maxRetries} retries.`
       return `Job \`${job.jobId}\` cannot be retried: another job has its place (key \`${job.uniqueKey ?? ''}\`).`
@@ -120,11 +142,43 @@ export function jobRetryCommand({ scheduler }: JobsParts): Command {
   }
 }
 
-async function wantedJob(given: Scheduler | undefined, { args, message }: CommandCall) {
+/** The job that is meant. `asks`: it is not confirmed yet, and that is how to ask. */
+async function wantedJob({ scheduler: given, clock, prefix }: JobsParts, { args, message }: CommandCall) {
   const scheduler = requireScheduler(given)
-  const [id, ...others] = args
-  if (id === undefined || others.length > 0) throw new CommandError('Expected one job id, or its first 6 characters.')
-  return { job: await findJob(scheduler, id, message), actor: message.userId, admin: scheduler.admin }
+  const [id, word, ...others] = args
+  const isConfirmed = word?.toLowerCase() === CONFIRM
+  if (id === undefined || others.length > 0 || (word !== undefined && !isConfirmed))
+    throw new CommandError('Expected one job id, or its first 6 characters.')
+  const job = await findJob(scheduler, id, message)
+  const { when } = voiceOf(message.platform, clock.now())
+  const asks =
+    message.hasButtons && !isConfirmed
+      ? (act: 'cancel' | 'retry') => askFirst(act, { about: sayJob(job, when), jobId: job.jobId, prefix })
+      : undefined
+  return { job, actor: message.userId, admin: scheduler.admin, asks }
+}
+
+/** The words that cancel a job without another question. */
+export function cancelsJob(jobId: string): string {
+  return `job_cancel ${jobId} ${CONFIRM}`
+}
+
+/** The question before an act, for places with buttons. */
+function askFirst(
+  act: 'cancel' | 'retry',
+  { about, jobId, prefix }: { about: string; jobId: string; prefix: string },
+): CommandAnswer {
+  const says = `job_${act} ${jobId} ${CONFIRM}`
+  const label = act === 'cancel' ? 'Cancel this job' : 'Retry this job'
+  const title = act === 'cancel' ? 'Cancel this job?' : 'Retry this job?'
+  return {
+    text: `${title}\n${about}\nWithout a button: \`${prefix}${says}\`.`,
+    card: { title, standing: 'warning', lines: [about] },
+    buttons: [
+      { label, says, kind: 'decide', danger: act === 'cancel' },
+      { label: 'Leave it', says: `job_${act} ${jobId} ${KEEP}`, kind: 'decide' },
+    ],
+  }
 }
 
 function isOver(job: Job): boolean {

@@ -3,9 +3,11 @@ import type { Database } from 'belfry/database'
 import { DELAY_EXPECTS, parseDelay } from '../followups/delay.ts'
 import type { GateReport } from '../followups/gates.ts'
 import { scheduleFollowUpMessage, type PlannerParts } from '../followups/plan-follow-up.ts'
-import { sayWhen } from '../messaging/say-time.ts'
+import { inCode, voiceOf, type SayInstant } from '../messaging/voice.ts'
 import { CommandError, type Command } from './command.ts'
 import { findPerson, nameOf } from './find-person.ts'
+import { standingOf } from './followup-explain.ts'
+import { cancelsJob } from './jobs.ts'
 import { isOwner } from './owner.ts'
 
 /** The guide's default: a day. */
@@ -36,7 +38,7 @@ export function scheduleFollowUpCommand(parts: {
       const { name, delayText } = splitArguments(args.filter(each => each !== '--force'))
       const delayMs = delayText === undefined ? DEFAULT_HOURS * HOUR_MS : parseDelay(delayText)
       if (delayMs === undefined)
-        throw new CommandError(`Hours: expected ${DELAY_EXPECTS}; got \`${delayText?.slice(0, 40)}\`.`)
+        throw new CommandError(`Hours: expected ${DELAY_EXPECTS}; got \`${inCode(delayText ?? '', 40)}\`.`)
       const person = await findPerson(parts.database, name, message)
       const planned = await scheduleFollowUpMessage(parts.planner, {
         userId: person.userId,
@@ -44,9 +46,24 @@ export function scheduleFollowUpCommand(parts: {
         requestedBy: message.userId,
         force,
       })
-      const when = sayWhen(planned.dueAt, parts.clock.now())
-      const shown = person.displayName || person.userId
-      return `Follow-up message scheduled for ${shown}, ${when}.\nJob ID: \`${planned.jobId}\`${sayAdvice(planned.advice)}`
+      const { when, minute, quote } = voiceOf(message.platform, parts.clock.now())
+      const shown = quote(person.displayName || person.userId)
+      const note = sayAdvice(planned.advice, minute)
+      const said = `Follow-up message scheduled for ${shown}, ${when(planned.dueAt)}.`
+      return {
+        text: [said, `Job ID: \`${planned.jobId}\``, ...(note ? [`Note: ${note}`] : [])].join('\n'),
+        card: {
+          title: 'Follow-up message scheduled',
+          standing: standingOf(planned.advice),
+          fields: [
+            { name: 'For', value: shown },
+            { name: 'When', value: when(planned.dueAt) },
+            { name: 'Job ID', value: `\`${planned.jobId}\`` },
+            { name: 'Note', value: note ?? 'as things stand it would be sent.' },
+          ],
+        },
+        buttons: [{ label: 'Cancel it', says: cancelsJob(planned.jobId), kind: 'decide', danger: true }],
+      }
     },
   }
 }
@@ -58,14 +75,14 @@ function splitArguments(args: readonly string[]): { name: string; delayText: str
   return { name: nameOf(hasDelay ? args.slice(0, -1) : args), delayText: hasDelay ? last : undefined }
 }
 
-/** What stands in the way today; the gates decide again when it is due. */
-function sayAdvice(advice: GateReport): string {
-  if (advice.verdict === 'allow') return ''
+/** What stands in the way today; the gates decide again when it is due. Undefined: nothing. */
+function sayAdvice(advice: GateReport, when: SayInstant): string | undefined {
+  if (advice.verdict === 'allow') return undefined
   if (advice.reason === 'opted_out')
-    return '\nNote: this person has follow-ups off. It is kept, but not sent unless they turn them on.'
+    return 'this person has follow-ups off. It is kept, but not sent unless they turn them on.'
   if (advice.reason === 'not_opted_in')
-    return '\nNote: this person has not agreed to follow-ups. It is kept, but not sent unless they do.'
-  const until = advice.until ? ` until ${advice.until.toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''
+    return 'this person has not agreed to follow-ups. It is kept, but not sent unless they do.'
+  const until = advice.until ? ` until ${when(advice.until)}` : ''
   const what = advice.verdict === 'defer' ? 'it would wait' : 'it would not be sent'
-  return `\nNote: as things stand ${what}${until} (${advice.reason ?? 'unknown'}).`
+  return `as things stand ${what}${until} (${advice.reason ?? 'unknown'}).`
 }

@@ -1,4 +1,5 @@
 import type { FollowUpAction } from '../messaging/platform.ts'
+import { voiceOf } from '../messaging/voice.ts'
 import { consentHistory } from '../users/consent-store.ts'
 import { findProfile } from '../users/profile-store.ts'
 import { languageOf, type Language } from '../llm/language.ts'
@@ -39,13 +40,14 @@ export async function act(parts: ActionParts, request: ActionRequest): Promise<s
     ...(followUpId !== undefined && { followUpId }),
   })
   if (followUpId !== undefined && !followUp) return 'That is no message I sent to you, so there is nothing to change.'
-  const locale = (await findProfile(parts.database, userId))?.locale
-  const language = request.language ?? languageOf(locale)
+  const profile = await findProfile(parts.database, userId)
+  const language = request.language ?? languageOf(profile?.locale)
+  const voice = voiceOf(profile?.platform, parts.clock.now())
   const choice = { userId, source, reference, locale: language }
   if (action === 'stop') return stopAnswer(await turnOff(parts, choice), { language, prefix: parts.prefix })
   if (action === 'later') {
     const until = await snooze(parts, { ...choice, forMs: SNOOZE_MS, unlessPaused: true })
-    return LATER[language](until.toISOString().slice(0, 10))
+    return LATER[language](voice.day(until))
   }
   if (!followUp) return 'I have not written to you by myself yet.'
   const consent = await consentHistory(parts.database, {
@@ -54,7 +56,7 @@ export async function act(parts: ActionParts, request: ActionRequest): Promise<s
     before: followUp.sentAt,
   })
   const { modelLabel, prefix } = parts
-  return sayReceipt({ followUp, consent, modelLabel, prefix, now: parts.clock.now() })
+  return sayReceipt({ followUp, consent, modelLabel, prefix, when: voice.when })
 }
 
 const LATER: Readonly<Record<Language, (day: string) => string>> = {

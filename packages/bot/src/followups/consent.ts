@@ -1,5 +1,6 @@
 import type { Queryable } from 'belfry/database'
-import { languageOf } from '../llm/language.ts'
+import { detectLanguage, languageOf, type Language } from '../llm/language.ts'
+import { recentTalk } from '../memory/conversation-store.ts'
 import { latestConsent } from '../users/consent-store.ts'
 import { findProfile, takeConsentQuestion, takeNotice } from '../users/profile-store.ts'
 import type { Profile } from '../users/profile.ts'
@@ -10,6 +11,8 @@ import { turnOff, turnOn, type PreferenceParts } from './preferences.ts'
 
 /** Messages after which a conversation has been a good one, and asking is no ambush. */
 const GOOD_TALK_MESSAGES = 5
+/** Turns that tell in which language somebody writes. */
+const TURNS_READ = 24
 
 /** Message id of the turn that asks, unique in its conversation: it is asked once, whatever happens. */
 export const CONSENT_QUESTION_ID = 'consent-question'
@@ -42,26 +45,44 @@ export async function takeConsentRemark(transaction: Queryable, request: Consent
     return (await takeNotice(transaction, userId, now)) ? { notice: consentNotice(prefix) } : {}
   }
   const question = isDiscord ? undefined : await takeQuestion(transaction, profile, request)
-  return question === undefined ? {} : { question }
+  return question === undefined ? {} : { question: question.text }
 }
 
 /** Takes the question for a platform that asks it with buttons of its own; undefined: this is not the moment, or nobody asks. */
-export async function takeOwnQuestion(transaction: Queryable, request: ConsentRequest): Promise<string | undefined> {
+export async function takeOwnQuestion(
+  transaction: Queryable,
+  request: ConsentRequest,
+): Promise<OwnQuestion | undefined> {
   const profile = await findProfile(transaction, request.userId)
   if (!profile?.platform || !mustGrant(request.policy, true)) return undefined
   return takeQuestion(transaction, profile, request)
+}
+
+/** The question, and the language it is in. */
+export interface OwnQuestion {
+  readonly text: string
+  readonly language: Language
 }
 
 async function takeQuestion(
   transaction: Queryable,
   profile: Profile,
   { userId, policy, prefix, now }: ConsentRequest,
-): Promise<string | undefined> {
+): Promise<OwnQuestion | undefined> {
   const isBadMoment = !policy.enabled || profile.suppressed !== undefined
   if (isBadMoment || profile.consentAskedAt || (await latestConsent(transaction, userId))) return undefined
   if ((await countLastTalk(transaction, profile)) < GOOD_TALK_MESSAGES) return undefined
   if (!(await takeConsentQuestion(transaction, userId, now))) return undefined
-  return consentQuestion(languageOf(profile.locale), { policy, prefix })
+  const language = await languageWith(transaction, profile)
+  return { text: consentQuestion(language, { policy, prefix }), language }
+}
+
+/** Discord tells no language with messages: where none is known, the one the person writes in. */
+async function languageWith(transaction: Queryable, profile: Profile): Promise<Language> {
+  const { userId, locale, lastConversationId: conversationId } = profile
+  if (locale !== undefined || conversationId === undefined) return languageOf(locale)
+  const turns = await recentTalk(transaction, { conversationId, userId, limit: TURNS_READ })
+  return detectLanguage(turns.filter(turn => turn.author === 'user').map(turn => turn.text)) ?? languageOf(undefined)
 }
 
 /** Yes or no to the question, by a button. */

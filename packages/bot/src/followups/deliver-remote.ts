@@ -134,6 +134,7 @@ async function send({ attempt, platform }: RemoteDelivery, row: OutboxRow): Prom
         nonce: row.nonce,
         followUpId: row.id,
         actions: ['stop', 'later', 'why'],
+        ...(row.language && { language: row.language }),
       },
       limit.signal,
     )

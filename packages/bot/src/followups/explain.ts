@@ -3,7 +3,7 @@ import type { Database } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import { readFollowUpPayload, type FollowUpPayload } from '../job-catalog.ts'
 import type { LlmClient } from '../llm/llm-client.ts'
-import { sayWhen } from '../messaging/say-time.ts'
+import type { SayInstant } from '../messaging/voice.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { decisionsOfPerson, nextFollowUp, type NextFollowUp, type PastDecision } from './explain-store.ts'
 import { readFacts } from './facts-store.ts'
@@ -74,26 +74,26 @@ export function onceOnly(llm: LlmClient): LlmClient {
 const MARKS = { pass: '✓', defer: '…', deny: '✗' } as const
 
 /** One line a gate. */
-export function sayGates(report: GateReport, now: Date): string[] {
+export function sayGates(report: GateReport, when: SayInstant): string[] {
   const verdict = { allow: 'it would be sent', defer: 'it would wait', deny: 'it would not be sent' }[report.verdict]
   const why = report.reason ? `: ${report.reason}` : ''
   return [
-    `If it were due now, ${verdict}${why}${untilText(report, now)}.`,
-    ...report.gates.map(each => sayGate(each, now)),
+    `If it were due now, ${verdict}${why}${untilText(report, when)}.`,
+    ...report.gates.map(each => sayGate(each, when)),
   ]
 }
 
-function sayGate(gate: GateResult, now: Date): string {
-  const why = gate.reason ? ` (${gate.reason}${untilText(gate, now)})` : ''
+function sayGate(gate: GateResult, when: SayInstant): string {
+  const why = gate.reason ? ` (${gate.reason}${untilText(gate, when)})` : ''
   return `${MARKS[gate.outcome]} ${String(gate.rule).padStart(2)} ${gate.gate}${why}`
 }
 
-function untilText({ until }: { until?: Date | undefined }, now: Date): string {
-  return until ? `, until ${sayWhen(until, now)}` : ''
+function untilText({ until }: { until?: Date | undefined }, when: SayInstant): string {
+  return until ? `, until ${when(until)}` : ''
 }
 
 /** One line a decision, newest first. */
-export function sayDecision(decision: PastDecision, now: Date): string {
-  const why = decision.reason ? ` (${decision.reason}${untilText(decision, now)})` : ''
-  return `${decision.stage}: ${decision.verdict}${why}, ${sayWhen(decision.decidedAt, now)}`
+export function sayDecision(decision: PastDecision, when: SayInstant): string {
+  const why = decision.reason ? ` (${decision.reason}${untilText(decision, when)})` : ''
+  return `${decision.stage}: ${decision.verdict}${why}, ${when(decision.decidedAt)}`
 }

@@ -23,6 +23,10 @@ export interface OutboxRow {
   readonly attemptedAt: Date | undefined
   readonly attemptedAgoMs: number | undefined
   readonly preparedAgoMs: number
+  /** The message there, once the platform has said so. */
+  readonly platformMessageId: string | undefined
+  /** The platform had accepted it before it said so. */
+  readonly isDeduplicated: boolean
 }
 
 interface Row {
@@ -42,6 +46,8 @@ interface Row {
   attempted_ms: number | null
   attempted_ago_ms: number | null
   prepared_ago_ms: number
+  platform_message_id: string | null
+  deduplicated: boolean
 }
 
 /** Column `template` of a text that replaced one which a platform's filter refused. */
@@ -50,7 +56,7 @@ const PLAIN = 'plain'
 const columns = (
   now: string,
 ) => `id::float8 as id, job_id, user_id, state, message_sent, platform, conversation_id, language, nonce,
-  attempts, failure_code, reason, template, (extract(epoch from attempted_at) * 1000)::float8 as attempted_ms,
+  attempts, failure_code, reason, template, platform_message_id, deduplicated, (extract(epoch from attempted_at) * 1000)::float8 as attempted_ms,
   (extract(epoch from coalesce(${now}::text::timestamptz, clock_timestamp()) - attempted_at) * 1000)::float8
     as attempted_ago_ms,
   (extract(epoch from coalesce(${now}::text::timestamptz, clock_timestamp()) - prepared_at) * 1000)::float8
@@ -265,5 +271,7 @@ function rowOf(row: Row): OutboxRow {
     attemptedAt: row.attempted_ms === null ? undefined : new Date(row.attempted_ms),
     attemptedAgoMs: row.attempted_ago_ms ?? undefined,
     preparedAgoMs: row.prepared_ago_ms,
+    platformMessageId: row.platform_message_id ?? undefined,
+    isDeduplicated: row.deduplicated,
   }
 }

@@ -1,4 +1,5 @@
-import { saySpan, sayWhen } from '../messaging/say-time.ts'
+import { saySpan } from '../messaging/say-time.ts'
+import type { SayInstant } from '../messaging/voice.ts'
 import type { ConsentEvent } from '../users/consent-store.ts'
 import type { SentFollowUp } from './receipt-store.ts'
 
@@ -10,7 +11,7 @@ export interface ReceiptFacts {
   /** The language model in use, name and host. */
   readonly modelLabel: string | undefined
   readonly prefix: string
-  readonly now: Date
+  readonly when: SayInstant
 }
 
 const HOW: Readonly<Record<ConsentEvent['source'], string>> = {
@@ -22,12 +23,12 @@ const HOW: Readonly<Record<ConsentEvent['source'], string>> = {
 
 /** Why a follow-up was written: the rule, the talk it was about, the consent it stands on, what left the house. */
 export function sayReceipt(facts: ReceiptFacts): string {
-  const { followUp, prefix, now } = facts
+  const { followUp, prefix, when } = facts
   return [
-    `Why I wrote to you ${sayWhen(followUp.sentAt, now)}:`,
+    `Why I wrote to you ${when(followUp.sentAt)}:`,
     sayRule(followUp),
     followUp.lastTalkAt
-      ? `Last talk before it: ${sayWhen(followUp.lastTalkAt, now)}.`
+      ? `Last talk before it: ${when(followUp.lastTalkAt)}.`
       : 'Last talk before it: no longer stored.',
     sayConsent(facts),
     sayModel(facts),
@@ -41,12 +42,12 @@ function sayRule({ automatic, sentAt, lastTalkAt }: SentFollowUp): string {
   return `Rule: I write once after ${silence}, if every gate agrees.`
 }
 
-function sayConsent({ consent, now }: ReceiptFacts): string {
+function sayConsent({ consent, when }: ReceiptFacts): string {
   const word = consent.find(event => event.kind !== 'snoozed')
   if (word?.kind !== 'granted')
     return 'Consent: you had not said no. Here that means yes, as my first answer to you said.'
   const wording = `wording ${word.textVersion}${word.locale ? `, ${word.locale}` : ''}`
-  return `Consent: you said yes ${sayWhen(word.at, now)}, ${HOW[word.source]} (${wording}).`
+  return `Consent: you said yes ${when(word.at)}, ${HOW[word.source]} (${wording}).`
 }
 
 function sayModel({ followUp, modelLabel }: ReceiptFacts): string {

@@ -1,4 +1,5 @@
 import { saySpan } from '../messaging/say-time.ts'
+import { sayMinute, type SayInstant } from '../messaging/voice.ts'
 import { difference, wilson, type Share } from './intervals.ts'
 
 /** What follow-ups are told apart by; hours are UTC, delays by the day. */
@@ -115,9 +116,11 @@ function measure(count: number, of: number, least = LEAST_FOR_RATE): Measure {
 }
 
 /** The report in words, one line an item. `whole`: groups of a single key too. */
-export function sayReport(report: Report, { whole }: { whole: boolean }): string[] {
+export function sayReport(
+  report: Report,
+  { whole, minute = sayMinute }: { whole: boolean; minute?: SayInstant },
+): string[] {
   const { total, lift } = report
-  const minute = (instant: Date) => `${instant.toISOString().slice(0, 16).replace('T', ' ')} UTC`
   return [
     `Follow-ups from ${minute(report.since)} to ${minute(report.until)}`,
     `Planned ${report.planned} · sent ${total.sent} · held out ${report.heldOut}`,

@@ -18,6 +18,8 @@ export interface InboundMessage {
   readonly isAdmin: boolean
   /** Whether an admin command may be about this person; an admin of one server reaches its members. Unset: everybody. */
   readonly reaches?: (userId: string) => Promise<boolean>
+  /** Answers may carry buttons there: what cannot be undone is confirmed with one. Unset: it is done when it is said. */
+  readonly hasButtons?: boolean
 }
 
 /** Who said a turn. */

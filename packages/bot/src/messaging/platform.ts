@@ -21,6 +21,8 @@ export interface OutboundMessage {
   /** The outbox row; buttons are keyed by it, so that they work after restarts and months. */
   readonly followUpId: number
   readonly actions: readonly FollowUpAction[]
+  /** The language the text is in, such as `de`; unset: not known. */
+  readonly language?: string
 }
 
 /** What a platform says of a message it has accepted. */

@@ -5,6 +5,8 @@ import { areSame, slashCommandsOf } from '../../src/platforms/discord/slash-comm
 import { readPress } from '../../src/platforms/discord/buttons.ts'
 import type { Command } from '../../src/commands/command.ts'
 import { startDiscordBot, type DiscordBot } from '../support/discord-bot.ts'
+import type { CommandUse } from '../support/fake-discord/interactions.ts'
+import { readable } from '../support/fake-discord/readable.ts'
 import { Permission } from '../support/fake-discord/world.ts'
 
 const PUT = 'PUT /applications/:application/commands'
@@ -20,8 +22,10 @@ describe('slash commands', () => {
   beforeEach(() => begin())
   afterEach(() => bot.close())
 
-  const use = (name: string, more: { userId?: string; channelId?: string; options?: Record<string, string> } = {}) =>
+  type More = Partial<Omit<CommandUse, 'name'>>
+  const use = (name: string, more: More = {}) =>
     bot.fake.interactions.use({ userId: bot.ada.id, channelId: bot.channel.id, name, ...more }).answered
+  const told = async (name: string, more?: More) => readable(await use(name, more))
 
   it('are registered once, and again only when they have changed', async () => {
     const puts = () => bot.fake.requests.filter(each => each.route === PUT).length
@@ -38,28 +42,30 @@ describe('slash commands', () => {
   })
 
   it('answer the asker alone, with what the same words typed would say', async () => {
-    const answer = await use('followup_settings', { options: { change: 'off' } })
+    const answer = await use('followup_settings', { subcommand: 'off' })
     expect(answer).toMatchObject({ ephemeral: true, content: expect.stringContaining('Follow-ups are off') })
     const { rows } = await bot.database.query<{ text: string }>(
       "select text from conversation_turns where author = 'user' and kind = 'command'",
     )
     expect(rows).toEqual([{ text: '!followup_settings off' }])
     expect((await use('help')).content).toContain('followup_settings')
-    expect((await use('followup_settings', { channelId: bot.dm.id })).content).toContain('Follow-up Settings: off')
+    expect(await told('followup_settings', { subcommand: 'status', channelId: bot.dm.id })).toContain(
+      'Follow-up Settings: off',
+    )
   })
 
   it('for administrators are offered to them alone, and in servers alone', async () => {
     await expect(async () => use('job_status')).rejects.toThrow(/not offered to/)
     bot.fake.grant(bot.guild, bot.ada.id, Permission.manageGuild)
-    expect((await use('job_status')).content).toContain('Job Scheduler Status')
+    expect(await told('job_status')).toContain('Job Scheduler Status')
     await expect(async () => use('job_status', { channelId: bot.dm.id })).rejects.toThrow(/not offered here/)
   })
 
   it('schedule for the person picked, if they are of this server', async () => {
     bot.fake.grant(bot.guild, bot.ada.id, Permission.manageGuild)
     await bot.ask(bot.bo, bot.fake.world.dmWith(bot.bo.id), 'hi, I am Bo')
-    const answer = await use('schedule_followup', { options: { user: bot.bo.id, hours: '2d' } })
-    expect(answer.content).toMatch(/scheduled for bo, in 2 days/)
+    const answer = await told('schedule_followup', { options: { user: bot.bo.id, hours: '2d' } })
+    expect(answer).toMatch(/scheduled\nFor: bo\nWhen: <t:\d+:F> \(<t:\d+:R>\)\nJob ID: `[0-9a-f-]{36}`/)
     bot.guild.members.delete(bot.bo.id)
     expect((await use('schedule_followup', { options: { user: bot.bo.id } })).content).toContain('mention a valid user')
     expect((await use('schedule_followup', { options: { user: bot.ada.id, hours: 'soon' } })).content).toContain(
@@ -67,19 +73,33 @@ describe('slash commands', () => {
     )
   })
 
-  it('complete ids of jobs: to an administrator of a server those they asked for', async () => {
+  it('complete ids of jobs: to an administrator of a server those about its members, to an owner all', async () => {
     bot.fake.grant(bot.guild, bot.ada.id, Permission.manageGuild)
-    await bot.ask(bot.bo, bot.fake.world.dmWith(bot.bo.id), 'hi, I am Bo')
-    await use('schedule_followup', { options: { user: bot.bo.id } })
+    const elsewhere = bot.fake.guild('Elsewhere').guild
+    const cy = bot.fake.person('cy', elsewhere)
     await bot.app.scheduleFollowUpMessage({ userId: `discord:${bot.bo.id}`, requestedBy: 'discord:somebody-else' })
+    await bot.app.scheduleFollowUpMessage({ userId: `discord:${cy.id}`, requestedBy: `discord:${bot.ada.id}` })
+    await bot.app.scheduler?.scheduleJob('about_nobody', { delay: '1h' })
     const typing = { userId: bot.ada.id, channelId: bot.channel.id, name: 'job_status', options: { id: '' } }
     const { choices } = await bot.fake.interactions.complete(typing, 'id').answered
     expect(choices).toHaveLength(1)
     expect(choices[0]?.name).toContain('follow_up_message')
     const id = String(choices[0]?.value)
-    expect((await use('job_status', { options: { id } })).content).toContain(id)
+    expect(await told('job_status', { options: { id } })).toContain(id)
     const none = await bot.fake.interactions.complete({ ...typing, options: { id: 'zzzz' } }, 'id').answered
     expect(none.choices).toEqual([])
+    await bot.close()
+    await begin({ settings: ({ ada }) => ({ ADMIN_USER_IDS: ada.id }) })
+    bot.fake.grant(bot.guild, bot.ada.id, Permission.manageGuild)
+    await bot.app.scheduler?.scheduleJob('about_nobody', { delay: '1h' })
+    const all = {
+      userId: bot.ada.id,
+      channelId: bot.channel.id,
+      name: 'job',
+      subcommand: 'cancel',
+      options: { id: '' },
+    }
+    expect((await bot.fake.interactions.complete(all, 'id').answered).choices).toHaveLength(1)
   })
 
   it('that Discord hands in too late are let go, and the next is answered', async () => {
@@ -144,7 +164,7 @@ describe('buttons', () => {
     await begin({
       more: {
         consentQuestion: async ({ text }) =>
-          text === 'I play the cello' ? 'May I write to you by myself?' : undefined,
+          text === 'I play the cello' ? { text: 'May I write to you by myself?', language: 'en' } : undefined,
         onConsent: async answer => {
           answers.push(answer)
           return 'Thank you.'
@@ -212,7 +232,7 @@ describe('a command of somebody else’s making', () => {
         id: '1',
         version: '2',
         nsfw: false,
-        options: [{ type: 3, name: 'id', description: 'An id', required: true, autocomplete: true }],
+        options: [{ type: 3, name: 'id', description: 'An id', required: true, autocomplete: true, max_length: 300 }],
       },
     ]
     expect(areSame(given, wanted)).toBe(true)

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { callFake, type FakeCall } from '../support/fake-discord/call.ts'
 import { FakeDiscord } from '../support/fake-discord/fake-discord.ts'
 import { Permission, type FakeChannel, type FakeGuild, type FakeUser } from '../support/fake-discord/world.ts'
 
@@ -14,38 +15,7 @@ beforeEach(async () => {
 })
 afterEach(() => fake.stop())
 
-interface Answered {
-  status: number
-  headers: Headers
-  body: Record<string, unknown> & { id: string; code: number }
-}
-
-async function call(
-  method: string,
-  path: string,
-  {
-    body,
-    token = fake.application.token,
-    headers = {},
-  }: { body?: unknown; token?: string; headers?: Record<string, string> } = {},
-): Promise<Answered> {
-  const response = await fetch(`${fake.apiUrl}/v10${path}`, {
-    method,
-    headers: {
-      'user-agent': 'DiscordBot (test, 1)',
-      'content-type': 'application/json',
-      authorization: `Bot ${token}`,
-      ...headers,
-    },
-    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  })
-  const text = await response.text()
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: (text === '' ? {} : JSON.parse(text)) as Answered['body'],
-  }
-}
+const call = (method: string, path: string, more: FakeCall = {}) => callFake(fake, { method, path, ...more })
 const send = (body: unknown, to = channel) => call('POST', `/channels/${to.id}/messages`, { body })
 
 describe('a message Discord would refuse', () => {
@@ -327,45 +297,5 @@ describe('faults on demand', () => {
     await fake.stop()
     expect(await waiting).toBe('no answer')
     fake = await FakeDiscord.start()
-  })
-})
-
-describe('commands that Discord would not register', () => {
-  const register = (...commands: object[]) =>
-    call('PUT', `/applications/${fake.world.applicationId}/commands`, { body: commands })
-  const command = (more: object = {}) => ({ name: 'job_status', description: 'Status', ...more })
-
-  it.each<[string, object[]]>([
-    ['a name in capitals', [command({ name: 'Job' })]],
-    ['a name with a blank', [command({ name: 'job status' })]],
-    ['a name of 33 characters', [command({ name: 'x'.repeat(33) })]],
-    ['no description', [command({ description: '' })]],
-    ['a description of 101 characters', [command({ description: 'x'.repeat(101) })]],
-    ['two of one name', [command(), command()]],
-    [
-      'a required option after one that is not',
-      [
-        command({
-          options: [
-            { type: 3, name: 'a', description: 'a' },
-            { type: 3, name: 'b', description: 'b', required: true },
-          ],
-        }),
-      ],
-    ],
-    ['choices for a person', [command({ options: [{ type: 6, name: 'a', description: 'a', choices: [] }] })]],
-    [
-      'choices and completion at once',
-      [command({ options: [{ type: 3, name: 'a', description: 'a', choices: [], autocomplete: true }] })],
-    ],
-    ['permissions that are a number', [command({ default_member_permissions: 32 })]],
-    ['a field nobody knows', [command({ adminOnly: true })]],
-  ])('%s', async (_, commands) => {
-    expect((await register(...commands)).body.code).toBe(50_035)
-    expect(fake.interactions.commandsOf(undefined)).toEqual([])
-  })
-
-  it('another application is none of its business', async () => {
-    expect((await call('GET', '/applications/100000000000000000/commands')).body.code).toBe(50_001)
   })
 })

@@ -68,7 +68,7 @@ describe('the program itself, with a token', () => {
     const slash = fake.interactions.use({ userId: ada.id, channelId: channel.id, name: 'job_status' })
     expect(await slash.answered).toMatchObject({
       ephemeral: true,
-      content: expect.stringContaining('Job Scheduler Status'),
+      embeds: [{ title: 'Job Scheduler Status: 🟢 Running', color: 0x2e_cc_71 }],
     })
     const ready = await fetch(`${url}/readyz`)
     expect(await ready.json()).toMatchObject({ ok: true, checks: { discord: 'connected' } })

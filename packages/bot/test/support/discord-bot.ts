@@ -1,4 +1,4 @@
-import type { Logger } from 'belfry'
+import type { Clock, Logger } from 'belfry'
 import { systemClock } from 'belfry'
 import { fromPglite, type Database } from 'belfry/database'
 import { createPglite } from '../../../../test-support/embedded-database.ts'
@@ -39,11 +39,18 @@ export interface DiscordBotOptions {
   readonly settings?: (there: { channel: FakeChannel; ada: FakeUser }) => Readonly<Record<string, string>>
   /** Before the bot logs in. */
   readonly before?: (fake: FakeDiscord) => void
+  /** The door's time; the app behind it has the system's. */
+  readonly clock?: Clock
   /** What the door is given besides. */
   readonly more?: Partial<DiscordApp>
 }
 
-export async function startDiscordBot({ settings, before, more = {} }: DiscordBotOptions = {}): Promise<DiscordBot> {
+export async function startDiscordBot({
+  settings,
+  before,
+  clock = systemClock,
+  more = {},
+}: DiscordBotOptions = {}): Promise<DiscordBot> {
   const fake = await FakeDiscord.start()
   const { guild, channel } = fake.guild()
   const [ada, bo] = [fake.person('ada', guild), fake.person('bo', guild)]
@@ -77,7 +84,7 @@ export async function startDiscordBot({ settings, before, more = {} }: DiscordBo
   const open = () => {
     if (!config.discord) throw new Error('a token is set')
     const { adminUserIds, commandPrefix: prefix } = config
-    const door = new DiscordDoor({ ...config.discord, adminUserIds, prefix, clock: systemClock, logger })
+    const door = new DiscordDoor({ ...config.discord, adminUserIds, prefix, clock, logger })
     door.start(behind)
     return door
   }

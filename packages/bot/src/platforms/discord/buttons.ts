@@ -1,7 +1,10 @@
 import { ButtonStyle, ComponentType } from 'discord.js'
+import { ACTION_LABELS } from '../../followups/action-labels.ts'
+import { consentLabels } from '../../followups/consent-text.ts'
+import { languageOf, type Language } from '../../llm/language.ts'
 import type { FollowUpAction } from '../../messaging/platform.ts'
 
-/** What a button of ours asks for. */
+/** What a button about follow-ups asks for. It works for ever: keyed by a row, or by the person asked. */
 export type Press =
   | { readonly about: 'follow-up'; readonly action: FollowUpAction; readonly followUpId: number }
   | { readonly about: 'consent'; readonly granted: boolean; readonly userId: string }
@@ -12,13 +15,8 @@ export type ButtonRow = {
   components: { type: ComponentType.Button; style: ButtonStyle; label: string; custom_id: string }[]
 }
 
-const LABELS: Readonly<Record<FollowUpAction, string>> = {
-  stop: 'Stop these',
-  later: 'Not now',
-  why: 'Why this?',
-}
-
-const row = (buttons: readonly { label: string; id: string; style?: ButtonStyle }[]): ButtonRow => ({
+/** At most five buttons side by side [Discord's reference, Action Row]. */
+export const buttonRow = (buttons: readonly { label: string; id: string; style?: ButtonStyle }[]): ButtonRow => ({
   type: ComponentType.ActionRow,
   components: buttons.map(({ label, id, style = ButtonStyle.Secondary }) => ({
     type: ComponentType.Button,
@@ -28,23 +26,32 @@ const row = (buttons: readonly { label: string; id: string; style?: ButtonStyle 
   })),
 })
 
-/** The buttons under a follow-up. Keyed by its row alone: they work after restarts and months. */
-export function followUpButtons(followUpId: number, actions: readonly FollowUpAction[]): ButtonRow[] {
+/**
+ * The buttons under a follow-up. Keyed by its row alone: they work after restarts and months.
+ * @param language of the follow-up; English where the bot has no words of its own
+ */
+export function followUpButtons(
+  followUpId: number,
+  actions: readonly FollowUpAction[],
+  language?: string,
+): ButtonRow[] {
   if (actions.length === 0) return []
-  return [row(actions.map(action => ({ label: LABELS[action], id: `fu:${action}:${followUpId}` })))]
+  const labels = ACTION_LABELS[languageOf(language)]
+  return [buttonRow(actions.map(action => ({ label: labels[action], id: `fu:${action}:${followUpId}` })))]
 }
 
 /** Yes and no under the question whether follow-ups are wanted; only the person asked can answer it. */
-export function consentButtons(userId: string): ButtonRow[] {
+export function consentButtons(userId: string, language: Language): ButtonRow[] {
+  const { yes, no } = consentLabels(language)
   return [
-    row([
-      { label: 'Yes, you may', id: `consent:yes:${userId}`, style: ButtonStyle.Primary },
-      { label: 'No', id: `consent:no:${userId}` },
+    buttonRow([
+      { label: yes, id: `consent:yes:${userId}`, style: ButtonStyle.Primary },
+      { label: no, id: `consent:no:${userId}` },
     ]),
   ]
 }
 
-/** What a custom id asks for; undefined: it is none of ours, or forged. */
+/** What a custom id asks for about follow-ups; undefined: it is of another kind, or forged. */
 export function readPress(customId: string): Press | undefined {
   const followUp = /^fu:(stop|later|why):([1-9]\d{0,14})$/.exec(customId)
   if (followUp) {

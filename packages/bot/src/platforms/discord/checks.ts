@@ -90,14 +90,15 @@ async function checkCommands(
   { applicationId, commands }: { applicationId: string; commands: readonly Command[] },
 ): Promise<DiscordCheck[]> {
   const registered = (await rest.get(Routes.applicationCommands(applicationId))) as unknown[]
-  const isCurrent = areSame(registered, slashCommandsOf(commands))
+  const wanted = slashCommandsOf(commands)
+  const isCurrent = areSame(registered, wanted)
   return [
     isCurrent
-      ? { name: 'discord commands', level: 'ok', text: `${commands.length} slash commands are registered` }
+      ? { name: 'discord commands', level: 'ok', text: `${wanted.length} slash commands are registered` }
       : {
           name: 'discord commands',
           level: 'warning',
-          text: `${registered.length} registered, ${commands.length} known: slash commands are not up to date; starting the bot registers them`,
+          text: `${registered.length} registered, ${wanted.length} known: slash commands are not up to date; starting the bot registers them`,
         },
   ]
 }

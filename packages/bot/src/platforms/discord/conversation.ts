@@ -1,13 +1,17 @@
-import type { Client, Message } from 'discord.js'
+import { PermissionFlagsBits, type Client, type Message } from 'discord.js'
 import { ConversationLanes } from '../../chat/conversation-lanes.ts'
 import { databaseNow } from '../../clock.ts'
 import { recentConversations } from '../../memory/conversation-store.ts'
-import type { Attachment } from '../../commands/command.ts'
+import type { CommandAnswer } from '../../commands/command.ts'
+import { findCommand, isCommand } from '../../commands/dispatch-command.ts'
 import type { InboundMessage } from '../../messaging/message.ts'
 import { consentButtons } from './buttons.ts'
+import type { CommandButtons } from './command-buttons.ts'
+import { isNeverHeldUp, TOO_FAST, type CommandPace } from './command-pace.ts'
 import { DirectMessages } from './direct-messages.ts'
 import { conversationIdOf, snowflakeOf } from './ids.ts'
 import { readMessage } from './inbound.ts'
+import { layOut, type LaidOut } from './laid-out.ts'
 import type { DiscordApp, DiscordOptions } from './parts.ts'
 import { Speaker } from './speaker.ts'
 
@@ -21,11 +25,15 @@ export class Conversations {
   readonly #options: DiscordOptions
   readonly #app: DiscordApp
   readonly #directMessages = new DirectMessages()
+  readonly #pace: CommandPace
+  readonly #buttons: CommandButtons
   readonly #lanes = new ConversationLanes()
 
-  constructor(parts: { options: DiscordOptions; app: DiscordApp }) {
+  constructor(parts: { options: DiscordOptions; app: DiscordApp; pace: CommandPace; buttons: CommandButtons }) {
     this.#options = parts.options
     this.#app = parts.app
+    this.#pace = parts.pace
+    this.#buttons = parts.buttons
   }
 
   /** Takes a message in, if it is for the bot, and answers it. Never rejects. */
@@ -39,7 +47,7 @@ export class Conversations {
       adminUserIds,
       rest: message.client.rest,
     })
-    if (!inbound) return
+    if (!inbound || this.#isHeldUp(message, inbound)) return
     await this.#lanes
       .run(inbound.conversationId, () => this.#answer(message, inbound))
       .catch((error: unknown) => {
@@ -77,16 +85,18 @@ export class Conversations {
   async #answer(message: Message, inbound: InboundMessage): Promise<void> {
     const { channelId } = message
     const speaker = this.#speaker(message)
-    const { reply, aside, attachment } = await speaker.whileTyping(channelId, this.#app.chat.handle(inbound))
+    const { reply, aside, ...more } = await speaker.whileTyping(channelId, this.#app.chat.handle(inbound))
     const text = aside ?? reply?.text
     if (text === undefined) return
+    const { attachment } = more
     const isPrivate = aside !== undefined || attachment !== undefined || this.#isPersonal(inbound)
-    if (message.inGuild() && isPrivate) return this.#answerInPrivate(message, { inbound, text, file: attachment })
+    if (message.inGuild() && isPrivate) return this.#answerInPrivate(message, { inbound, answer: { ...more, text } })
     const said = {
       channelId,
       text,
       answers: message.id,
       asReply: message.inGuild(),
+      ...this.#layOut(message, more, channelId),
       ...(attachment && { file: attachment }),
     }
     if (!(await speaker.say(said))) return
@@ -99,16 +109,40 @@ export class Conversations {
     return new Speaker({ rest: message.client.rest, clock, logger })
   }
 
+  /** Too many commands at once: told once, and after that nothing. */
+  #isHeldUp(message: Message, { text, userId }: InboundMessage): boolean {
+    const { prefix } = this.#options
+    if (!isCommand(text, prefix) || isNeverHeldUp(text, prefix)) return false
+    const verdict = this.#pace.take(userId)
+    const { id: answers, channelId } = message
+    if (verdict === 'tell')
+      void this.#speaker(message).say({ channelId, text: TOO_FAST, answers, asReply: message.inGuild(), mark: 's' })
+    return verdict !== 'pass'
+  }
+
   #isPersonal({ text }: InboundMessage): boolean {
     const { prefix } = this.#options
-    const name = text.startsWith(prefix) ? text.slice(prefix.length).split(/\s/)[0]?.toLowerCase() : undefined
-    return this.#app.commands.some(command => command.personal === true && command.name === name)
+    if (!isCommand(text, prefix)) return false
+    const { command } = findCommand(this.#app.commands, text.slice(prefix.length).split(/\s+/))
+    return command?.personal ?? false
+  }
+
+  #layOut(message: Message, answer: Pick<CommandAnswer, 'card' | 'buttons'>, channelId: string): LaidOut {
+    const isHere = channelId === message.channelId
+    const permissions = isHere && message.inGuild() ? message.channel.permissionsFor(message.client.user) : undefined
+    return layOut(answer, {
+      maker: this.#buttons,
+      invoker: message.author.id,
+      channelId,
+      now: this.#options.clock.now(),
+      mayEmbed: permissions === undefined || (permissions?.has(PermissionFlagsBits.EmbedLinks) ?? false),
+    })
   }
 
   /** What is about one person is not said where others read along. */
   async #answerInPrivate(
     message: Message,
-    { inbound, text: answer, file }: { inbound: InboundMessage; text: string; file: Attachment | undefined },
+    { inbound, answer }: { inbound: InboundMessage; answer: CommandAnswer },
   ): Promise<void> {
     const speaker = this.#speaker(message)
     const { id: answers, channelId } = message
@@ -120,11 +154,12 @@ export class Conversations {
       own !== undefined &&
       (await speaker.say({
         channelId: own.channelId,
-        text: answer,
+        text: answer.text,
         answers,
         asReply: false,
         mark: 'p',
-        ...(file && { file }),
+        ...this.#layOut(message, answer, own.channelId),
+        ...(answer.attachment && { file: answer.attachment }),
       }))
     const text = isSaid
       ? 'I have answered you in a direct message.'
@@ -133,12 +168,12 @@ export class Conversations {
   }
 
   async #askForConsent(message: Message, inbound: InboundMessage): Promise<void> {
-    const text = await this.#app.consentQuestion?.(inbound)
-    if (text === undefined) return
-    const buttons = consentButtons(inbound.userId)
+    const question = await this.#app.consentQuestion?.(inbound)
+    if (!question) return
+    const buttons = consentButtons(inbound.userId, question.language)
     await this.#speaker(message).say({
       channelId: message.channelId,
-      text,
+      text: question.text,
       answers: message.id,
       asReply: false,
       mark: 'c',

@@ -57,7 +57,7 @@ export class DiscordPlatform implements RemotePlatform {
           nonce: message.nonce,
           enforce_nonce: true,
           allowed_mentions: { parse: [] },
-          components: followUpButtons(message.followUpId, message.actions),
+          components: followUpButtons(message.followUpId, message.actions, message.language),
         },
         signal,
       })) as APIMessage

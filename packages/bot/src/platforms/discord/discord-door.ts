@@ -1,9 +1,11 @@
 import { Client, Events, GatewayIntentBits, Options, Partials, RESTEvents } from 'discord.js'
 import { sleep } from 'belfry'
 import { followRawEvent, type RawEvent } from './changes.ts'
+import { CommandButtons } from './command-buttons.ts'
+import { CommandPace } from './command-pace.ts'
 import { Conversations } from './conversation.ts'
 import { DiscordPlatform } from './delivery.ts'
-import { handleInteraction } from './interactions.ts'
+import { Interactions } from './interactions.ts'
 import { login } from './login.ts'
 import type { DiscordApp, DiscordOptions } from './parts.ts'
 import { registerCommands } from './slash-commands.ts'
@@ -32,6 +34,7 @@ export class DiscordDoor {
   readonly #stopping = new AbortController()
   #app: DiscordApp | undefined
   #conversations: Conversations | undefined
+  #interactions: Interactions | undefined
   #client: Client<true> | undefined
   #state: DiscordState = 'connecting'
   #hasContent = true
@@ -59,7 +62,10 @@ export class DiscordDoor {
   /** Begins to log in, and keeps at it; does not wait for it. */
   start(app: DiscordApp): void {
     this.#app = app
-    this.#conversations = new Conversations({ options: this.#options, app })
+    const { clock, token } = this.#options
+    const shared = { options: this.#options, app, pace: new CommandPace(clock), buttons: new CommandButtons(token) }
+    this.#conversations = new Conversations(shared)
+    this.#interactions = new Interactions(shared)
     this.#connect()
   }
 
@@ -132,11 +138,9 @@ export class DiscordDoor {
     const { logger } = this.#options
     client.on(Events.MessageCreate, message => void this.#conversations?.hear(message))
     client.on(Events.InteractionCreate, interaction => {
-      if (!this.#app) return
-      const parts = { app: this.#app, options: this.#options }
-      handleInteraction(parts, interaction).catch((error: unknown) =>
-        this.#log('error', 'discord_interaction_failed', error),
-      )
+      this.#interactions
+        ?.handle(interaction)
+        .catch((error: unknown) => this.#log('error', 'discord_interaction_failed', error))
     })
     client.on(Events.Raw, (event: RawEvent) => {
       if (!this.#app) return

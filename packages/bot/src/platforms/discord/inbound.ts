@@ -1,7 +1,8 @@
-import { cleanContent, MessageType, PermissionFlagsBits, Routes, type Message, type REST } from 'discord.js'
+import { cleanContent, MessageType, PermissionFlagsBits, type Message, type REST } from 'discord.js'
 import type { Command } from '../../commands/command.ts'
 import type { InboundMessage } from '../../messaging/message.ts'
-import { conversationIdOf, snowflakeOf, userIdOf } from './ids.ts'
+import { conversationIdOf, userIdOf } from './ids.ts'
+import { isMember } from './members.ts'
 import { idsForMentions, nameOf, textOf } from './text.ts'
 
 export interface InboundParts {
@@ -30,6 +31,7 @@ export function readMessage(message: Message, parts: InboundParts): InboundMessa
     displayName: nameOf(message.member?.displayName ?? message.author.displayName),
     // Mentions become names for talk, and ids for commands.
     text: isCommand ? idsForMentions(text) : cleanContent(said, message.channel),
+    hasButtons: true,
     ...authorityOf(parts, {
       userId: userIdOf(message.author.id),
       guildId: message.guildId,
@@ -85,17 +87,5 @@ export function authorityOf(
   return {
     isAdmin: guildId !== null && who.isGuildAdmin,
     reaches: async userId => userId === who.userId || (guildId !== null && (await isMember(rest, { guildId, userId }))),
-  }
-}
-
-/** What cannot be read denies. */
-async function isMember(rest: REST, { guildId, userId }: { guildId: string; userId: string }): Promise<boolean> {
-  const id = snowflakeOf(userId)
-  if (id === undefined) return false
-  try {
-    await rest.get(Routes.guildMember(guildId, id))
-    return true
-  } catch {
-    return false
   }
 }

@@ -5,7 +5,7 @@ export const NEEDED_PERMISSIONS = [
   ['View Channel', PermissionFlagsBits.ViewChannel, 'it hears nothing'],
   ['Send Messages', PermissionFlagsBits.SendMessages, 'it cannot answer in channels'],
   ['Send Messages in Threads', PermissionFlagsBits.SendMessagesInThreads, 'it cannot answer in threads'],
-  ['Embed Links', PermissionFlagsBits.EmbedLinks, 'links in its answers show no preview'],
+  ['Embed Links', PermissionFlagsBits.EmbedLinks, 'its answers are plain text'],
   ['Read Message History', PermissionFlagsBits.ReadMessageHistory, 'its answers are not shown as replies'],
 ] as const
 

@@ -2,6 +2,7 @@ import type { Clock, Logger, Scheduler } from 'belfry'
 import type { Database } from 'belfry/database'
 import type { Chat } from '../../chat/handle-message.ts'
 import type { Command } from '../../commands/command.ts'
+import type { OwnQuestion } from '../../followups/consent.ts'
 import type { InboundMessage } from '../../messaging/message.ts'
 import type { FollowUpAction } from '../../messaging/platform.ts'
 
@@ -39,7 +40,7 @@ export interface DiscordApp {
   /** A message of the bot's own was seen there, with the nonce it was sent with: a second witness of a sending. */
   onOwnMessage(seen: { readonly nonce: string; readonly platformMessageId: string }): Promise<unknown>
   /** After an answer: the question whether follow-ups are wanted, if this is the moment to ask. Unset: never asked. */
-  consentQuestion?(message: InboundMessage): Promise<string | undefined>
+  consentQuestion?(message: InboundMessage): Promise<OwnQuestion | undefined>
   /** The person asked has answered; answers what they are told. */
   onConsent?(answer: { userId: string; granted: boolean; reference: string; locale: string }): Promise<string>
 }

@@ -1,4 +1,4 @@
-import { DiscordAPIError, Routes, type REST } from 'discord.js'
+import { DiscordAPIError, Routes, type APIEmbed, type REST } from 'discord.js'
 import { sleep, type Clock, type Logger, type Timer } from 'belfry'
 import type { Attachment } from '../../commands/command.ts'
 import type { ButtonRow } from './buttons.ts'
@@ -15,6 +15,8 @@ export interface Said {
   /** Show above the answer what it answers; needless where two people talk. */
   readonly asReply: boolean
   readonly buttons?: readonly ButtonRow[]
+  /** In place of the text, which says the same. */
+  readonly embed?: APIEmbed
   /** Goes with the last message. */
   readonly file?: Attachment
   /** Tells apart several things said about one message; one letter. Default: `a`. */
@@ -46,7 +48,7 @@ export class Speaker {
 
   /** Sends a text in as many messages as it needs. False when Discord did not take it. */
   async say(said: Said): Promise<boolean> {
-    const parts = splitMessage(calm(said.text))
+    const parts = said.embed ? [''] : splitMessage(calm(said.text))
     for (const [index, content] of parts.entries()) {
       const isLast = index === parts.length - 1
       const body = {
@@ -57,6 +59,7 @@ export class Speaker {
         allowed_mentions: { parse: [], replied_user: false },
         ...(said.asReply &&
           index === 0 && { message_reference: { message_id: said.answers, fail_if_not_exists: false } }),
+        ...(isLast && said.embed && { embeds: [said.embed] }),
         ...(isLast && said.buttons && { components: said.buttons }),
       }
       const files = isLast && said.file ? [{ name: said.file.name, data: Buffer.from(said.file.content) }] : []

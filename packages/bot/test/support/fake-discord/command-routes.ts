@@ -2,7 +2,8 @@ import type { FakeDiscordParts, Route } from './parts.ts'
 import type { FakeCommand } from './records.ts'
 import { memberObject, userObject, guildObject } from './objects.ts'
 import { refusal, type Json } from './refusals.ts'
-import { commands, parse, type NewCommand } from './shapes.ts'
+import { commands, type CommandOption, type NewCommand } from './command-shapes.ts'
+import { parse } from './shapes.ts'
 import type { FakeGuild } from './world.ts'
 
 export const REGISTER_COMMANDS = 'PUT /applications/:application/commands'
@@ -156,8 +157,9 @@ function commandObject({ world }: FakeDiscordParts, { id, version, guildId, defi
   }
 }
 
-function withoutFalse(option: object): Json {
-  return Object.fromEntries(
-    Object.entries(option).filter(([, value]) => value !== false && value !== undefined && value !== null),
-  )
+/** At every depth. A subcommand without options has an empty list. */
+function withoutFalse(option: CommandOption): Json {
+  const { options, ...rest } = option
+  const kept = Object.entries(rest).filter(([, value]) => value !== false && value !== undefined && value !== null)
+  return { ...Object.fromEntries(kept), ...(options && { options: options.map(each => withoutFalse(each)) }) }
 }

@@ -9,6 +9,7 @@ import { messageRoutes, OPEN_DM } from './message-routes.ts'
 import { Nonces, type Answer, type FakeDiscordParts, type Route } from './parts.ts'
 import type { Application, JournalEntry } from './records.ts'
 import { RateLimits, tooMany } from './rate-limits.ts'
+import { readable } from './readable.ts'
 import { notAllowed, notFound, Refusal, refusal, unauthorized } from './refusals.ts'
 import { World, type FakeChannel, type FakeGuild, type FakeMessage, type FakeUser } from './world.ts'
 
@@ -140,9 +141,9 @@ export class FakeDiscord {
     this.gateway.deletion(message)
   }
 
-  /** What the bot wrote into a channel, in order. */
+  /** What the bot wrote into a channel, in order, as people read it. */
   sentTo(channel: FakeChannel): string[] {
-    return this.journal.filter(each => each.channelId === channel.id).map(each => each.content)
+    return this.journal.filter(each => each.channelId === channel.id).map(each => readable(each))
   }
 
   /** The token is no longer good: REST answers 401, connections close with 4004. */

@@ -50,7 +50,7 @@ export function interactionRoutes(parts: FakeDiscordParts): Route[] {
         const ephemeral = first ? live.ephemeral : ((said.flags ?? 0) & EPHEMERAL) !== 0
         const message = addMessage(parts, live, { said, ephemeral })
         if (first) live.originalId = message.id
-        live.show(shown('follow-up', said, ephemeral))
+        live.show(shown('follow-up', said, message))
         return { status: 200, body: messageObject(world, message) }
       },
     },
@@ -75,7 +75,7 @@ export function interactionRoutes(parts: FakeDiscordParts): Route[] {
         }
         const message = messageOf(parts, live, params['message'])
         change(message, said)
-        live.show(shown('edit', said, (message.flags & EPHEMERAL) !== 0))
+        live.show(shown('edit', said, message))
         return { status: 200, body: messageObject(world, message) }
       },
     },
@@ -105,7 +105,7 @@ function acknowledge(parts: FakeDiscordParts, live: LiveInteraction, answer: Cal
       const ephemeral = ((answer.data.flags ?? 0) & EPHEMERAL) !== 0
       const message = addMessage(parts, live, { said: answer.data, ephemeral })
       live.originalId = message.id
-      live.show(shown('message', answer.data, ephemeral))
+      live.show(shown('message', answer.data, message))
       return message
     }
     case 5:
@@ -115,14 +115,22 @@ function acknowledge(parts: FakeDiscordParts, live: LiveInteraction, answer: Cal
       live.originalId = live.messageId
       return undefined
     case 7: {
-      const message = parts.world.messages.get(live.messageId ?? '')
-      if (message) change(message, answer.data)
       live.originalId = live.messageId
-      live.show(shown('update', answer.data, false))
+      const message = messageOf(parts, live, '@original')
+      change(message, answer.data)
+      live.show(shown('update', answer.data, message))
       return message
     }
     case 8:
-      live.show({ kind: 'choices', content: '', ephemeral: true, components: [], choices: answer.data.choices })
+      live.show({
+        kind: 'choices',
+        content: '',
+        ephemeral: true,
+        messageId: undefined,
+        embeds: [],
+        components: [],
+        choices: answer.data.choices,
+      })
       return undefined
   }
 }
@@ -156,10 +164,15 @@ function addMessage(
   })
 }
 
+/** What is left out stays; what is emptied is gone. @throws 50006 when nothing would be left */
 function change(message: FakeMessage, said: InteractionMessage): void {
-  if (said.content !== undefined && said.content !== null) message.content = said.content
-  if (said.components) message.components = said.components
-  if (said.embeds) message.embeds = said.embeds
+  const left = {
+    content: said.content === undefined ? message.content : (said.content ?? ''),
+    embeds: said.embeds === undefined ? message.embeds : (said.embeds ?? []),
+    components: said.components === undefined ? message.components : (said.components ?? []),
+  }
+  if (left.content.trim() === '' && left.embeds.length === 0 && left.components.length === 0) throw refusal(50_006)
+  Object.assign(message, left)
 }
 
 function messageOf({ world }: FakeDiscordParts, live: LiveInteraction, id: string | undefined): FakeMessage {
@@ -168,8 +181,16 @@ function messageOf({ world }: FakeDiscordParts, live: LiveInteraction, id: strin
   return message
 }
 
-function shown(kind: InteractionAnswer['kind'], said: InteractionMessage, ephemeral: boolean): InteractionAnswer {
-  return { kind, content: said.content ?? '', ephemeral, components: said.components ?? [], choices: [] }
+function shown(kind: InteractionAnswer['kind'], said: InteractionMessage, message: FakeMessage): InteractionAnswer {
+  return {
+    kind,
+    content: said.content ?? '',
+    ephemeral: (message.flags & EPHEMERAL) !== 0,
+    messageId: message.id,
+    embeds: said.embeds ?? [],
+    components: said.components ?? [],
+    choices: [],
+  }
 }
 
 function responseObject({ world }: FakeDiscordParts, live: LiveInteraction, message: FakeMessage | undefined): Json {

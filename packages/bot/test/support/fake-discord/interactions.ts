@@ -3,7 +3,8 @@ import type { FakeCommand } from './records.ts'
 import type { Gateway } from './gateway.ts'
 import { channelObject, memberObject, messageObject, userObject } from './objects.ts'
 import { refusal, type Json } from './refusals.ts'
-import type { Callback, CommandOption } from './shapes.ts'
+import type { CommandOption } from './command-shapes.ts'
+import type { Callback } from './shapes.ts'
 import { Permission, type FakeChannel, type World } from './world.ts'
 
 /** What a person saw of the bot's answer. */
@@ -11,6 +12,9 @@ export interface InteractionAnswer {
   readonly kind: 'message' | 'update' | 'choices' | 'follow-up' | 'edit'
   readonly content: string
   readonly ephemeral: boolean
+  /** The message that was made or changed. */
+  readonly messageId: string | undefined
+  readonly embeds: readonly unknown[]
   readonly components: readonly unknown[]
   readonly choices: readonly { name: string; value: string | number }[]
 }
@@ -29,6 +33,7 @@ export interface LiveInteraction {
   /** The message that answers, and the one that holds the button. */
   originalId: string | undefined
   readonly messageId: string | undefined
+  readonly payload: Json
   readonly answers: InteractionAnswer[]
   /** Resolves with the first thing the person sees. */
   readonly answered: Promise<InteractionAnswer>
@@ -39,8 +44,13 @@ export interface CommandUse {
   readonly userId: string
   readonly channelId: string
   readonly name: string
+  readonly subcommand?: string
   readonly options?: Readonly<Record<string, string | number | boolean>>
 }
+
+const SUBCOMMAND = 1
+/** Longest text, and numbers furthest from zero, that a client lets through. */
+const [LONGEST_TEXT, MOST] = [6_000, 2 ** 53]
 
 /** Registered commands, and people who use them and press buttons. */
 export class Interactions {
@@ -63,16 +73,15 @@ export class Interactions {
   }
 
   /** Somebody uses a slash command, as their client would let them. @throws when it would not */
-  use({ userId, channelId, name, options = {} }: CommandUse): LiveInteraction {
-    const { channel, command } = this.#offered({ userId, channelId, name })
-    return this.#begin({ type: 2, userId, channel, data: this.#commandData(command, options) })
+  use(use: CommandUse): LiveInteraction {
+    const { channel, command } = this.#offered(use)
+    return this.#begin({ type: 2, userId: use.userId, channel, data: this.#commandData(command, use) })
   }
 
   /** Somebody types into an option that completes itself. */
-  complete({ userId, channelId, name, options = {} }: CommandUse, focused: string): LiveInteraction {
-    const { channel, command } = this.#offered({ userId, channelId, name })
-    const data = this.#commandData(command, options, focused)
-    return this.#begin({ type: 4, userId, channel, data })
+  complete(use: CommandUse, focused: string): LiveInteraction {
+    const { channel, command } = this.#offered(use)
+    return this.#begin({ type: 4, userId: use.userId, channel, data: this.#commandData(command, use, focused) })
   }
 
   /** Somebody presses a button. `forged`: with an id the message does not have, as only a hand-made client could. */
@@ -84,6 +93,11 @@ export class Interactions {
     if (!has && !request.forged) throw new Error(`the message has no button ${request.customId}`)
     const data = { component_type: 2, custom_id: request.customId, id: 1 }
     return this.#begin({ type: 3, userId: request.userId, channel, data, messageId: message.id })
+  }
+
+  /** The gateway hands an interaction in once more, as after a resume. */
+  repeat({ payload }: LiveInteraction): void {
+    this.#gateway.interaction(payload)
   }
 
   byToken(token: string): LiveInteraction | undefined {
@@ -107,20 +121,15 @@ export class Interactions {
     return { channel, command }
   }
 
-  #commandData(command: FakeCommand, given: NonNullable<CommandUse['options']>, focused?: string): Json {
-    const known = command.definition.options ?? []
-    const unknown = Object.keys(given).filter(name => !known.some(each => each.name === name))
-    if (unknown.length > 0) throw new Error(`/${command.definition.name} has no option ${unknown.join(', ')}`)
-    const missing = known.filter(each => each.required && !(each.name in given))
-    if (missing.length > 0 && focused === undefined)
-      throw new Error(`needs ${missing.map(each => each.name).join(', ')}`)
-    const options = known
-      .filter(each => each.name in given)
-      .map(each => {
-        const value = given[each.name]
-        if (focused !== each.name && !fits(each, value)) throw new Error(`${each.name} does not take ${String(value)}`)
-        return { name: each.name, type: each.type, value, ...(focused === each.name && { focused: true }) }
-      })
+  #commandData(command: FakeCommand, { name, subcommand, options: given = {} }: CommandUse, focused?: string): Json {
+    const whole = command.definition.options ?? []
+    const chosen = whole.find(each => each.type === SUBCOMMAND && each.name === subcommand)
+    const isDivided = whole.some(each => each.type === SUBCOMMAND)
+    if (isDivided && !chosen)
+      throw new Error(`/${name} is used by one of its subcommands, not by ${String(subcommand)}`)
+    if (!isDivided && subcommand !== undefined) throw new Error(`/${name} has no subcommand ${subcommand}`)
+    const known = chosen ? (chosen.options ?? []) : whole
+    const options = argumentsOf(known, { name, given, focused })
     const users = known.flatMap(each =>
       each.type === 6 ? (this.#world.users.get(String(given[each.name])) ?? []) : [],
     )
@@ -129,7 +138,7 @@ export class Interactions {
       id: command.id,
       name: command.definition.name,
       type: 1,
-      options,
+      options: chosen ? [{ type: SUBCOMMAND, name: chosen.name, options }] : options,
       ...(users.length > 0 && { resolved }),
       ...(command.guildId && { guild_id: command.guildId }),
     }
@@ -146,7 +155,7 @@ export class Interactions {
     const { type, userId, channel, data, messageId } = request
     let show: (answer: InteractionAnswer) => void = () => {}
     const answered = new Promise<InteractionAnswer>(resolve => (show = resolve))
-    const live: LiveInteraction = {
+    const live: LiveInteraction & { payload: Json } = {
       id: world.snowflake(),
       token: randomBytes(32).toString('base64url'),
       type,
@@ -156,6 +165,7 @@ export class Interactions {
       ephemeral: false,
       originalId: undefined,
       messageId,
+      payload: {},
       answers: [],
       answered,
       show: answer => {
@@ -164,7 +174,8 @@ export class Interactions {
       },
     }
     this.#live.set(live.token, live)
-    this.#gateway.interaction(this.#payload(live, { userId, channel, data }))
+    live.payload = this.#payload(live, { userId, channel, data })
+    this.#gateway.interaction(live.payload)
     return live
   }
 
@@ -206,11 +217,37 @@ export class Interactions {
   }
 }
 
+/** The options as a person's client would send them. @throws when it would not let them through */
+function argumentsOf(
+  known: readonly CommandOption[],
+  { name, given, focused }: { name: string; given: NonNullable<CommandUse['options']>; focused: string | undefined },
+): Json[] {
+  const unknown = Object.keys(given).filter(each => !known.some(option => option.name === each))
+  if (unknown.length > 0) throw new Error(`/${name} has no option ${unknown.join(', ')}`)
+  const missing = known.filter(each => each.required && !(each.name in given))
+  if (missing.length > 0 && focused === undefined) throw new Error(`needs ${missing.map(each => each.name).join(', ')}`)
+  return known
+    .filter(each => each.name in given)
+    .map(each => {
+      const value = given[each.name]
+      const isFocused = focused === each.name
+      if (isFocused && !each.autocomplete) throw new Error(`${each.name} does not complete itself`)
+      if (!isFocused && !fits(each, value)) throw new Error(`${each.name} does not take ${String(value)}`)
+      return { name: each.name, type: each.type, value, ...(isFocused && { focused: true }) }
+    })
+}
+
 /** Whether a person's client would let this value through. */
 function fits(option: CommandOption, value: unknown): boolean {
   if (option.choices) return option.choices.some(each => each.value === value)
-  if (option.type === 3 || option.type === 6 || option.type === 7) return typeof value === 'string'
-  if (option.type === 4) return Number.isInteger(value)
+  if (option.type === 3) return typeof value === 'string' && value.length <= (option.max_length ?? LONGEST_TEXT)
+  if (option.type === 6 || option.type === 7) return typeof value === 'string'
+  if (option.type === 4)
+    return (
+      Number.isInteger(value) &&
+      Number(value) >= (option.min_value ?? -MOST) &&
+      Number(value) <= (option.max_value ?? MOST)
+    )
   if (option.type === 10) return typeof value === 'number'
   return option.type === 5 ? typeof value === 'boolean' : true
 }

@@ -197,6 +197,7 @@ function entryOf(message: FakeMessage): JournalEntry {
     nonce: message.nonce,
     pings: message.pings,
     customIds: customIdsOf(message.components as NonNullable<NewMessage['components']>),
+    embeds: message.embeds,
     replyTo: message.replyTo,
     silent: (message.flags & SUPPRESS_NOTIFICATIONS) !== 0,
   }

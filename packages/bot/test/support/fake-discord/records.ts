@@ -1,4 +1,4 @@
-import type { NewCommand } from './shapes.ts'
+import type { NewCommand } from './command-shapes.ts'
 
 /** What the developer portal says of the application. */
 export interface Application {
@@ -18,6 +18,7 @@ export interface JournalEntry {
   readonly nonce: string | number | undefined
   readonly pings: readonly string[]
   readonly customIds: readonly string[]
+  readonly embeds: readonly unknown[]
   readonly replyTo: string | undefined
   readonly silent: boolean
 }

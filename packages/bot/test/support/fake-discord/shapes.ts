@@ -5,7 +5,7 @@ import { invalidForm } from './refusals.ts'
 export const snowflake = z.string().regex(/^\d{15,21}$/, { error: 'NUMBER_TYPE_COERCE' })
 
 /** Discord counts characters, not UTF-16 units. */
-const text = (least: number, most: number) =>
+export const text = (least: number, most: number) =>
   z
     .string()
     .refine(value => Array.from(value).length >= least, { error: `BASE_TYPE_MIN_LENGTH` })
@@ -164,7 +164,7 @@ export const interactionMessage = z.strictObject({
 })
 export type InteractionMessage = z.infer<typeof interactionMessage>
 
-const choices = z
+export const choices = z
   .array(
     z.strictObject({
       name: text(1, 100),
@@ -184,82 +184,7 @@ export const callback = z.discriminatedUnion('type', [
 ])
 export type Callback = z.infer<typeof callback>
 
-const commandName = z
-  .string()
-  .regex(/^[-_'\p{L}\p{N}]{1,32}$/u, { error: 'APPLICATION_COMMAND_INVALID_NAME' })
-  .refine(name => name === name.toLowerCase(), { error: 'APPLICATION_COMMAND_INVALID_NAME' })
-const localizations = z.record(z.string(), z.string()).nullish()
-
-const option: z.ZodType<CommandOption> = z
-  .strictObject({
-    type: z.number().int().min(1).max(11),
-    name: commandName,
-    name_localizations: localizations,
-    description: text(1, 100),
-    description_localizations: localizations,
-    required: z.boolean().optional(),
-    autocomplete: z.boolean().optional(),
-    choices: choices.optional(),
-    channel_types: z.array(z.number().int()).optional(),
-    min_value: z.number().optional(),
-    max_value: z.number().optional(),
-    min_length: z.number().int().min(0).max(6_000).optional(),
-    max_length: z.number().int().min(1).max(6_000).optional(),
-    options: z.lazy(() => z.array(option).max(25)).optional(),
-  })
-  .refine(it => [3, 4, 10].includes(it.type) || (!it.choices && !it.autocomplete), {
-    error: 'APPLICATION_COMMAND_OPTIONS_TYPE_INVALID',
-  })
-  .refine(it => !(it.autocomplete && it.choices), { error: 'APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_CHOICES' })
-
-export interface CommandOption {
-  type: number
-  name: string
-  description: string
-  required?: boolean | undefined
-  autocomplete?: boolean | undefined
-  choices?: { name: string; value: string | number }[] | undefined
-  options?: CommandOption[] | undefined
-}
-
-/** Bulk overwrite of application commands (chat input). */
-export const commands = z
-  .array(
-    z.strictObject({
-      id: snowflake.optional(),
-      type: z.literal(1).optional(),
-      name: commandName,
-      name_localizations: localizations,
-      description: text(1, 100),
-      description_localizations: localizations,
-      options: z
-        .array(option)
-        .max(25)
-        .refine(requiredFirst, { error: 'APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID' })
-        .refine(all => new Set(all.map(each => each.name)).size === all.length, {
-          error: 'APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS',
-        })
-        .optional(),
-      default_member_permissions: z.string().regex(/^\d+$/).nullish(),
-      dm_permission: z.boolean().nullish(),
-      contexts: z.array(z.number().int().min(0).max(2)).nullish(),
-      integration_types: z.array(z.number().int().min(0).max(1)).nullish(),
-      nsfw: z.boolean().optional(),
-      handler: z.number().int().optional(),
-    }),
-  )
-  .max(100)
-  .refine(all => new Set(all.map(each => each.name)).size === all.length, {
-    error: 'APPLICATION_COMMANDS_DUPLICATE_NAME',
-  })
-export type NewCommand = z.infer<typeof commands>[number]
-
 export const openDm = z.strictObject({ recipient_id: snowflake })
-
-function requiredFirst(options: readonly CommandOption[]): boolean {
-  const firstOptional = options.findIndex(each => !each.required)
-  return firstOptional === -1 || options.slice(firstOptional).every(each => !each.required)
-}
 
 function embedSize(it: z.infer<typeof embed>): number {
   const parts = [it.title, it.description, it.footer?.text, it.author?.name]
