@@ -40,7 +40,7 @@ export function followUpResumeCommand({ database, clock, ownerIds }: PauseParts)
     async run({ message }) {
       const owner = isOwner(message, ownerIds)
       const now = databaseNow(clock)
-      const names: readonly ControlName[] = owner ? ['pause', 'guardrail', 'platform'] : ['pause']
+      const names: readonly ControlName[] = owner ? ['pause', 'guardrail', 'platform', 'new_channels'] : ['pause']
       const resume = { names, actor: message.userId, now }
       const ended = await database.transaction(transaction => resumeFollowUps(transaction, resume))
       const left = await activeControls(database, now)

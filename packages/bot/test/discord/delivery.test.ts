@@ -155,12 +155,12 @@ describe('what a failure means', () => {
     expect(await failure({ text: 'x'.repeat(2_001) })).toEqual({ failure: 'refused', code: 'invalid_body' })
   })
 
-  it('opening direct messages too fast halts new ones for an hour, and conversations there are go on', async () => {
+  it('opening direct messages too fast stops new ones, and conversations there are go on', async () => {
     const bo = fake.person('bo', guild)
     fake.faults.add(OPEN_DM, { kind: 'code', code: 40_003 }, 99)
     const toBo = { userId: `discord:${bo.id}`, conversationId: `discord:${channel.id}` }
     const error = (await send(toBo).catch((thrown: unknown) => thrown)) as DeliveryError
-    expect(error).toMatchObject({ failure: 'halt', code: 'opening_dms_too_fast', retryAfterMs: 3_600_000 })
+    expect(error).toMatchObject({ failure: 'no_new', code: 'opening_dms_too_fast' })
     await send()
     expect(fake.journal).toHaveLength(1)
   })
@@ -185,12 +185,12 @@ describe('what a failure means', () => {
     expect(fake.journal).toHaveLength(1)
   })
 
-  it('a token that is no longer good halts everything', async () => {
+  it('a token that is no longer good: nothing is asked any more, and what was to be sent waits', async () => {
     fake.application.token = 'another'
-    expect(await failure()).toEqual({ failure: 'halt', code: 'token_invalid' })
+    expect(await failure()).toEqual({ failure: 'retry', code: 'token_invalid' })
     line.isTokenRefused = true
     const before = fake.requests.length
-    expect(await failure()).toEqual({ failure: 'halt', code: 'token_invalid' })
+    expect(await failure()).toEqual({ failure: 'retry', code: 'token_invalid' })
     expect(fake.requests).toHaveLength(before)
   })
 

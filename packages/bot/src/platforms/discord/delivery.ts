@@ -1,4 +1,4 @@
-import { DiscordAPIError, Routes, type APIMessage, type REST } from 'discord.js'
+import { DiscordAPIError, MessageFlags, Routes, type APIMessage, type REST } from 'discord.js'
 import type { Clock } from 'belfry'
 import {
   DeliveryError,
@@ -9,7 +9,7 @@ import {
 } from '../../messaging/platform.ts'
 import { followUpButtons } from './buttons.ts'
 import { DirectMessages, messagesAfter } from './direct-messages.ts'
-import { failureOf } from './failures.ts'
+import { failureOf, tokenRefused } from './failures.ts'
 import { snowflakeAt, timeOf } from './ids.ts'
 
 /** What delivering needs of the connection. */
@@ -57,6 +57,7 @@ export class DiscordPlatform implements RemotePlatform {
           nonce: message.nonce,
           enforce_nonce: true,
           allowed_mentions: { parse: [] },
+          ...(message.silent && { flags: MessageFlags.SuppressNotifications }),
           components: followUpButtons(message.followUpId, message.actions),
         },
         signal,
@@ -93,8 +94,7 @@ export class DiscordPlatform implements RemotePlatform {
 
   #rest(): REST {
     const rest = this.#line.rest()
-    if (this.#line.isTokenRefused())
-      throw new DeliveryError('halt', 'token_invalid', 'Discord refuses the token; nothing was sent')
+    if (this.#line.isTokenRefused()) throw tokenRefused()
     if (rest) return rest
     throw new DeliveryError('retry', 'not_connected', 'there is no connection to Discord; nothing was sent', {
       retryAfterMs: NOT_CONNECTED_MS,

@@ -14,6 +14,13 @@ export interface DirectMessage {
   readonly conversationId: string
 }
 
+/** Who is meant, where they talked last, and their own conversation with the bot where it is known. */
+export interface Whom {
+  readonly userId: string
+  readonly conversationId: string
+  readonly privateConversationId?: string | undefined
+}
+
 /**
  * The channel of one's direct messages with a person: the one they talked in, if that was one; else Discord is asked for
  * it. Never a channel others read: what was planned for one person stays with them.
@@ -24,7 +31,7 @@ export class DirectMessages {
 
   async find(
     rest: REST,
-    { userId, conversationId }: { userId: string; conversationId: string },
+    { userId, conversationId, privateConversationId }: Whom,
     signal: AbortSignal,
   ): Promise<DirectMessage> {
     const person = snowflakeOf(userId)
@@ -35,7 +42,7 @@ export class DirectMessages {
         `expected an id like discord:123456789012345678; got ${userId}`,
       )
     }
-    const known = this.#channels.get(person)
+    const known = this.#channels.get(person) ?? snowflakeOf(privateConversationId ?? '')
     const channelId = known ?? (await this.#ask(rest, { person, talkedIn: snowflakeOf(conversationId) }, signal))
     this.#channels.set(person, channelId)
     return { channelId, conversationId: conversationIdOf(channelId) }
