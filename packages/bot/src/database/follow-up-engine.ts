@@ -17,7 +17,8 @@ const people = [
     add column if not exists activity_last_day date,
     add column if not exists activity_hours_off boolean not null default false,
     add column if not exists follow_up_considered_at timestamptz,
-    add column if not exists private_conversation_id text`,
+    add column if not exists private_conversation_id text,
+    add column if not exists private_heard_to bigint`,
   'create index if not exists user_profiles_last_active on user_profiles (last_active_at)',
   `alter table consent_events
     add column if not exists locale text,

@@ -3,7 +3,8 @@ import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import { addTurn } from '../memory/conversation-store.ts'
 import type { Delivery } from '../messaging/platform.ts'
-import { lockPerson, notePrivateConversation, recordFollowUpSent } from '../users/profile-store.ts'
+import { notePrivateConversation } from '../users/private-conversation-store.ts'
+import { lockPerson, recordFollowUpSent } from '../users/profile-store.ts'
 import { findFollowUpOfNonce, markSent, type OutboxRow } from './outbox-store.ts'
 
 export interface SentParts {

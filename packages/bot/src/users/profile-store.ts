@@ -163,17 +163,6 @@ export async function takeConsentQuestion(database: Queryable, userId: string, n
   return taken.rows.length > 0
 }
 
-/** Notes which conversation is a person's own with the bot: writing to them there opens none. */
-export async function notePrivateConversation(
-  database: Queryable,
-  { userId, conversationId }: { userId: string; conversationId: string },
-): Promise<void> {
-  await database.query('update user_profiles set private_conversation_id = $2::text where user_id = $1::text', [
-    userId,
-    conversationId,
-  ])
-}
-
 /** Notes that somebody is a program: another bot, or this one under the id its platform gave it. */
 export async function markBot(database: Queryable, bot: { userId: string; displayName: string }): Promise<void> {
   await database.query(

@@ -2,7 +2,7 @@ import { REST, RateLimitError } from 'discord.js'
 import { systemClock, type Clock } from 'belfry'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DeliveryError, type OutboundMessage } from '../../src/messaging/platform.ts'
-import { DiscordPlatform } from '../../src/platforms/discord/delivery.ts'
+import { DiscordPlatform, type Line } from '../../src/platforms/discord/delivery.ts'
 import { failureOf } from '../../src/platforms/discord/failures.ts'
 import { FakeDiscord, OPEN_DM, type Fault } from '../support/fake-discord/fake-discord.ts'
 import type { FakeChannel, FakeGuild, FakeUser } from '../support/fake-discord/world.ts'
@@ -19,6 +19,7 @@ let ada: FakeUser
 let dm: FakeChannel
 let line: { rest: REST | undefined; isTokenRefused: boolean }
 let platform: DiscordPlatform
+let hearMissed: Line['hearMissed']
 
 beforeEach(async () => {
   fake = await FakeDiscord.start()
@@ -32,13 +33,14 @@ beforeEach(async () => {
     rejectOnRateLimit: ({ retryAfter }) => retryAfter > 2_000,
   }).setToken(fake.application.token)
   line = { rest, isTokenRefused: false }
+  hearMissed = async () => false
   platform = platformOf(systemClock)
 })
 afterEach(() => fake.stop())
 
 const platformOf = (clock: Clock) =>
   new DiscordPlatform(
-    { rest: () => line.rest, botId: () => fake.world.bot.id, isTokenRefused: () => line.isTokenRefused },
+    { rest: () => line.rest, botId: () => fake.world.bot.id, isTokenRefused: () => line.isTokenRefused, hearMissed },
     clock,
   )
 

@@ -1,18 +1,18 @@
 import type { Client, Message } from 'discord.js'
 import { ConversationLanes } from '../../chat/conversation-lanes.ts'
 import { databaseNow } from '../../clock.ts'
-import { recentConversations } from '../../memory/conversation-store.ts'
 import type { Attachment } from '../../commands/command.ts'
 import type { InboundMessage } from '../../messaging/message.ts'
+import { heardTo, noteHeard, recentPrivateConversations } from '../../users/private-conversation-store.ts'
 import { consentButtons } from './buttons.ts'
 import { DirectMessages } from './direct-messages.ts'
-import { conversationIdOf, snowflakeOf } from './ids.ts'
+import { conversationIdOf, snowflakeAt, snowflakeOf } from './ids.ts'
 import { readMessage } from './inbound.ts'
 import type { DiscordApp, DiscordOptions } from './parts.ts'
 import { Speaker } from './speaker.ts'
 
 /** Direct messages that are looked through after a gap, and how recent they must be. */
-const CAUGHT_UP = 50
+const CAUGHT_UP = 200
 const CAUGHT_UP_WITHIN_MS = 14 * 86_400_000
 const CAUGHT_UP_MESSAGES = 100
 
@@ -30,22 +30,31 @@ export class Conversations {
 
   /** Takes a message in, if it is for the bot, and answers it. Never rejects. */
   async hear(message: Message): Promise<void> {
-    const { logger, prefix, chatChannelIds, adminUserIds } = this.#options
-    const inbound = readMessage(message, {
-      botId: message.client.user.id,
-      prefix,
-      commands: this.#app.commands,
-      chatChannelIds,
-      adminUserIds,
-      rest: message.client.rest,
-    })
+    const inbound = this.#read(message)
     if (!inbound) return
     await this.#lanes
-      .run(inbound.conversationId, () => this.#answer(message, inbound))
+      .run(inbound.conversationId, () => this.#take(message, inbound))
       .catch((error: unknown) => {
         const reason = error instanceof Error ? error.message : String(error)
-        logger.error({ event: 'discord_message_failed', reason }, 'a message on Discord could not be answered')
+        this.#options.logger.error(
+          { event: 'discord_message_failed', reason },
+          'a message on Discord could not be answered',
+        )
       })
+  }
+
+  #read(message: Message): InboundMessage | undefined {
+    const { prefix, chatChannelIds, adminUserIds } = this.#options
+    const { commands } = this.#app
+    const { client } = message
+    return readMessage(message, {
+      botId: client.user.id,
+      prefix,
+      commands,
+      chatChannelIds,
+      adminUserIds,
+      rest: client.rest,
+    })
   }
 
   /** Resolves when everything heard is answered. */
@@ -57,9 +66,10 @@ export class Conversations {
   async catchUp(client: Client): Promise<void> {
     const { clock, logger } = this.#options
     const request = { prefix: 'discord:', withinMs: CAUGHT_UP_WITHIN_MS, limit: CAUGHT_UP, now: databaseNow(clock) }
-    for (const { conversationId, lastMessageId } of await recentConversations(this.#app.database, request)) {
+    for (const { userId, conversationId } of await recentPrivateConversations(this.#app.database, request)) {
       try {
-        await this.#readAfter(client, { channelId: snowflakeOf(conversationId) ?? '', after: lastMessageId })
+        for (const message of await this.#missed(client, { userId, channelId: snowflakeOf(conversationId) ?? '' }))
+          await this.hear(message)
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error)
         logger.warn({ event: 'discord_catch_up_failed', reason }, 'a conversation could not be read after a gap')
@@ -67,11 +77,28 @@ export class Conversations {
     }
   }
 
-  async #readAfter(client: Client, { channelId, after }: { channelId: string; after: string }): Promise<void> {
+  /** Whether somebody wrote in their direct messages what was not heard; it is being taken in then. */
+  async hearMissed(client: Client, from: { userId: string; channelId: string }): Promise<boolean> {
+    const missed = await this.#missed(client, from)
+    for (const message of missed) void this.hear(message)
+    return missed.length > 0
+  }
+
+  /** What a person wrote since they were last heard there, oldest first. */
+  async #missed(client: Client, { userId, channelId }: { userId: string; channelId: string }): Promise<Message[]> {
+    const longAgo = new Date(this.#options.clock.now().getTime() - CAUGHT_UP_WITHIN_MS)
+    const after = (await heardTo(this.#app.database, userId)) ?? snowflakeAt(longAgo)
     const channel = await client.channels.fetch(channelId)
-    if (!channel?.isDMBased() || !channel.isTextBased()) return
-    const missed = await channel.messages.fetch({ after, limit: CAUGHT_UP_MESSAGES, cache: false })
-    for (const message of [...missed.values()].toReversed()) await this.hear(message)
+    if (!channel?.isDMBased() || !channel.isTextBased()) return []
+    const since = await channel.messages.fetch({ after, limit: CAUGHT_UP_MESSAGES, cache: false })
+    return [...since.values()].toReversed().filter(message => this.#read(message) !== undefined)
+  }
+
+  async #take(message: Message, inbound: InboundMessage): Promise<void> {
+    await this.#answer(message, inbound)
+    if (!inbound.isPrivate) return
+    const { userId, conversationId, messageId } = inbound
+    await noteHeard(this.#app.database, { userId, conversationId, messageId })
   }
 
   async #answer(message: Message, inbound: InboundMessage): Promise<void> {

@@ -8,6 +8,9 @@ const PAGE = 100
 /** Pages read before a conversation counts as unreadable: five hundred since an attempt are no talk of two. */
 const MOST_PAGES = 5
 
+/** A stumble on the way to the channel says nothing of the message: it waits, and spends no retry. */
+const AGAIN_MS = 30_000
+
 /** A person's direct-message channel. */
 export interface DirectMessage {
   readonly channelId: string
@@ -61,7 +64,7 @@ export class DirectMessages {
     } catch (error) {
       const failure = failureOf(error)
       if (failure.failure !== 'uncertain') throw failure
-      throw new DeliveryError('retry', failure.code, failure.message, { cause: error })
+      throw new DeliveryError('retry', failure.code, failure.message, { cause: error, retryAfterMs: AGAIN_MS })
     }
   }
 }

@@ -1,11 +1,14 @@
-import { Client, Events, GatewayIntentBits, Options, Partials, RESTEvents } from 'discord.js'
+import { Events, RESTEvents, type Client } from 'discord.js'
 import { sleep } from 'belfry'
 import { followRawEvent, type RawEvent } from './changes.ts'
+import { createClient } from './client.ts'
 import { Conversations } from './conversation.ts'
 import { DiscordPlatform } from './delivery.ts'
+import { IdentifyPace } from './identify-pace.ts'
 import { handleInteraction } from './interactions.ts'
 import { login } from './login.ts'
 import type { DiscordApp, DiscordOptions } from './parts.ts'
+import { RefusedRequests } from './refused-requests.ts'
 import { registerCommands } from './slash-commands.ts'
 
 /** Where the connection stands. */
@@ -15,14 +18,11 @@ export type DiscordState = 'connecting' | 'connected' | 'token refused' | 'stopp
 const FIRST_PAUSE_MS = 1_000
 /** Discord resets the token after 1,000 logins in a day: those it turned away are made at most 144 times. */
 const LONGEST_PAUSE_MS = { unreachable: 60_000, failed: 600_000 } as const
-/** A request is given up after this. */
-const TIMEOUT_MS = 10_000
-/** A rate limit longer than this is not waited for within a request. */
-const PATIENCE_MS = 15_000
-/** Every so many refused requests one line of warning: ten thousand in ten minutes end in a ban. */
-const WARN_EVERY = 500
 /** Close codes after which a login is needed that the library does not make: the token, and an intent taken away. */
 const [AUTHENTICATION_FAILED, DISALLOWED_INTENTS] = [4004, 4014]
+
+/** Direct messages arrive on the first shard alone, whatever their number. */
+const OF_DIRECT_MESSAGES = 0
 
 /** Discord: hears, answers, sends. Whatever happens to it, the rest of the bot goes on. */
 export class DiscordDoor {
@@ -30,6 +30,8 @@ export class DiscordDoor {
   readonly platform: DiscordPlatform
   readonly #options: DiscordOptions
   readonly #stopping = new AbortController()
+  readonly #pace: IdentifyPace
+  readonly #refusals: RefusedRequests
   #app: DiscordApp | undefined
   #conversations: Conversations | undefined
   #client: Client<true> | undefined
@@ -39,9 +41,12 @@ export class DiscordDoor {
 
   constructor(options: DiscordOptions) {
     this.#options = options
+    this.#pace = new IdentifyPace(options.clock)
+    this.#refusals = new RefusedRequests(options.clock)
     const line = {
       rest: () => this.#client?.rest,
       botId: () => this.#client?.user.id,
+      hearMissed: (from: { userId: string; channelId: string }) => this.#hearMissed(from),
       isTokenRefused: () => this.#state === 'token refused',
     }
     this.platform = new DiscordPlatform(line, options.clock)
@@ -54,6 +59,11 @@ export class DiscordDoor {
   /** Whether Discord gives the content of messages that do not address the bot. */
   get hasMessageContent(): boolean {
     return this.#hasContent
+  }
+
+  /** Requests of the last ten minutes that Discord refused in the way it bans for. */
+  get refusedRequests(): number {
+    return this.#refusals.lately
   }
 
   /** Begins to log in, and keeps at it; does not wait for it. */
@@ -88,7 +98,8 @@ export class DiscordDoor {
     this.#state = 'connecting'
     let pauseMs = FIRST_PAUSE_MS
     while (!this.#stopping.signal.aborted) {
-      const client = this.#makeClient()
+      const client = createClient({ options: this.#options, withContent: this.#hasContent, pace: this.#pace })
+      this.#listen(client)
       const outcome = await login(client, this.#options.token, this.#stopping.signal)
       if (outcome === 'connected') return this.#connected(client as Client<true>)
       await client.destroy()
@@ -108,26 +119,6 @@ export class DiscordDoor {
     }
   }
 
-  #makeClient(): Client {
-    const { Guilds, GuildMessages, DirectMessages, MessageContent } = GatewayIntentBits
-    const client = new Client({
-      intents: [Guilds, GuildMessages, DirectMessages, ...(this.#hasContent ? [MessageContent] : [])],
-      partials: [Partials.Channel],
-      allowedMentions: { parse: [], repliedUser: false },
-      makeCache: Options.cacheWithLimits({ ...Options.DefaultMakeCacheSettings, MessageManager: 50 }),
-      rest: {
-        api: this.#options.apiBaseUrl.replace(/\/$/, ''),
-        // Whether to try again is decided by whoever knows what it would do: the job, or the answer.
-        retries: 0,
-        timeout: TIMEOUT_MS,
-        rejectOnRateLimit: ({ retryAfter }) => retryAfter > PATIENCE_MS,
-        invalidRequestWarningInterval: WARN_EVERY,
-      },
-    })
-    this.#listen(client)
-    return client
-  }
-
   #listen(client: Client): void {
     const { logger } = this.#options
     client.on(Events.MessageCreate, message => void this.#conversations?.hear(message))
@@ -144,13 +135,12 @@ export class DiscordDoor {
         this.#log('warn', 'discord_event_failed', error),
       )
     })
-    client.on(
-      Events.ShardReady,
-      () =>
-        void this.#conversations
-          ?.catchUp(client)
-          .catch((error: unknown) => this.#log('warn', 'discord_catch_up_failed', error)),
-    )
+    client.on(Events.ShardReady, shard => {
+      if (shard !== OF_DIRECT_MESSAGES) return
+      this.#conversations
+        ?.catchUp(client)
+        .catch((error: unknown) => this.#log('warn', 'discord_catch_up_failed', error))
+    })
     client.on(Events.ShardDisconnect, ({ code }) => this.#lost(client, code))
     client.on(Events.Error, error => this.#log('warn', 'discord_error', error))
     client.on(Events.ShardError, error => this.#log('warn', 'discord_error', error))
@@ -160,7 +150,8 @@ export class DiscordDoor {
         'Discord refuses many requests; ten thousand in ten minutes end in a ban',
       ),
     )
-    client.rest.on(RESTEvents.Response, ({ path }, { status }) => {
+    client.rest.on(RESTEvents.Response, ({ path }, { status, headers }) => {
+      this.#refusals.note({ status, scope: headers.get('x-ratelimit-scope') })
       // Answers to interactions carry a token of their own.
       if (status === 401 && !/^\/(webhooks|interactions)\//.test(path)) this.#lost(client, AUTHENTICATION_FAILED)
     })
@@ -178,6 +169,11 @@ export class DiscordDoor {
       outcome => logger.info({ event: 'discord_commands', outcome }, 'slash commands are up to date'),
       (error: unknown) => this.#log('warn', 'discord_commands_failed', error),
     )
+  }
+
+  async #hearMissed(from: { userId: string; channelId: string }): Promise<boolean> {
+    if (!this.#client || !this.#conversations) return false
+    return this.#conversations.hearMissed(this.#client, from)
   }
 
   /** The library does not come back from these by itself. */

@@ -19,6 +19,8 @@ const BY_CODE: ReadonlyMap<number, readonly [DeliveryFailure, string]> = new Map
   [240_000, ['plain', 'harmful_link']],
 ])
 
+/** Nobody there: the job waits for as long as its message may, without spending its retries. */
+const AWAY_MS = 30_000
 /** While the token is refused nobody is asked; when a valid one may be there. */
 const NO_TOKEN_MS = 300_000
 
@@ -50,7 +52,10 @@ export function failureOf(error: unknown): DeliveryError {
     })
   }
   if (codesOf(error).some(code => NEVER_CONNECTED.has(code))) {
-    return new DeliveryError('retry', 'unreachable', `Discord cannot be reached: ${textOf(error)}`, { cause: error })
+    return new DeliveryError('retry', 'unreachable', `Discord cannot be reached: ${textOf(error)}`, {
+      cause: error,
+      retryAfterMs: AWAY_MS,
+    })
   }
   return new DeliveryError('uncertain', 'no_answer', `no answer from Discord: ${textOf(error)}`, { cause: error })
 }
