@@ -35,9 +35,7 @@ export const switchFault: Rule = ({ now, policy, controls, job, newChannel }) =>
   if (!policy.enabled) return { deny: 'kill_switch' }
   const concerns = ({ name }: Control) =>
     name === 'guardrail' ? job.automatic : name === 'new_channels' ? newChannel?.needed === true : true
-  const holding = controls.filter(
-    control => concerns(control) && (control.until === undefined || control.until > now),
-  )
+  const holding = controls.filter(control => concerns(control) && (control.until === undefined || control.until > now))
   if (holding.some(({ until }) => until === undefined)) return { deny: 'breaker_open' }
   const ends = holding.map(({ until }) => until?.getTime() ?? 0)
   return ends.length > 0 ? { defer: 'breaker_open', until: new Date(Math.max(...ends)) } : undefined

@@ -40,7 +40,12 @@ afterEach(() => fake.stop())
 
 const platformOf = (clock: Clock) =>
   new DiscordPlatform(
-    { rest: () => line.rest, botId: () => fake.world.bot.id, isTokenRefused: () => line.isTokenRefused, hearMissed },
+    {
+      rest: () => line.rest,
+      botId: () => fake.world.bot.id,
+      isTokenRefused: () => line.isTokenRefused,
+      hearMissed: from => hearMissed(from),
+    },
     clock,
   )
 
@@ -89,6 +94,28 @@ describe('a follow-up on Discord', () => {
     const sent = await send({ conversationId: `discord:${where()}` })
     expect(sent.conversationId).toBe(`discord:${dm.id}`)
     expect(fake.journal.map(each => each.channelId)).toEqual([dm.id])
+  })
+
+  it('is silent when it was frozen so, and only then', async () => {
+    await send()
+    await send({ silent: true, nonce: 'another' })
+    expect(fake.journal.map(each => each.silent)).toEqual([false, true])
+  })
+
+  it('goes into a channel that is known without asking for it', async () => {
+    const elsewhere = { conversationId: `discord:${channel.id}`, privateConversationId: `discord:${dm.id}` }
+    expect(await send(elsewhere)).toMatchObject({ conversationId: `discord:${dm.id}` })
+    expect(fake.requests.map(each => each.route)).toEqual([CREATE])
+  })
+
+  it('waits when they have written what was not heard yet, and when that cannot be known', async () => {
+    hearMissed = async () => true
+    expect(await failure()).toEqual({ failure: 'retry', code: 'not_heard_yet' })
+    hearMissed = async () => {
+      throw new TypeError('fetch failed')
+    }
+    expect(await failure()).toEqual({ failure: 'retry', code: 'no_answer' })
+    expect(fake.journal).toEqual([])
   })
 
   it('sent twice is there once, and the second time is known for what it is', async () => {

@@ -84,9 +84,9 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('people the bot has no channel 
       conversationId: 'discord:hall',
       privateConversationId: 'discord:of-Ada',
     })
-    expect(await test.rows('select channel_opened_at is not null as opened from follow_up_history order by id')).toEqual(
-      [{ opened: true }, { opened: false }],
-    )
+    expect(
+      await test.rows('select channel_opened_at is not null as opened from follow_up_history order by id'),
+    ).toEqual([{ opened: true }, { opened: false }])
   })
 
   it('the platform says "too fast": no new ones for an hour, then two, and those there are go on', async () => {

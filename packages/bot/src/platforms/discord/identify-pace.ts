@@ -35,7 +35,8 @@ export class IdentifyPace {
     const discords = new SimpleIdentifyThrottler(limit.max_concurrency)
     return {
       waitForIdentify: async (shardId: number, signal: AbortSignal): Promise<void> => {
-        await sleep(this.#clock, pauseBeforeLoginMs(this.#countLately(shardId)), signal)
+        const pauseMs = pauseBeforeLoginMs(this.#countLately(shardId))
+        if (pauseMs > 0) await sleep(this.#clock, pauseMs, signal)
         signal.throwIfAborted()
         await discords.waitForIdentify(shardId, signal)
         this.#logins.get(shardId)?.push(this.#clock.monotonic())

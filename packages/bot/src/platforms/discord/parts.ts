@@ -39,7 +39,11 @@ export interface DiscordApp {
   /** Does what a button under a follow-up says; answers what its presser is told. */
   onAction(press: FollowUpPress): Promise<string>
   /** A message of the bot's own was seen there, with the nonce it was sent with: a second witness of a sending. */
-  onOwnMessage(seen: { readonly nonce: string; readonly platformMessageId: string; readonly conversationId: string }): Promise<unknown>
+  onOwnMessage(seen: {
+    readonly nonce: string
+    readonly platformMessageId: string
+    readonly conversationId: string
+  }): Promise<unknown>
   /** After an answer: the question whether follow-ups are wanted, if this is the moment to ask. Unset: never asked. */
   consentQuestion?(message: InboundMessage): Promise<string | undefined>
   /** The person asked has answered; answers what they are told. */
