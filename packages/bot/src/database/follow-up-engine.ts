@@ -52,7 +52,13 @@ const outbox = [
   // On the scheduler's table: a person's own follow-ups are looked up whenever they ask, or say no.
   `create index if not exists scheduled_jobs_live_follow_ups
     on scheduled_jobs_live ((coalesce(payload->>'userId', payload->>'user_id'))) where job_type = 'follow_up_message'`,
-  'alter table conversation_turns add column if not exists follow_up_id bigint',
+  `alter table conversation_turns
+    add column if not exists follow_up_id bigint,
+    add column if not exists taken_at timestamptz,
+    add column if not exists settled_at timestamptz`,
+  `create index if not exists conversation_turns_unsettled on conversation_turns (sent_at)
+    where author = 'user' and settled_at is null
+      and conversation_id like 'discord:%' and message_id not like 'interaction:%'`,
 ]
 
 /** What stops everybody's follow-ups, and what the language model has used. */

@@ -56,17 +56,6 @@ describe.each<{ gate: string; cases: [string, Changes, string][] }>([
         'defer breaker_open',
       ],
       ['one ends, one does not', { controls: [control('platform', ahead(1)), control('pause')] }, 'deny breaker_open'],
-      [
-        'no new channels, and one is needed',
-        { controls: [control('new_channels', ahead(HOUR))], newChannel: channels(0, 0) },
-        'defer breaker_open',
-      ],
-      [
-        'no new channels, and none is needed',
-        { controls: [control('new_channels', ahead(HOUR))], newChannel: { ...channels(0, 0), needed: false } },
-        'allow',
-      ],
-      ['no new channels, elsewhere', { controls: [control('new_channels', ahead(HOUR))] }, 'allow'],
     ],
   },
   {

@@ -3,9 +3,11 @@ import { ConversationLanes } from '../../chat/conversation-lanes.ts'
 import { databaseNow } from '../../clock.ts'
 import type { Attachment } from '../../commands/command.ts'
 import type { InboundMessage } from '../../messaging/message.ts'
+import { settleMessage } from '../../memory/unsettled-store.ts'
 import { heardTo, noteHeard, recentPrivateConversations } from '../../users/private-conversation-store.ts'
 import { consentButtons } from './buttons.ts'
 import { DirectMessages } from './direct-messages.ts'
+import { answerLeft } from './left-answers.ts'
 import { conversationIdOf, snowflakeAt, snowflakeOf } from './ids.ts'
 import { readMessage } from './inbound.ts'
 import type { DiscordApp, DiscordOptions } from './parts.ts'
@@ -47,13 +49,28 @@ export class Conversations {
     const { prefix, chatChannelIds, adminUserIds } = this.#options
     const { commands } = this.#app
     const { client } = message
-    return readMessage(message, {
+    const inbound = readMessage(message, {
       botId: client.user.id,
       prefix,
       commands,
       chatChannelIds,
       adminUserIds,
       rest: client.rest,
+    })
+    return inbound && { ...inbound, handedToMany: true }
+  }
+
+  /** Answers what a process that died has left, in its place in the conversation. */
+  async answerLeft(client: Client<true>): Promise<void> {
+    const parts = { database: this.#app.database, options: this.#options }
+    await answerLeft(parts, client, async (message, text) => {
+      const inbound = this.#read(message)
+      if (!inbound) return
+      const work = async () => {
+        if (text === undefined) await this.#answer(message, { ...inbound, handedToMany: false })
+        else await this.#tell(message, inbound, { text })
+      }
+      await this.#lanes.run(inbound.conversationId, work)
     })
   }
 
@@ -95,29 +112,39 @@ export class Conversations {
   }
 
   async #take(message: Message, inbound: InboundMessage): Promise<void> {
-    await this.#answer(message, inbound)
-    if (!inbound.isPrivate) return
     const { userId, conversationId, messageId } = inbound
-    await noteHeard(this.#app.database, { userId, conversationId, messageId })
+    const isOurs = await this.#answer(message, inbound)
+    const now = databaseNow(this.#options.clock)
+    if (isOurs) await settleMessage(this.#app.database, { conversationId, messageId, now })
+    if (inbound.isPrivate) await noteHeard(this.#app.database, { userId, conversationId, messageId })
   }
 
-  async #answer(message: Message, inbound: InboundMessage): Promise<void> {
-    const { channelId } = message
-    const speaker = this.#speaker(message)
-    const { reply, aside, attachment } = await speaker.whileTyping(channelId, this.#app.chat.handle(inbound))
+  /** False when there is nothing to say: another process says it, or it was said. */
+  async #answer(message: Message, inbound: InboundMessage): Promise<boolean> {
+    const work = this.#app.chat.handle(inbound)
+    const { reply, aside, attachment: file } = await this.#speaker(message).whileTyping(message.channelId, work)
     const text = aside ?? reply?.text
-    if (text === undefined) return
-    const isPrivate = aside !== undefined || attachment !== undefined || this.#isPersonal(inbound)
-    if (message.inGuild() && isPrivate) return this.#answerInPrivate(message, { inbound, text, file: attachment })
-    const said = {
-      channelId,
+    if (text === undefined) return false
+    const isSaid = await this.#tell(message, inbound, { text, file, isAside: aside !== undefined })
+    if (isSaid && reply?.kind === 'chat' && !message.inGuild()) await this.#askForConsent(message, inbound)
+    return true
+  }
+
+  /** Says it where it was asked, or in private what is not for others; whether Discord has taken it. */
+  async #tell(
+    message: Message,
+    inbound: InboundMessage,
+    { text, file, isAside = false }: { text: string; file?: Attachment | undefined; isAside?: boolean },
+  ): Promise<boolean> {
+    const isPrivate = isAside || file !== undefined || this.#isPersonal(inbound)
+    if (message.inGuild() && isPrivate) return this.#answerInPrivate(message, { inbound, text, file })
+    return this.#speaker(message).say({
+      channelId: message.channelId,
       text,
       answers: message.id,
       asReply: message.inGuild(),
-      ...(attachment && { file: attachment }),
-    }
-    if (!(await speaker.say(said))) return
-    if (reply?.kind === 'chat' && !message.inGuild()) await this.#askForConsent(message, inbound)
+      ...(file && { file }),
+    })
   }
 
   /** Over the connection the message came by: it is there before the door calls itself connected. */
@@ -136,7 +163,7 @@ export class Conversations {
   async #answerInPrivate(
     message: Message,
     { inbound, text: answer, file }: { inbound: InboundMessage; text: string; file: Attachment | undefined },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const speaker = this.#speaker(message)
     const { id: answers, channelId } = message
     const signal = new AbortController().signal
@@ -156,7 +183,7 @@ export class Conversations {
     const text = isSaid
       ? 'I have answered you in a direct message.'
       : 'That is between us, and I may not write to you directly. Use the slash command: only you will see its answer.'
-    await speaker.say({ channelId, text, answers, asReply: true })
+    return speaker.say({ channelId, text, answers, asReply: true })
   }
 
   async #askForConsent(message: Message, inbound: InboundMessage): Promise<void> {

@@ -1,5 +1,5 @@
 import { Events, RESTEvents, type Client } from 'discord.js'
-import { sleep } from 'belfry'
+import { sleep, type Timer } from 'belfry'
 import { followRawEvent, type RawEvent } from './changes.ts'
 import { createClient } from './client.ts'
 import { Conversations } from './conversation.ts'
@@ -21,6 +21,8 @@ const LONGEST_PAUSE_MS = { unreachable: 60_000, failed: 600_000 } as const
 /** Close codes after which a login is needed that the library does not make: the token, and an intent taken away. */
 const [AUTHENTICATION_FAILED, DISALLOWED_INTENTS] = [4004, 4014]
 
+/** How often it is looked for what a process that died has left unanswered. */
+const LEFT_EVERY_MS = 60_000
 /** Direct messages arrive on the first shard alone, whatever their number. */
 const OF_DIRECT_MESSAGES = 0
 
@@ -37,6 +39,7 @@ export class DiscordDoor {
   #client: Client<true> | undefined
   #state: DiscordState = 'connecting'
   #hasContent = true
+  #leftTimer: Timer | undefined
   #connecting: Promise<void> = Promise.resolve()
 
   constructor(options: DiscordOptions) {
@@ -76,6 +79,7 @@ export class DiscordDoor {
   /** Hears nothing new; resolves when what was heard is answered. Sending still works. */
   async stopListening(): Promise<void> {
     this.#stopping.abort()
+    this.#leftTimer?.cancel()
     this.#client?.removeAllListeners(Events.MessageCreate)
     this.#client?.removeAllListeners(Events.InteractionCreate)
     await this.#conversations?.whenIdle()
@@ -83,6 +87,7 @@ export class DiscordDoor {
 
   async close(): Promise<void> {
     this.#stopping.abort()
+    this.#leftTimer?.cancel()
     await this.#connecting
     await this.#client?.destroy()
     this.#client = undefined
@@ -169,6 +174,18 @@ export class DiscordDoor {
       outcome => logger.info({ event: 'discord_commands', outcome }, 'slash commands are up to date'),
       (error: unknown) => this.#log('warn', 'discord_commands_failed', error),
     )
+    this.#answerLeft()
+  }
+
+  /** Now, and again and again: another process may die, and nobody tells. */
+  #answerLeft(): void {
+    this.#leftTimer?.cancel()
+    if (this.#stopping.signal.aborted) return
+    this.#leftTimer = this.#options.clock.setTimer(LEFT_EVERY_MS, () => this.#answerLeft())
+    if (!this.#client) return
+    this.#conversations
+      ?.answerLeft(this.#client)
+      .catch((error: unknown) => this.#log('warn', 'discord_left_answers_failed', error))
   }
 
   async #hearMissed(from: { userId: string; channelId: string }): Promise<boolean> {

@@ -57,13 +57,13 @@ export class Gateway implements Doorkeeper {
   /** A session, or the close code of a login that is turned away; 0: the session is invalid, for it came too soon. */
   identify(connection: NonNullable<Session['connection']>, { intents, shard }: Login): Session | number {
     this.identifies += 1
-    const [id, count] = shard
-    if (id < 0 || id >= count) return 4010
+    const [number, count] = shard
+    if (number < 0 || number >= count) return 4010
     const { world } = this
     const all = [...world.guilds.values()].filter(({ members }) => members.has(world.bot.id))
-    const guilds = all.filter(guild => shardOf(guild.id, count) === id)
+    const guilds = all.filter(guild => shardOf(guild.id, count) === number)
     if (guilds.length > this.mostGuilds) return 4011
-    if (this.watchesPace && this.#comesTooSoon(id % this.maxConcurrency)) return 0
+    if (this.watchesPace && this.#comesTooSoon(number % this.maxConcurrency)) return 0
     const session = { id: randomBytes(16).toString('hex'), intents, shard, sequence: 0, sent: [], connection }
     this.sessions.set(session.id, session)
     this.send(session, 'READY', {
