@@ -71,7 +71,10 @@ describe('the program itself, with a token', () => {
       content: expect.stringContaining('Job Scheduler Status'),
     })
     const ready = await fetch(`${url}/readyz`)
-    expect(await ready.json()).toMatchObject({ ok: true, checks: { discord: 'connected' } })
+    expect(await ready.json()).toMatchObject({
+      ok: true,
+      checks: { discord: 'connected', followUps: 'ok', discordRefusedRequests: '0 of 10000 in 10 minutes' },
+    })
     expect(bot.stdout()).toContain('discord, web')
     bot.kill('SIGTERM')
     expect(await bot.exited).toMatchObject({ code: 0 })
@@ -102,6 +105,7 @@ describe('the program itself, with a token', () => {
       return told.checks.discord === 'token refused' && { status: response.status, ...told }
     })
     expect(health).toMatchObject({ status: 503, ok: false, checks: { database: 'ok', scheduler: 'ok' } })
+    expect(fake.requests.filter(each => each.status === 401).length).toBeLessThan(5)
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
     const said = await fetch(`${url}/api/chat/messages`, {
       method: 'POST',
