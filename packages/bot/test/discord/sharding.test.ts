@@ -67,6 +67,20 @@ describe('a bot with two connections', () => {
   })
 })
 
+it('too many servers for one connection: it says what to set, and keeps trying seldom', async () => {
+  const bot = await startDiscordBot({
+    before: fake => {
+      fake.gateway.mostGuilds = 1
+      guildOn(fake, 0)
+    },
+  })
+  const failed = await until('it is logged', async () =>
+    bot.logged.find(each => each['outcome'] === 'sharding required'),
+  )
+  expect(failed['event']).toBe('discord_login_failed')
+  await bot.close()
+})
+
 describe('a login on several connections', () => {
   let fake: FakeDiscord
   afterEach(() => fake.stop())

@@ -6,7 +6,7 @@ import { Conversations } from './conversation.ts'
 import { DiscordPlatform } from './delivery.ts'
 import { IdentifyPace } from './identify-pace.ts'
 import { handleInteraction } from './interactions.ts'
-import { login } from './login.ts'
+import { login, type LoginOutcome } from './login.ts'
 import type { DiscordApp, DiscordOptions } from './parts.ts'
 import { RefusedRequests } from './refused-requests.ts'
 import { registerCommands } from './slash-commands.ts'
@@ -18,6 +18,15 @@ export type DiscordState = 'connecting' | 'connected' | 'token refused' | 'stopp
 const FIRST_PAUSE_MS = 1_000
 /** Discord resets the token after 1,000 logins in a day: those it turned away are made at most 144 times. */
 const LONGEST_PAUSE_MS = { unreachable: 60_000, failed: 600_000 } as const
+/** What the log says of a login that failed and is tried again. */
+const SAID_OF: Readonly<Record<LoginOutcome, string>> = {
+  connected: '',
+  'token refused': '',
+  'intent refused': 'Discord refuses an intent; trying again',
+  unreachable: 'no connection to Discord; trying again',
+  failed: 'Discord turns the login away; trying again',
+  'sharding required': 'Discord wants more connections for so many servers: set DISCORD_SHARDS=auto and start again',
+}
 /** Close codes after which a login is needed that the library does not make: the token, and an intent taken away. */
 const [AUTHENTICATION_FAILED, DISALLOWED_INTENTS] = [4004, 4014]
 
@@ -38,6 +47,8 @@ export class DiscordDoor {
   #conversations: Conversations | undefined
   #client: Client<true> | undefined
   #state: DiscordState = 'connecting'
+  /** Shards whose connection is lost at the moment; the library is at it. */
+  readonly #away = new Set<number>()
   #hasContent = true
   #leftTimer: Timer | undefined
   #connecting: Promise<void> = Promise.resolve()
@@ -56,7 +67,7 @@ export class DiscordDoor {
   }
 
   get state(): DiscordState {
-    return this.#state
+    return this.#state === 'connected' && this.#away.size > 0 ? 'connecting' : this.#state
   }
 
   /** Whether Discord gives the content of messages that do not address the bot. */
@@ -117,7 +128,7 @@ export class DiscordDoor {
         )
         continue
       }
-      logger.warn({ event: 'discord_login_failed', outcome, pauseMs }, 'no connection to Discord; trying again')
+      logger.warn({ event: 'discord_login_failed', outcome, pauseMs }, SAID_OF[outcome])
       await sleep(clock, pauseMs, this.#stopping.signal)
       const longestMs = LONGEST_PAUSE_MS[outcome === 'unreachable' ? 'unreachable' : 'failed']
       pauseMs = Math.min(pauseMs * 2, longestMs)
@@ -140,7 +151,10 @@ export class DiscordDoor {
         this.#log('warn', 'discord_event_failed', error),
       )
     })
+    client.on(Events.ShardReconnecting, shard => void this.#away.add(shard))
+    client.on(Events.ShardResume, shard => void this.#away.delete(shard))
     client.on(Events.ShardReady, shard => {
+      this.#away.delete(shard)
       if (shard !== OF_DIRECT_MESSAGES) return
       this.#conversations
         ?.catchUp(client)
@@ -165,6 +179,7 @@ export class DiscordDoor {
   #connected(client: Client<true>): void {
     this.#client = client
     this.#state = 'connected'
+    this.#away.clear()
     const { logger } = this.#options
     logger.info({ event: 'discord_connected', guilds: client.guilds.cache.size }, 'connected to Discord')
     void registerCommands(client.rest, {
@@ -189,7 +204,8 @@ export class DiscordDoor {
   }
 
   async #hearMissed(from: { userId: string; channelId: string }): Promise<boolean> {
-    if (!this.#client || !this.#conversations) return false
+    // What cannot be known is no "nothing".
+    if (!this.#client || !this.#conversations) throw new Error('there is no connection')
     return this.#conversations.hearMissed(this.#client, from)
   }
 

@@ -11,7 +11,7 @@ export interface UserRoute {
 
 export interface UserRouteParts {
   readonly world: World
-  say(author: FakeUser, channel: FakeChannel, content: string): FakeMessage
+  readonly say: (author: FakeUser, channel: FakeChannel, content: string) => FakeMessage
 }
 
 /** Who they are, their direct messages with the bot, what is said there and in channels they see. */
