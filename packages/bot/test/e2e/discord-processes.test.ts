@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startProgram, type Program } from '../../../../test-support/child-process.ts'
 import { createTestDatabase, type TestDatabase } from '../../../../test-support/test-database.ts'
@@ -146,6 +149,22 @@ describe('a process that is killed with -9 before its answer is there', () => {
     await start()
     await answered('are you there?')
     expect(fake.sentTo(dm)).toHaveLength(2)
+  })
+
+  it('with an embedded database: it is answered at once, for nobody else can be at it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'belfry-left-'))
+    const env = { DATABASE_URL: '', BELFRY_DATA_DIR: folder }
+    const bot = await start({ ...env, LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'test' })
+    const asked = fake.say(ada, dm, 'hi, I am Ada')
+    await llm.arrived(1)
+    bot.kill('SIGKILL')
+    await bot.exited
+    await start(env)
+    await until('it is answered', async () => fake.sentTo(dm).length === 1)
+    await answered('are you there?')
+    expect(fake.journal.map(each => each.nonce)).toMatchObject([`a${asked.id}.0`, expect.anything()])
+    await killAll()
+    await rm(folder, { recursive: true, force: true })
   })
 
   it('before Discord took the answer: the same answer goes out later', async () => {

@@ -12,6 +12,22 @@ const SETTINGS = {
 const PEOPLE = ['Ada', 'Bo', 'Cy', 'Dee', 'Eve', 'Flo']
 const AWAY: Fault = { do: 'refuse', failure: 'retry', code: 'unreachable', retryAfterMs: 1_800_000 }
 
+it('whether a follow-up makes a sound is frozen with its words: a retry under other settings is the same', async () => {
+  const platform = new ScriptedPlatform()
+  const test = await createTestApp('PGlite', { ...SETTINGS, FOLLOW_UP_SILENT: 'true' }, { platforms: [platform] })
+  for (const text of ['hi, I am Ada', 'I play the cello', 'my recital is on Friday']) await test.say('Ada', text)
+  platform.faults.push({ do: 'cut' })
+  test.clock.advance('47h 59m 31s')
+  await test.app.scheduler?.runDueJobs()
+  expect(platform.asked.map(each => each.silent)).toEqual([true])
+  const other = await test.another({ FOLLOW_UP_SILENT: 'false' })
+  test.clock.advance('10s')
+  await other.scheduler?.runDueJobs()
+  const [first] = platform.asked
+  expect(platform.asked.slice(1)).toEqual([first])
+  await test.close()
+})
+
 describe('a platform that is away for long', () => {
   let test: TestApp
   let platform: ScriptedPlatform

@@ -20,8 +20,8 @@ export interface TestApp {
   pass(span: string): Promise<void>
   rows<Row>(sql: string): Promise<Row[]>
   followUps(): Promise<{ user_id: string; text: string }[]>
-  /** The same bot as another process would be: over the same database and platforms. */
-  another(): Promise<App>
+  /** The same bot as another process would be, or with other settings: over the same database and platforms. */
+  another(more?: Readonly<Record<string, string>>): Promise<App>
   close(): Promise<void>
 }
 
@@ -51,8 +51,9 @@ export async function createTestApp(
     database,
     rows,
     close: () => engineUnderTest.close(),
-    async another() {
-      const other = createApp({ config, database, clock, logger: silentLogger, platforms })
+    async another(more = {}) {
+      const others = readConfig({ FOLLOW_UP_TIME_ZONE: 'UTC', ...settings, ...more })
+      const other = createApp({ config: others, database, clock, logger: silentLogger, platforms })
       await other.prepare()
       return other
     },

@@ -4,7 +4,12 @@ import { databaseNow } from '../../clock.ts'
 import type { Attachment } from '../../commands/command.ts'
 import type { InboundMessage } from '../../messaging/message.ts'
 import { settleMessage } from '../../memory/unsettled-store.ts'
-import { heardTo, noteHeard, recentPrivateConversations } from '../../users/private-conversation-store.ts'
+import {
+  heardTo,
+  noteHeard,
+  notePrivateConversation,
+  recentPrivateConversations,
+} from '../../users/private-conversation-store.ts'
 import { consentButtons } from './buttons.ts'
 import { DirectMessages } from './direct-messages.ts'
 import { answerLeft } from './left-answers.ts'
@@ -24,6 +29,7 @@ export class Conversations {
   readonly #app: DiscordApp
   readonly #directMessages = new DirectMessages()
   readonly #lanes = new ConversationLanes()
+  #hasLooked = false
 
   constructor(parts: { options: DiscordOptions; app: DiscordApp }) {
     this.#options = parts.options
@@ -62,7 +68,8 @@ export class Conversations {
 
   /** Answers what a process that died has left, in its place in the conversation. */
   async answerLeft(client: Client<true>): Promise<void> {
-    const parts = { database: this.#app.database, options: this.#options }
+    const parts = { database: this.#app.database, options: this.#options, isFirstLook: !this.#hasLooked }
+    this.#hasLooked = true
     await answerLeft(parts, client, async (message, text) => {
       const inbound = this.#read(message)
       if (!inbound) return
@@ -170,6 +177,10 @@ export class Conversations {
     const own = await this.#directMessages
       .find(message.client.rest, { userId: inbound.userId, conversationId: conversationIdOf(channelId) }, signal)
       .catch(() => undefined)
+    if (own) {
+      const { conversationId } = own
+      await notePrivateConversation(this.#app.database, { userId: inbound.userId, conversationId })
+    }
     const isSaid =
       own !== undefined &&
       (await speaker.say({

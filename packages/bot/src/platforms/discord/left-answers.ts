@@ -22,6 +22,8 @@ export type AnswerLeft = (message: Message, text: string | undefined) => Promise
 interface Parts {
   readonly database: Database
   readonly options: DiscordOptions
+  /** This process has just started: with an embedded database nobody else can be answering. */
+  readonly isFirstLook: boolean
 }
 
 /**
@@ -29,12 +31,13 @@ interface Parts {
  * shows an answer, or cannot be read, nothing is said.
  */
 export async function answerLeft(
-  { database, options }: Parts,
+  { database, options, isFirstLook }: Parts,
   client: Client<true>,
   answer: AnswerLeft,
 ): Promise<void> {
   const now = databaseNow(options.clock)
-  const request = { olderThanMs: ANSWERING_MS, withinMs: TOO_LATE_MS, limit: AT_ONCE, now }
+  const olderThanMs = isFirstLook && database.kind === 'embedded' ? 0 : ANSWERING_MS
+  const request = { olderThanMs, withinMs: TOO_LATE_MS, limit: AT_ONCE, now }
   for (const left of await takeUnsettled(database, request)) {
     try {
       const message = await findUnanswered(client, left)
