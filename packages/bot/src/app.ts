@@ -222,7 +222,7 @@ function registerHandlers(parts: AppParts, core: Core): void {
   const { scheduler, planner, llm, distress, retention } = core
   if (!scheduler || !planner) return
   const composer = new FollowUpComposer({ database, botName: config.botName, llm, distress, clock, logger })
-  registerFollowUpHandler(scheduler, { ...planner, composer, logger, platforms })
+  registerFollowUpHandler(scheduler, { ...planner, composer, logger, platforms, silent: config.followUps.silent })
   registerFindInactiveHandler(scheduler, planner)
   if (retention) registerCleanupHandler(scheduler, { database, clock, scheduler, policy: retention })
 }

@@ -9,7 +9,7 @@ import { runDemo } from './demo/demo.ts'
 import { runDoctor } from './doctor/doctor.ts'
 import { runFollowUps } from './followups-cli.ts'
 import { createLogger } from './logger.ts'
-import { inviteLink } from './platforms/discord/invite.ts'
+import { accessTrouble, inviteLink } from './platforms/discord/invite.ts'
 import { runTerminalChat } from './platforms/terminal/terminal-chat.ts'
 import { runProgram, usage, UsageError } from './program.ts'
 import { runServer } from './server.ts'
@@ -88,8 +88,13 @@ async function invite(): Promise<number> {
   const { discord } = readConfig(loadEnvironment())
   if (!discord)
     throw new UsageError('invite: expected DISCORD_TOKEN to be set; docs/discord.md says where it comes from')
-  process.stdout.write(`${await inviteLink(discord)}\n`)
-  return 0
+  try {
+    process.stdout.write(`${await inviteLink(discord)}\n`)
+    return 0
+  } catch (error) {
+    process.stderr.write(`belfry: ${accessTrouble(error)}\n`)
+    return 1
+  }
 }
 
 function print({ exitCode, stdout, stderr }: CommandResult): number {

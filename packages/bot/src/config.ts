@@ -29,7 +29,12 @@ export interface Config {
   readonly distressWords: Readonly<Record<string, DistressEdit>>
   /** Undefined without a token. */
   readonly discord:
-    | { readonly token: string; readonly apiBaseUrl: string; readonly chatChannelIds: readonly string[] }
+    | {
+        readonly token: string
+        readonly apiBaseUrl: string
+        readonly chatChannelIds: readonly string[]
+        readonly shards: number | 'auto'
+      }
     | undefined
   readonly scheduler: { readonly enabled: boolean; readonly checkIntervalSeconds: number }
   readonly followUps: {
@@ -46,6 +51,7 @@ export interface Config {
     readonly replyWindowHours: number
     readonly maxLateHours: number
     readonly perMinute: number
+    readonly silent: boolean
     readonly holdoutPercent: number
     /** Empty: nothing is being tried. */
     readonly variants: readonly Variant[]
@@ -210,6 +216,7 @@ function followUpsOf(value: Value): Config['followUps'] {
     replyWindowHours: asNumber('FOLLOW_UP_REPLY_WINDOW_HOURS'),
     maxLateHours: asNumber('FOLLOW_UP_MAX_LATE_HOURS'),
     perMinute: asNumber('FOLLOW_UP_PER_MINUTE'),
+    silent: asFlag('FOLLOW_UP_SILENT'),
     holdoutPercent: asNumber('FOLLOW_UP_HOLDOUT_PERCENT'),
     variants: variantsOf(asText('FOLLOW_UP_VARIANTS')),
     variantsSalt: asText('FOLLOW_UP_VARIANTS_SALT'),
@@ -225,7 +232,10 @@ function variantsOf(text: string): readonly Variant[] {
 function discordOf(value: (name: string) => string | undefined): Config['discord'] {
   const token = value('DISCORD_TOKEN')
   const chatChannelIds = listOf(value('DISCORD_CHAT_CHANNEL_IDS'))
-  return token ? { token, apiBaseUrl: value('DISCORD_API_BASE_URL') ?? '', chatChannelIds } : undefined
+  if (!token) return undefined
+  const asked = value('DISCORD_SHARDS')
+  const shards = asked === 'auto' ? asked : Number(asked)
+  return { token, apiBaseUrl: value('DISCORD_API_BASE_URL') ?? '', chatChannelIds, shards }
 }
 
 function listOf(text = ''): string[] {

@@ -9,6 +9,7 @@ import type { Health, WebChat } from './http/web-chat.ts'
 import { createLogger } from './logger.ts'
 import { turnsAfter } from './memory/conversation-store.ts'
 import { DiscordDoor } from './platforms/discord/discord-door.ts'
+import { MOST_REFUSED } from './platforms/discord/refused-requests.ts'
 import type { DiscordApp } from './platforms/discord/parts.ts'
 
 const TURNS_AT_ONCE = 200
@@ -104,8 +105,26 @@ function healthOf(app: App, discord: DiscordDoor | undefined): Health {
       )
       const scheduler = app.scheduler === undefined ? 'off' : app.scheduler.running ? 'ok' : 'not running'
       const ok = database === 'ok' && scheduler !== 'not running' && discord?.state !== 'token refused'
-      return { ok, checks: { database, scheduler, ...(discord && { discord: discord.state }) } }
+      const followUps = await followUpsOf(app)
+      return { ok, checks: { database, scheduler, followUps, ...(discord && discordChecks(discord)) } }
     },
+  }
+}
+
+/** A pause is no fault of this process: it is told, and the process is ready all the same. */
+async function followUpsOf({ database, scheduler }: App): Promise<string> {
+  if (!scheduler) return 'off'
+  const controls = await activeControls(database, null).catch(() => undefined)
+  if (!controls) return 'unknown'
+  return controls.length === 0
+    ? 'ok'
+    : `paused: ${controls.map(({ name, reason }) => `${name} (${reason})`).join(', ')}`
+}
+
+function discordChecks(discord: DiscordDoor): Record<string, string> {
+  return {
+    discord: discord.state,
+    discordRefusedRequests: `${discord.refusedRequests} of ${MOST_REFUSED} in 10 minutes`,
   }
 }
 
@@ -143,8 +162,8 @@ function summary({
     `  scheduler   ${app.scheduler ? `on, looks at least every ${config.scheduler.checkIntervalSeconds} s` : 'off'}`,
     `  follow-ups  ${app.scheduler && followUps.enabled ? `after ${followUps.defaultDelayHours} h of silence, at most ${followUps.maxPerUserPerWeek} a week, quiet hours ${followUps.quietHours}` : 'off'}`,
     ...controls.map(
-      ({ name, reason }) =>
-        `  paused      follow-ups (${name}: ${reason}) until ${config.commandPrefix}followup_resume`,
+      ({ name, reason, until }) =>
+        `  paused      follow-ups (${name}: ${reason}) until ${until ? `${until.toISOString()} or ` : ''}${config.commandPrefix}followup_resume`,
     ),
     `  open        ${url}`,
     ...missing.map(line => `  missing     ${line}`),

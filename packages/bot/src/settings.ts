@@ -82,6 +82,13 @@ export const variables: readonly Variable[] = [
     accepts: value => value.split(',').every(id => /^\s*\d{15,21}\s*$/.test(id)),
   }),
   text({
+    name: 'DISCORD_SHARDS',
+    fallback: '1',
+    about: 'Connections to Discord of this process: a number, or auto for as many as Discord recommends.',
+    expects: 'auto or a whole number from 1 to 64',
+    accepts: value => /^(auto|[1-9]|[1-5]\d|6[0-4])$/.test(value),
+  }),
+  text({
     name: 'LLM_BASE_URL',
     about: 'An OpenAI-compatible endpoint, e.g. http://localhost:11434/v1 (Ollama). Unset: the built-in writer.',
     expects: 'an http or https URL without a name and password in it',
@@ -210,6 +217,11 @@ export const variables: readonly Variable[] = [
     least: 1,
     most: 10_000,
     whole: true,
+  }),
+  flag({
+    name: 'FOLLOW_UP_SILENT',
+    fallback: 'false',
+    about: 'true: follow-ups arrive on Discord without a sound or a push notification.',
   }),
   number({
     name: 'FOLLOW_UP_HOLDOUT_PERCENT',

@@ -51,6 +51,7 @@ describe('a configuration of nothing', () => {
         replyWindowHours: 72,
         maxLateHours: 12,
         perMinute: 10,
+        silent: false,
         holdoutPercent: 0,
         variants: [],
         variantsSalt: 'first',
@@ -89,6 +90,7 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   DISCORD_TOKEN: ['Bot s3cret-s3cret', 's3cret', 's3cret '.repeat(3)],
   DISCORD_API_BASE_URL: ['discord.com', 'ftp://localhost', 'javascript:alert(1)'],
   DISCORD_CHAT_CHANNEL_IDS: ['general', '#general', '123', '123456789012345678;'],
+  DISCORD_SHARDS: ['0', '65', '1.5', '-1', 'all', 'Auto'],
   LLM_BASE_URL: ['localhost:11434', 'ftp://localhost/v1', 'ollama', 'javascript:alert(1)', 'file:///etc/passwd'],
   LLM_TIMEOUT_SECONDS: [...NUMBERS, '0', '51'],
   LLM_TEMPERATURE: [...NUMBERS, '2.1', 'cold'],
@@ -108,6 +110,7 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   FOLLOW_UP_MAX_AGE_DAYS: [...NUMBERS, '0', '3651'],
   FOLLOW_UP_REPLY_WINDOW_HOURS: [...NUMBERS, '0', '8761'],
   FOLLOW_UP_MAX_LATE_HOURS: [...NUMBERS, '0', '721'],
+  FOLLOW_UP_SILENT: ['maybe', '2', 'quiet'],
   FOLLOW_UP_PER_MINUTE: [...NUMBERS, '0', '10001', '1.5'],
   FOLLOW_UP_HOLDOUT_PERCENT: [...NUMBERS, '51'],
   FOLLOW_UP_VARIANTS: [
@@ -246,7 +249,10 @@ describe('a right setting', () => {
       token: 'a.made-up.token',
       apiBaseUrl: 'https://discord.com/api',
       chatChannelIds: ['123456789012345678', '223456789012345678'],
+      shards: 1,
     })
+    for (const shards of ['2', '64', 'auto'])
+      expect(readConfig({ ...given, DISCORD_SHARDS: shards }).discord?.shards).toBe(Number(shards) || 'auto')
     expect(readConfig({ ADMIN_USER_IDS: '123456789012345678,web:3f2a' }).adminUserIds).toEqual([
       'discord:123456789012345678',
       'web:3f2a',

@@ -130,7 +130,7 @@ export class Chat {
       const planned = planner && (await planAfterMessage(planner, transaction, userId))
       return { turn, credited, planned }
     })
-    if (recorded) return recorded
+    if (recorded || message.handedToMany) return recorded
     const turn = await this.#unanswered(message)
     return turn && { turn, credited: undefined, planned: undefined }
   }
@@ -185,20 +185,26 @@ export class Chat {
   }
 
   #handleCommand(message: InboundMessage): Promise<Handled> {
-    return this.#exchange(message, () => this.#parts.commands.dispatch(message))
+    const run = () => this.#parts.commands.dispatch(message)
+    return this.#exchange(message, run, { isLeft: message.handedToMany ?? false })
   }
 
   /**
    * Commands and their answers are kept apart from talk: they are no activity and no answer to a follow-up. Recorded
    * before it is run: a command that is handed in again, because its answer was lost on the way, does not act again.
+   * @param isLeft one that is recorded already is left alone, answered or not: somebody else may be doing it
    */
-  async #exchange(message: Asked, run: () => Promise<CommandAnswer>): Promise<Handled> {
+  async #exchange(
+    message: Asked,
+    run: () => Promise<CommandAnswer>,
+    { isLeft }: { isLeft: boolean } = { isLeft: false },
+  ): Promise<Handled> {
     const { database, clock } = this.#parts
     const now = databaseNow(clock)
     const { conversationId, userId, messageId, text } = message
     const common = { conversationId, userId, kind: 'command', now } as const
     const fresh = await addTurn(database, { ...common, messageId, author: 'user', text })
-    const asked = fresh ?? (await this.#unanswered(message))
+    const asked = fresh ?? (isLeft ? undefined : await this.#unanswered(message))
     if (!asked) return NOTHING
     const { text: answer, aside, ...more } = await run()
     if (aside) {

@@ -11,7 +11,7 @@ interface PauseParts {
 }
 
 const LONGEST_REASON = 200
-const STOPPED_BY: readonly ControlName[] = ['pause', 'guardrail', 'platform']
+const STOPPED_BY: readonly ControlName[] = ['pause', 'guardrail', 'platform', 'new_channels']
 
 /** `!followup_pause [reason]`: nobody is followed up until somebody resumes. */
 export function followUpPauseCommand({ database, clock, prefix }: PauseParts): Command {

@@ -16,7 +16,9 @@ const people = [
     add column if not exists activity_days integer not null default 0,
     add column if not exists activity_last_day date,
     add column if not exists activity_hours_off boolean not null default false,
-    add column if not exists follow_up_considered_at timestamptz`,
+    add column if not exists follow_up_considered_at timestamptz,
+    add column if not exists private_conversation_id text,
+    add column if not exists private_heard_to bigint`,
   'create index if not exists user_profiles_last_active on user_profiles (last_active_at)',
   `alter table consent_events
     add column if not exists locale text,
@@ -39,14 +41,24 @@ const outbox = [
     add column if not exists language text,
     add column if not exists variant text,
     add column if not exists delay_hours real,
-    add column if not exists returned_within_7d boolean`,
+    add column if not exists returned_within_7d boolean,
+    add column if not exists silent boolean not null default false,
+    add column if not exists channel_opened_at timestamptz`,
   'create unique index if not exists follow_up_history_nonce on follow_up_history (nonce) where nonce is not null',
   `create index if not exists follow_up_history_in_doubt on follow_up_history (user_id, attempted_at)
     where state in ('sending', 'uncertain')`,
+  `create index if not exists follow_up_history_opened on follow_up_history (channel_opened_at)
+    where channel_opened_at is not null`,
   // On the scheduler's table: a person's own follow-ups are looked up whenever they ask, or say no.
   `create index if not exists scheduled_jobs_live_follow_ups
     on scheduled_jobs_live ((coalesce(payload->>'userId', payload->>'user_id'))) where job_type = 'follow_up_message'`,
-  'alter table conversation_turns add column if not exists follow_up_id bigint',
+  `alter table conversation_turns
+    add column if not exists follow_up_id bigint,
+    add column if not exists taken_at timestamptz,
+    add column if not exists settled_at timestamptz`,
+  `create index if not exists conversation_turns_unsettled on conversation_turns (sent_at)
+    where author = 'user' and settled_at is null
+      and conversation_id like 'discord:%' and message_id not like 'interaction:%'`,
 ]
 
 /** What stops everybody's follow-ups, and what the language model has used. */

@@ -6,8 +6,11 @@ import type { Database } from 'belfry/database'
 import { createApp, type App } from '../app.ts'
 import { ConfigError, readConfig, type Config } from '../config.ts'
 import { openConfigured } from '../database/connect.ts'
+import { FolderInUseError } from '../database/folder-lock.ts'
 import { createLogger } from '../logger.ts'
+import { activeControls } from '../followups/controls-store.ts'
 import { checkDiscord, type DiscordCheck } from '../platforms/discord/checks.ts'
+import { noDatabase } from './no-database.ts'
 
 /** One thing looked at. A warning says what a lack costs, an error how to mend it. */
 type Check = DiscordCheck
@@ -29,8 +32,16 @@ export async function runDoctor({ environment, clock, output }: DoctorParts): Pr
   for (const { level, name, text } of checks) output.write(`${MARKS[level]}  ${name}: ${text}\n`)
   const errors = checks.filter(each => each.level === 'error').length
   const warnings = checks.filter(each => each.level === 'warning').length
-  output.write(errors === 0 ? `The bot can start (${warnings} warnings).\n` : `${errors} to mend first.\n`)
+  output.write(
+    errors === 0
+      ? `The bot can start (${count(warnings, 'warning')}).\n`
+      : `${count(errors, 'error')} to mend first.\n`,
+  )
   return errors === 0 ? 0 : 1
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
 }
 
 async function examine(environment: DoctorParts['environment'], clock: Clock): Promise<Check[]> {
@@ -57,25 +68,28 @@ async function withDatabase(config: Config, clock: Clock): Promise<Check[]> {
   try {
     open = await openConfigured(config)
   } catch (error) {
-    const { text, level } = databaseTrouble(error)
-    return [{ name: 'database', level, text }]
+    return [{ name: 'database', ...databaseTrouble(error) }, ...(await outsideChecks(config, noDatabase, clock))]
   }
   try {
-    const app = createApp({ config, database: open.database, clock, logger: createLogger('silent') })
     return [
       ...(await databaseChecks(open.database, { label: open.label, clock })),
-      await modelCheck(app),
-      ...(await discordChecks(config, { app, clock })),
+      ...(await outsideChecks(config, open.database, clock)),
     ]
   } finally {
     await open.close()
   }
 }
 
+/** What the bot asks over a network. */
+async function outsideChecks(config: Config, database: Database, clock: Clock): Promise<Check[]> {
+  const app = createApp({ config, database, clock, logger: createLogger('silent') })
+  return [await modelCheck(app), ...(await discordChecks(config, { app, clock }))]
+}
+
 function databaseTrouble(error: unknown): { level: Check['level']; text: string } {
   const text = error instanceof Error ? error.message : String(error)
-  const isInUse = error instanceof Error && 'code' in error && error.code === 'DATA_DIR_IN_USE'
-  if (isInUse) return { level: 'warning', text: `${text} Stop the bot to have the rest looked at.` }
+  if (error instanceof FolderInUseError)
+    return { level: 'ok', text: `in use by process ${error.holderPid ?? 'unknown'}, the running bot; not looked into` }
   return { level: 'error', text: `${text}. Look at DATABASE_URL, and whether the server runs` }
 }
 
@@ -91,10 +105,21 @@ async function databaseChecks(database: Database, { label, clock }: { label: str
       offsetMs <= MOST_OFFSET_MS
         ? { name: "clock beside the database's", level: 'ok', text: 'the same within 2 seconds' }
         : { name: "clock beside the database's", level: 'warning', text: apart },
+      ...(await controlChecks(database)),
     ]
   } catch (error) {
     return [{ name: 'database', ...databaseTrouble(error) }]
   }
+}
+
+/** What stops everybody's follow-ups. A database that no bot has used yet holds none. */
+async function controlChecks(database: Database): Promise<Check[]> {
+  const controls = await activeControls(database, null).catch(() => [])
+  return controls.map(({ name, reason, until }) => ({
+    name: 'follow-ups',
+    level: 'warning',
+    text: `${name === 'new_channels' ? 'none to people the bot has no conversation with' : 'paused for everybody'} (${name}: ${reason}) until ${until ? `${until.toISOString()}, or ` : ''}an owner says !followup_resume`,
+  }))
 }
 
 async function modelCheck({ llm }: App): Promise<Check> {
@@ -120,7 +145,11 @@ async function modelCheck({ llm }: App): Promise<Check> {
 }
 
 async function discordChecks(config: Config, { app, clock }: { app: App; clock: Clock }): Promise<Check[]> {
-  if (config.discord) return checkDiscord(config.discord, { commands: app.commands, clock })
+  const { discord } = config
+  if (discord) {
+    const checks = await checkDiscord(discord, { commands: app.commands, shards: discord.shards, clock })
+    return [...checks, ...dutyChecks(config)]
+  }
   return [
     {
       name: 'discord',
@@ -128,6 +157,21 @@ async function discordChecks(config: Config, { app, clock }: { app: App; clock: 
       text: 'no DISCORD_TOKEN: web and terminal alone. docs/discord.md leads through it',
     },
   ]
+}
+
+/** What Discord wants of whoever runs a bot, and what only an owner can do. */
+function dutyChecks({ adminUserIds, privacy }: Config): Check[] {
+  const checks: Check[] = []
+  if (adminUserIds.length === 0) {
+    const text =
+      'no ADMIN_USER_IDS: nobody can resume follow-ups that the bot stopped by itself, or use admin commands in direct messages'
+    checks.push({ name: 'owners', level: 'warning', text })
+  }
+  if (privacy.url === undefined) {
+    const text = "no PRIVACY_URL: Discord's terms want a privacy policy that people can reach; !privacy links it"
+    checks.push({ name: 'privacy policy', level: 'warning', text })
+  }
+  return checks
 }
 
 function zoneCheck({ followUps }: Config): Check {

@@ -3,9 +3,10 @@ import { recordAct } from '../users/audit-store.ts'
 
 /**
  * What stops follow-ups for everybody: `pause` (a person said so), `guardrail` (too many said no), `platform` (the
- * platform refuses us). In the database, so that every process obeys and a restart does not forget.
+ * platform refuses us), `new_channels` (the platform lets us open no new conversations; those there are go on). In the
+ * database, so that every process obeys and a restart does not forget.
  */
-export type ControlName = 'pause' | 'guardrail' | 'platform'
+export type ControlName = 'pause' | 'guardrail' | 'platform' | 'new_channels'
 
 export interface Control {
   readonly name: ControlName
@@ -51,6 +52,22 @@ export async function setControl(
        until = excluded.until`,
     [control.name, control.reason, control.setBy, control.now, control.until?.toISOString() ?? null],
   )
+}
+
+/** How long a control of limited time was set for, and how long ago that ended: negative while it holds. */
+export async function lastRest(
+  database: Queryable,
+  name: ControlName,
+  now: string | null,
+): Promise<{ lastedMs: number; endedAgoMs: number } | undefined> {
+  const found = await database.query<{ lasted: number; ended: number }>(
+    `select (extract(epoch from until - set_at) * 1000)::float8 as lasted,
+       (extract(epoch from coalesce($2::text::timestamptz, now()) - until) * 1000)::float8 as ended
+     from follow_up_controls where name = $1::text and until is not null`,
+    [name, now],
+  )
+  const row = found.rows[0]
+  return row && { lastedMs: row.lasted, endedAgoMs: row.ended }
 }
 
 /** Ends controls; answers how many there were. */

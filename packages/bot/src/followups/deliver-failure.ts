@@ -1,10 +1,11 @@
 import { SnoozeError } from 'belfry'
+import type { Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import { languageOf } from '../llm/language.ts'
 import type { DeliveryError } from '../messaging/platform.ts'
 import { lockPerson } from '../users/profile-store.ts'
-import { setControl } from './controls-store.ts'
-import { afterFailure, contentHashOf, nonceOf, type AfterFailure } from './delivery-decision.ts'
+import { lastRest, lockControls, setControl } from './controls-store.ts'
+import { afterFailure, contentHashOf, nonceOf, restFromOpeningMs, type AfterFailure } from './delivery-decision.ts'
 import { templateFollowUps } from './follow-up-templates.ts'
 import { lastFollowUps } from './follow-up-store.ts'
 import { findFollowUpOfJob, moveFollowUp, replaceWithPlain, suppressPerson, type OutboxRow } from './outbox-store.ts'
@@ -47,6 +48,13 @@ export async function settleFailure(attempt: Attempt, row: OutboxRow, tried: Fai
   const state = isLastRetry && after.state === 'prepared' ? 'failed' : after.state
   const ends = isLastRetry || after.next === 'end'
   await keep(attempt, row, { error, state, ends })
+  if (error.failure === 'halt') {
+    const { code } = error
+    parts.logger.error(
+      { event: 'follow_ups_halted', platform: row.platform, code },
+      'the platform refuses the bot: no follow-ups to anybody until an owner says !followup_resume',
+    )
+  }
   if (after.next === 'later') throw new SnoozeError(after.waitMs, error.code)
   if (!ends) throw error
   const ended = await findFollowUpOfJob(parts.database, context.jobId, databaseNow(parts.clock))
@@ -64,16 +72,29 @@ async function keep(
     await lockPerson(transaction, row.userId)
     await moveFollowUp(transaction, row, { state, failureCode: ends ? error.code : undefined })
     if (error.failure === 'suppress') await suppressPerson(transaction, { userId: row.userId, code: error.code })
-    if (error.failure !== 'halt') return
-    const until = error.retryAfterMs === undefined ? undefined : beganAtMs(row) + error.retryAfterMs
-    await setControl(transaction, {
-      name: 'platform',
-      reason: error.code,
-      setBy: row.platform,
-      ...(until !== undefined && { until: new Date(until) }),
-      now,
-    })
+    if (error.failure === 'halt') await halt(transaction, row, { error, now })
+    if (error.failure === 'no_new') await restFromOpening(transaction, row, { error, now })
   })
+}
+
+interface Said {
+  readonly error: DeliveryError
+  readonly now: string | null
+}
+
+function halt(transaction: Queryable, row: OutboxRow, { error, now }: Said): Promise<void> {
+  const { code: reason, retryAfterMs } = error
+  const until = retryAfterMs !== undefined && { until: new Date(beganAtMs(row) + retryAfterMs) }
+  return setControl(transaction, { name: 'platform', reason, setBy: row.platform, ...until, now })
+}
+
+/** Several may have been refused at the same moment: the first one sets how long. */
+async function restFromOpening(transaction: Queryable, row: OutboxRow, { error, now }: Said): Promise<void> {
+  await lockControls(transaction)
+  const restMs = restFromOpeningMs(await lastRest(transaction, 'new_channels', now))
+  if (restMs === undefined) return
+  const until = new Date(beganAtMs(row) + restMs)
+  await setControl(transaction, { name: 'new_channels', reason: error.code, setBy: row.platform, until, now })
 }
 
 /** When the last try began, by the database's clock. */

@@ -60,11 +60,11 @@ async function look(delivery: RemoteDelivery, row: OutboxRow): Promise<FollowUpR
 }
 
 async function findSent({ attempt, platform }: RemoteDelivery, row: OutboxRow) {
-  const { userId, conversationId, nonce, message: text } = row
+  const { userId, conversationId, privateConversationId, nonce, message: text } = row
   const since = new Date((row.attemptedAt?.getTime() ?? 0) - CLOCK_SKEW_MS)
   const limit = deadline(attempt)
   try {
-    return await platform.findSent({ userId, conversationId, nonce, text, since }, limit.signal)
+    return await platform.findSent({ userId, conversationId, privateConversationId, nonce, text, since }, limit.signal)
   } catch (error) {
     attempt.context.log(`looking failed: ${error instanceof Error ? error.message : String(error)}`)
     return 'unreadable'
@@ -115,7 +115,8 @@ async function begin(
     const decision = await decide(attempt, transaction, 'send')
     context.signal.throwIfAborted()
     if (decision.verdict === 'allow') {
-      return (await beginTry(transaction, aside, { isFirst: !doubtful, now })) ?? 'moved on'
+      const opens = decision.facts.newChannel?.needed ?? false
+      return (await beginTry(transaction, aside, { isFirst: !doubtful, opens, now })) ?? 'moved on'
     }
     if (doubtful) await moveFollowUp(transaction, aside, { state: 'uncertain' })
     return decision
@@ -130,6 +131,8 @@ async function send({ attempt, platform }: RemoteDelivery, row: OutboxRow): Prom
       {
         userId: row.userId,
         conversationId: row.conversationId,
+        privateConversationId: row.privateConversationId,
+        silent: row.silent,
         text: row.message,
         nonce: row.nonce,
         followUpId: row.id,

@@ -3,6 +3,7 @@ import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import { addTurn } from '../memory/conversation-store.ts'
 import type { Delivery } from '../messaging/platform.ts'
+import { notePrivateConversation } from '../users/private-conversation-store.ts'
 import { lockPerson, recordFollowUpSent } from '../users/profile-store.ts'
 import { findFollowUpOfNonce, markSent, type OutboxRow } from './outbox-store.ts'
 
@@ -16,6 +17,8 @@ export interface SentParts {
 export interface SeenMessage {
   readonly nonce: string
   readonly platformMessageId: string
+  /** Where it is: the person's own conversation with the bot. */
+  readonly conversationId: string
 }
 
 /**
@@ -54,6 +57,8 @@ export async function storeSent(
   const at = delivery.at?.toISOString() ?? databaseNow(clock)
   const isNews = await database.transaction(async transaction => {
     await lockPerson(transaction, row.userId)
+    const conversationId = delivery.conversationId ?? row.conversationId
+    await notePrivateConversation(transaction, { userId: row.userId, conversationId })
     return recordSent(transaction, row, { ...delivery, at, now: databaseNow(clock) })
   })
   const { deduplicated } = delivery
@@ -70,6 +75,7 @@ export async function witnessSent(parts: SentParts, seen: SeenMessage): Promise<
   if (!row || row.state === 'sent') return false
   await storeSent(parts, row, {
     platformMessageId: seen.platformMessageId,
+    conversationId: seen.conversationId,
     deduplicated: false,
     at: row.attemptedAt,
   })

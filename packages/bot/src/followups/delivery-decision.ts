@@ -20,6 +20,20 @@ const LATEST_LOOK_MS = 3_600_000
 /** How long follow-ups rest when the platform halts the bot without saying for how long. */
 const HALT_MS = 3_600_000
 
+/** No new channels after the platform has said "too fast": at first, and at most; after a day of quiet as at first. */
+const FIRST_REST_MS = 3_600_000
+const LONGEST_REST_MS = 24 * FIRST_REST_MS
+
+/**
+ * How long no channel is opened to anybody new after the platform has refused to open one: an hour, doubling at each
+ * repetition up to a day. Undefined: such a rest holds already, and whoever was refused asked before it began.
+ */
+export function restFromOpeningMs(last: { lastedMs: number; endedAgoMs: number } | undefined): number | undefined {
+  if (!last || last.endedAgoMs >= LONGEST_REST_MS) return FIRST_REST_MS
+  if (last.endedAgoMs < 0) return undefined
+  return Math.min(Math.max(2 * last.lastedMs, FIRST_REST_MS), LONGEST_REST_MS)
+}
+
 /** What is known of a follow-up before a delivery goes on. Spans are by the database's clock. */
 export interface OutboxFacts {
   readonly state: FollowUpState
@@ -93,6 +107,7 @@ export function afterFailure(tried: FailedTry): AfterFailure {
         ? { state: unsent, next: 'retry' }
         : { state: unsent, next: 'later', waitMs: tried.retryAfterMs }
     case 'halt':
+    case 'no_new':
       return { state: unsent, next: 'later', waitMs: tried.retryAfterMs ?? HALT_MS }
     case 'plain':
       return tried.doubtful || tried.isPlain ? over : { state: 'prepared', next: 'plain' }

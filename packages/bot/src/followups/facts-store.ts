@@ -5,7 +5,8 @@ import type { Profile } from '../users/profile.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { activeControls, type Control } from './controls-store.ts'
 import { countSentWithin, lastTryOf, sentWithin } from './follow-up-store.ts'
-import type { PersonFacts } from './gate-facts.ts'
+import type { NewChannelFacts, PersonFacts } from './gate-facts.ts'
+import { countOpenings, lockOpenings } from './openings-store.ts'
 import { readQuietHours } from './quiet-hours.ts'
 
 const HOUR_MS = 3_600_000
@@ -18,12 +19,18 @@ export interface ReadFacts {
   readonly profile: Profile | undefined
   readonly controls: readonly Control[]
   readonly sentInLastMinute: number
+  readonly newChannel?: NewChannelFacts
 }
 
 /** Whoever has facts read, and when it is. */
 export interface FactsContext {
   readonly suppressedPeople: SuppressedPeople
   readonly now: string | null
+  /**
+   * The job that asks, in a transaction: what it has opened itself is not counted, and where it would open a channel nobody
+   * else begins to until the transaction ends. Unset: somebody only wants to know.
+   */
+  readonly jobId?: string
 }
 
 /** Reads the facts. Somebody the database does not know is unreadable, and so is not written to. */
@@ -41,6 +48,7 @@ export async function readFacts(database: Queryable, userId: string, context: Fa
     sentInLastMinute: await countSentWithin(database, { withinMs: 60_000, now }),
   }
   if (!profile) return { ...common, person: 'unreadable' }
+  const newChannel = await readNewChannel(database, profile, context)
   const counted = {
     keptNo: await suppressedPeople.reasonFor(database, userId),
     consent: await latestConsent(database, userId),
@@ -48,7 +56,19 @@ export async function readFacts(database: Queryable, userId: string, context: Fa
     sentThisWeek: await sentWithin(database, { userId, withinMs: WEEK_MS, now }),
     lastTriedAt: await lastTryOf(database, userId),
   }
-  return { ...common, person: personFactsOf(profile, counted) }
+  return { ...common, person: personFactsOf(profile, counted), ...(newChannel && { newChannel }) }
+}
+
+/** Terminal and web have no channels that somebody opens. */
+async function readNewChannel(
+  database: Queryable,
+  profile: Profile,
+  { jobId, now }: FactsContext,
+): Promise<NewChannelFacts | undefined> {
+  if (profile.platform !== 'discord') return undefined
+  if (profile.privateConversationId !== undefined) return { needed: false, openedLastHour: 0, openedLastDay: 0 }
+  if (jobId !== undefined) await lockOpenings(database)
+  return { needed: true, ...(await countOpenings(database, { exceptJob: jobId, now })) }
 }
 
 /** What is known of a person beside their profile. */

@@ -1,4 +1,5 @@
 import { nextAwake } from './best-time.ts'
+import type { Control } from './controls-store.ts'
 import { isDormant } from './dormancy.ts'
 import type { GateFacts, GateReason, PersonFacts } from './gate-facts.ts'
 import { cooldownMs, mustGrant } from './policy.ts'
@@ -26,12 +27,15 @@ function after(instant: Date, ms: number): Date {
   return new Date(instant.getTime() + ms)
 }
 
-/** The guardrail is about what the bot does by itself; a person's own request passes it. */
-export const switchFault: Rule = ({ now, policy, controls, job }) => {
+/**
+ * The guardrail is about what the bot does by itself; a person's own request passes it. Who has a channel with the bot is
+ * written to while no new ones may be opened.
+ */
+export const switchFault: Rule = ({ now, policy, controls, job, newChannel }) => {
   if (!policy.enabled) return { deny: 'kill_switch' }
-  const holding = controls.filter(
-    ({ name, until }) => (until === undefined || until > now) && (job.automatic || name !== 'guardrail'),
-  )
+  const concerns = ({ name }: Control) =>
+    name === 'guardrail' ? job.automatic : name === 'new_channels' ? newChannel?.needed === true : true
+  const holding = controls.filter(control => concerns(control) && (control.until === undefined || control.until > now))
   if (holding.some(({ until }) => until === undefined)) return { deny: 'breaker_open' }
   const ends = holding.map(({ until }) => until?.getTime() ?? 0)
   return ends.length > 0 ? { defer: 'breaker_open', until: new Date(Math.max(...ends)) } : undefined

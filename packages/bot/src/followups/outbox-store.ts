@@ -11,6 +11,10 @@ export interface OutboxRow {
   readonly message: string
   readonly platform: PlatformName
   readonly conversationId: string
+  /** Their conversation with the bot alone, as far as it is known now. */
+  readonly privateConversationId: string | undefined
+  /** Whether it arrives without a sound. */
+  readonly silent: boolean
   readonly language: string | undefined
   readonly nonce: string
   /** Tries so far; every one is counted before it is made. */
@@ -37,6 +41,8 @@ interface Row {
   message_sent: string
   platform: PlatformName | null
   conversation_id: string | null
+  private_conversation_id: string | null
+  silent: boolean
   language: string | null
   nonce: string | null
   attempts: number
@@ -55,8 +61,10 @@ const PLAIN = 'plain'
 
 const columns = (
   now: string,
-) => `id::float8 as id, job_id, user_id, state, message_sent, platform, conversation_id, language, nonce,
-  attempts, failure_code, reason, template, platform_message_id, deduplicated, (extract(epoch from attempted_at) * 1000)::float8 as attempted_ms,
+) => `id::float8 as id, job_id, user_id, state, message_sent, platform, conversation_id, language, nonce, silent,
+  (select private_conversation_id from user_profiles person where person.user_id = follow_up_history.user_id),
+  attempts, failure_code, reason, template, platform_message_id, deduplicated,
+  (extract(epoch from attempted_at) * 1000)::float8 as attempted_ms,
   (extract(epoch from coalesce(${now}::text::timestamptz, clock_timestamp()) - attempted_at) * 1000)::float8
     as attempted_ago_ms,
   (extract(epoch from coalesce(${now}::text::timestamptz, clock_timestamp()) - prepared_at) * 1000)::float8
@@ -105,6 +113,7 @@ export interface NewFollowUp {
   /** Hours of silence before it. */
   readonly delayHours: number | undefined
   readonly automatic: boolean
+  readonly silent: boolean
   readonly now: string | null
 }
 
@@ -112,10 +121,10 @@ export interface NewFollowUp {
 export async function prepareFollowUp(database: Queryable, followUp: NewFollowUp): Promise<OutboxRow> {
   await database.query(
     `insert into follow_up_history (job_id, user_id, platform, conversation_id, target, message_sent, content_hash, nonce,
-       context_data, source, template, language, variant, delay_hours, automatic, state, sent_at, prepared_at)
+       context_data, source, template, language, variant, delay_hours, automatic, silent, state, sent_at, prepared_at)
      values ($1::text, $2::text, $3::text, $4::text, $4::text, $5::text, $6::text, $7::text, $8::text::jsonb, $9::text,
-       $10::text, $11::text, $12::text, $13::float8, $14::boolean, 'prepared', null,
-       coalesce($15::text::timestamptz, now()))
+       $10::text, $11::text, $12::text, $13::float8, $14::boolean, $15::boolean, 'prepared', null,
+       coalesce($16::text::timestamptz, now()))
      on conflict (job_id) where job_id is not null do nothing`,
     [
       followUp.jobId,
@@ -132,6 +141,7 @@ export async function prepareFollowUp(database: Queryable, followUp: NewFollowUp
       followUp.variant ?? null,
       followUp.delayHours ?? null,
       followUp.automatic,
+      followUp.silent,
       followUp.now,
     ],
   )
@@ -160,18 +170,21 @@ export async function moveFollowUp(
 /**
  * Notes that a try begins: from now on it counts against the caps. The time of the first try that may have gone out
  * stays, for it is from then that the platform remembers the nonce.
+ * @param attempt.opens it opens a channel to its person, which is counted once
  */
 export async function beginTry(
   database: Queryable,
   row: Fence,
-  attempt: { isFirst: boolean; now: string | null },
+  attempt: { isFirst: boolean; opens: boolean; now: string | null },
 ): Promise<OutboxRow | undefined> {
   const begun = await database.query<Row>(
     `update follow_up_history set state = 'sending', attempts = attempts + 1,
        attempted_at = case when $4::boolean or attempted_at is null
-         then coalesce($5::text::timestamptz, clock_timestamp()) else attempted_at end
+         then coalesce($5::text::timestamptz, clock_timestamp()) else attempted_at end,
+       channel_opened_at = coalesce(channel_opened_at,
+         case when $6::boolean then coalesce($5::text::timestamptz, clock_timestamp()) end)
      where id = $1::bigint and state = $2::text and attempts = $3::int returning ${columns('$5')}`,
-    [row.id, row.state, row.attempts, attempt.isFirst, attempt.now],
+    [row.id, row.state, row.attempts, attempt.isFirst, attempt.now, attempt.opens],
   )
   return begun.rows[0] && rowOf(begun.rows[0])
 }
@@ -262,6 +275,8 @@ function rowOf(row: Row): OutboxRow {
     // Rows that were withheld before a text was written have none of these, and are never sent.
     platform: row.platform ?? 'web',
     conversationId: row.conversation_id ?? '',
+    privateConversationId: row.private_conversation_id ?? undefined,
+    silent: row.silent,
     language: row.language ?? undefined,
     nonce: row.nonce ?? '',
     attempts: row.attempts,

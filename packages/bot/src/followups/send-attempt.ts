@@ -24,6 +24,8 @@ export interface SenderParts {
   readonly logger: Logger
   /** Platforms that are asked to send. On terminal and web storing the turn is sending it. */
   readonly platforms?: readonly RemotePlatform[]
+  /** New follow-ups arrive without a sound, where the platform can. */
+  readonly silent: boolean
   readonly experiment?: Experiment
   readonly placeInTime?: PlaceInTime
 }
@@ -78,7 +80,7 @@ export function aboutPerson<T>(
 export async function decide(attempt: Attempt, queryable: Queryable, stage: 'prepare' | 'send'): Promise<Decision> {
   const { parts, payload, context } = attempt
   const now = databaseNow(parts.clock)
-  const facts = await readFacts(queryable, payload.userId, { ...parts, now })
+  const facts = await readFacts(queryable, payload.userId, { ...parts, now, jobId: context.jobId })
   const job = {
     automatic: payload.automatic,
     plannedAt: new Date(payload.plannedAt),
@@ -123,7 +125,9 @@ export async function withhold(attempt: Attempt, decision: Exclude<Decision, { v
   const { parts, payload, context } = attempt
   const { reason } = decision
   if (decision.verdict === 'deny') return endWithheld(attempt, reason)
-  if (reason === 'pacing') throw new RetryAfterError(PACING_REST_MS, reason, { rests: 'type' })
+  // Too many for this minute holds for everybody; too many new people leaves the others alone.
+  const isAboutAll = reason === 'pacing' && !decision.facts.newChannel?.needed
+  if (isAboutAll) throw new RetryAfterError(PACING_REST_MS, reason, { rests: 'type' })
   if (reason !== 'recently_active') throw new SnoozeError(decision.until, reason)
   await discardPrepared(parts.database, context.jobId)
   const placed = parts.placeInTime?.(decision.facts, decision.until) ?? decision.until

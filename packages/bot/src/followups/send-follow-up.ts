@@ -75,6 +75,7 @@ async function prepare(attempt: Attempt, facts: ReadFacts): Promise<OutboxRow | 
     variant: payload.variant,
     delayHours: lastMessageAt && (facts.now.getTime() - lastMessageAt.getTime()) / HOUR_MS,
     automatic: payload.automatic,
+    silent: parts.silent,
     now: databaseNow(parts.clock),
   }
   return aboutPerson(attempt, transaction => prepareFollowUp(transaction, followUp))

@@ -119,24 +119,6 @@ export async function takeBackTurns(
   return changed.rows.length
 }
 
-/**
- * Conversations of a platform in which somebody spoke within a span before now, latest first, with the last message id
- * of each. For platforms whose ids are numbers that grow with time.
- */
-export async function recentConversations(
-  database: Queryable,
-  request: { prefix: string; withinMs: number; limit: number; now: string | null },
-): Promise<{ conversationId: string; lastMessageId: string }[]> {
-  const found = await database.query<{ conversation_id: string; last: string }>(
-    `select conversation_id, max(message_id::numeric)::text as last from conversation_turns
-     where starts_with(conversation_id, $1::text) and author = 'user' and message_id ~ '^[0-9]{15,21}$'
-       and sent_at > coalesce($3::text::timestamptz, now()) - $2::float8 * interval '1 millisecond'
-     group by conversation_id order by max(sent_at) desc limit $4::int`,
-    [request.prefix, request.withinMs, request.now, request.limit],
-  )
-  return found.rows.map(row => ({ conversationId: row.conversation_id, lastMessageId: row.last }))
-}
-
 /** Turns after one a reader has seen, oldest first; of very many the newest `limit`. */
 export async function turnsAfter(
   database: Queryable,

@@ -14,6 +14,12 @@ export interface InboundMessage {
   /** The language of the person's own program, e.g. `pt-BR`, where the platform tells. */
   readonly locale?: string
   readonly text: string
+  /** Nobody but the bot reads along, on a platform that also has conversations where others do. */
+  readonly isPrivate?: boolean
+  /**
+   * The platform hands it to every process that listens: one that finds it recorded leaves it to the one that recorded it.
+   */
+  readonly handedToMany?: boolean
   /** May use the admin commands. Decided by the platform's door, never by the message's content. */
   readonly isAdmin: boolean
   /** Whether an admin command may be about this person; an admin of one server reaches its members. Unset: everybody. */

@@ -15,7 +15,11 @@ export type FollowUpAction = 'stop' | 'later' | 'why'
 export interface OutboundMessage {
   readonly userId: string
   readonly conversationId: string
+  /** Their conversation with the bot alone, where it is known: it goes there and opens none. */
+  readonly privateConversationId?: string | undefined
   readonly text: string
+  /** Without a sound on their phone, where the platform can. */
+  readonly silent?: boolean
   /** At most 25 characters, the same at every try. A platform that can, refuses to accept it twice. */
   readonly nonce: string
   /** The outbox row; buttons are keyed by it, so that they work after restarts and months. */
@@ -38,6 +42,7 @@ export interface Delivery {
 export interface SentQuery {
   readonly userId: string
   readonly conversationId: string
+  readonly privateConversationId?: string | undefined
   readonly nonce: string
   readonly text: string
   /** Nothing earlier than this can be it. */
@@ -65,9 +70,10 @@ export interface RemotePlatform {
  * - `refused`: never to this target or with this text; the job ends
  * - `suppress`: never to this person until they write first (DMs closed, no common server, unknown user)
  * - `plain`: the text was refused by a filter; once more with a plain template, then `refused`
- * - `halt`: the whole bot must stop writing (opening DMs too fast, flagged, token invalid)
+ * - `no_new`: surely not sent; for a while no channel may be opened to anybody new, those there are go on
+ * - `halt`: the whole bot must stop writing (flagged as spam); only a person lets it go on
  */
-export type DeliveryFailure = 'retry' | 'uncertain' | 'refused' | 'suppress' | 'plain' | 'halt'
+export type DeliveryFailure = 'retry' | 'uncertain' | 'refused' | 'suppress' | 'plain' | 'no_new' | 'halt'
 
 export class DeliveryError extends Error {
   override readonly name = 'DeliveryError'

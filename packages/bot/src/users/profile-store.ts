@@ -8,6 +8,7 @@ interface ProfileRow {
   display_name: string
   platform: PlatformName | null
   last_conversation_id: string | null
+  private_conversation_id: string | null
   follow_ups_enabled: boolean | null
   follow_up_frequency_hours: number | null
   last_active_ms: number | null
@@ -27,7 +28,8 @@ interface ProfileRow {
   activity_hours_off: boolean
 }
 
-const COLUMNS = `user_id, display_name, platform, last_conversation_id, follow_ups_enabled, follow_up_frequency_hours,
+const COLUMNS = `user_id, display_name, platform, last_conversation_id, private_conversation_id, follow_ups_enabled,
+  follow_up_frequency_hours,
   unanswered_follow_ups, time_zone, suppressed, is_bot, locale, quiet_hours, to_jsonb(activity_hours) as activity_weights,
   activity_messages, activity_days, activity_hours_off,
   (extract(epoch from suppressed_until) * 1000)::float8 as suppressed_until_ms,
@@ -74,6 +76,8 @@ export interface Activity {
   readonly displayName: string
   readonly platform: PlatformName
   readonly conversationId: string
+  /** Whether nobody but the bot reads along there. */
+  readonly isPrivate?: boolean
   readonly locale?: string
   /** Whether the hour is counted: of everybody who has not said off, or only of who said yes. Unset: of nobody. */
   readonly countHours?: 'unless_off' | 'if_granted'
@@ -114,12 +118,14 @@ const COUNTED_HOURS = `(activity_hours, activity_hours_at, activity_messages, ac
  */
 export async function recordActivity(database: Queryable, activity: Activity): Promise<boolean> {
   const recorded = await database.query<{ fresh: boolean }>(
-    `insert into user_profiles (user_id, display_name, platform, last_conversation_id, last_active_at, created_at, locale)
+    `insert into user_profiles (user_id, display_name, platform, last_conversation_id, last_active_at, created_at, locale,
+       private_conversation_id)
      values ($1::text, $2::text, $3::text, $4::text, coalesce($5::text::timestamptz, now()),
-       coalesce($5::text::timestamptz, now()), $6::text)
+       coalesce($5::text::timestamptz, now()), $6::text, case when $8::boolean then $4::text end)
      on conflict (user_id) do update set display_name = excluded.display_name, platform = excluded.platform,
        last_conversation_id = excluded.last_conversation_id, last_active_at = excluded.last_active_at,
        locale = coalesce(excluded.locale, user_profiles.locale), unanswered_follow_ups = 0,
+       private_conversation_id = coalesce(excluded.private_conversation_id, user_profiles.private_conversation_id),
        suppressed = case when user_profiles.suppressed in (${LIFTED_BY_WRITING}) then null else user_profiles.suppressed end,
        ${COUNTED_HOURS}
      returning xmax = 0 as fresh`,
@@ -131,6 +137,7 @@ export async function recordActivity(database: Queryable, activity: Activity): P
       activity.now,
       activity.locale ?? null,
       activity.countHours ?? null,
+      activity.isPrivate ?? false,
     ],
   )
   return recorded.rows[0]?.fresh ?? false
@@ -193,6 +200,7 @@ function profileOf(row: ProfileRow): Profile {
     displayName: row.display_name,
     platform: row.platform ?? undefined,
     lastConversationId: row.last_conversation_id ?? undefined,
+    privateConversationId: row.private_conversation_id ?? undefined,
     // NULL is no "yes": what cannot be read denies.
     followUpsEnabled: row.follow_ups_enabled ?? false,
     followUpFrequencyHours: row.follow_up_frequency_hours ?? DEFAULT_FREQUENCY_HOURS,

@@ -7,6 +7,8 @@ export interface Profile {
   readonly displayName: string
   readonly platform: PlatformName | undefined
   readonly lastConversationId: string | undefined
+  /** Their conversation with the bot alone, where their platform has such and it is known. */
+  readonly privateConversationId: string | undefined
   readonly followUpsEnabled: boolean
   readonly followUpFrequencyHours: number
   readonly lastActiveAt: Date | undefined

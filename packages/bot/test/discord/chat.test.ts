@@ -187,8 +187,10 @@ describe('the bot on Discord', () => {
     await bot.ask(bot.ada, bot.dm, 'hello')
     bot.fake.gateway.replayedAgain = 10
     bot.fake.gateway.cut()
+    await until('it says so', async () => bot.door.state === 'connecting')
     await until('it has resumed', async () => bot.fake.gateway.resumes === 1)
     await bot.ask(bot.ada, bot.dm, 'still there?')
+    expect(bot.door.state).toBe('connected')
     expect(bot.fake.journal).toHaveLength(2)
   })
 

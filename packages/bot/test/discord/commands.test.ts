@@ -198,7 +198,8 @@ it('a follow-up is witnessed by the gateway too, when its answer is lost', async
     failure: 'uncertain',
   })
   await until('it is seen', async () => bot.witnessed.length === 1)
-  expect(bot.witnessed).toEqual([{ nonce, platformMessageId: bot.fake.journal[0]?.messageId }])
+  const conversationId = `discord:${bot.dm.id}`
+  expect(bot.witnessed).toEqual([{ nonce, platformMessageId: bot.fake.journal[0]?.messageId, conversationId }])
   await bot.ask(bot.ada, bot.dm, 'hello')
   expect(bot.witnessed).toHaveLength(1)
   await bot.close()

@@ -2,7 +2,7 @@ import { REST, RateLimitError } from 'discord.js'
 import { systemClock, type Clock } from 'belfry'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DeliveryError, type OutboundMessage } from '../../src/messaging/platform.ts'
-import { DiscordPlatform } from '../../src/platforms/discord/delivery.ts'
+import { DiscordPlatform, type Line } from '../../src/platforms/discord/delivery.ts'
 import { failureOf } from '../../src/platforms/discord/failures.ts'
 import { FakeDiscord, OPEN_DM, type Fault } from '../support/fake-discord/fake-discord.ts'
 import type { FakeChannel, FakeGuild, FakeUser } from '../support/fake-discord/world.ts'
@@ -19,6 +19,7 @@ let ada: FakeUser
 let dm: FakeChannel
 let line: { rest: REST | undefined; isTokenRefused: boolean }
 let platform: DiscordPlatform
+let hearMissed: Line['hearMissed']
 
 beforeEach(async () => {
   fake = await FakeDiscord.start()
@@ -32,13 +33,19 @@ beforeEach(async () => {
     rejectOnRateLimit: ({ retryAfter }) => retryAfter > 2_000,
   }).setToken(fake.application.token)
   line = { rest, isTokenRefused: false }
+  hearMissed = async () => false
   platform = platformOf(systemClock)
 })
 afterEach(() => fake.stop())
 
 const platformOf = (clock: Clock) =>
   new DiscordPlatform(
-    { rest: () => line.rest, botId: () => fake.world.bot.id, isTokenRefused: () => line.isTokenRefused },
+    {
+      rest: () => line.rest,
+      botId: () => fake.world.bot.id,
+      isTokenRefused: () => line.isTokenRefused,
+      hearMissed: from => hearMissed(from),
+    },
     clock,
   )
 
@@ -87,6 +94,28 @@ describe('a follow-up on Discord', () => {
     const sent = await send({ conversationId: `discord:${where()}` })
     expect(sent.conversationId).toBe(`discord:${dm.id}`)
     expect(fake.journal.map(each => each.channelId)).toEqual([dm.id])
+  })
+
+  it('is silent when it was frozen so, and only then', async () => {
+    await send()
+    await send({ silent: true, nonce: 'another' })
+    expect(fake.journal.map(each => each.silent)).toEqual([false, true])
+  })
+
+  it('goes into a channel that is known without asking for it', async () => {
+    const elsewhere = { conversationId: `discord:${channel.id}`, privateConversationId: `discord:${dm.id}` }
+    expect(await send(elsewhere)).toMatchObject({ conversationId: `discord:${dm.id}` })
+    expect(fake.requests.map(each => each.route)).toEqual([CREATE])
+  })
+
+  it('waits when they have written what was not heard yet, and when that cannot be known', async () => {
+    hearMissed = async () => true
+    expect(await failure()).toEqual({ failure: 'retry', code: 'not_heard_yet' })
+    hearMissed = async () => {
+      throw new TypeError('fetch failed')
+    }
+    expect(await failure()).toEqual({ failure: 'retry', code: 'no_answer' })
+    expect(fake.journal).toEqual([])
   })
 
   it('sent twice is there once, and the second time is known for what it is', async () => {
@@ -155,12 +184,12 @@ describe('what a failure means', () => {
     expect(await failure({ text: 'x'.repeat(2_001) })).toEqual({ failure: 'refused', code: 'invalid_body' })
   })
 
-  it('opening direct messages too fast halts new ones for an hour, and conversations there are go on', async () => {
+  it('opening direct messages too fast stops new ones, and conversations there are go on', async () => {
     const bo = fake.person('bo', guild)
     fake.faults.add(OPEN_DM, { kind: 'code', code: 40_003 }, 99)
     const toBo = { userId: `discord:${bo.id}`, conversationId: `discord:${channel.id}` }
     const error = (await send(toBo).catch((thrown: unknown) => thrown)) as DeliveryError
-    expect(error).toMatchObject({ failure: 'halt', code: 'opening_dms_too_fast', retryAfterMs: 3_600_000 })
+    expect(error).toMatchObject({ failure: 'no_new', code: 'opening_dms_too_fast' })
     await send()
     expect(fake.journal).toHaveLength(1)
   })
@@ -185,12 +214,12 @@ describe('what a failure means', () => {
     expect(fake.journal).toHaveLength(1)
   })
 
-  it('a token that is no longer good halts everything', async () => {
+  it('a token that is no longer good: nothing is asked any more, and what was to be sent waits', async () => {
     fake.application.token = 'another'
-    expect(await failure()).toEqual({ failure: 'halt', code: 'token_invalid' })
+    expect(await failure()).toEqual({ failure: 'retry', code: 'token_invalid' })
     line.isTokenRefused = true
     const before = fake.requests.length
-    expect(await failure()).toEqual({ failure: 'halt', code: 'token_invalid' })
+    expect(await failure()).toEqual({ failure: 'retry', code: 'token_invalid' })
     expect(fake.requests).toHaveLength(before)
   })
 

@@ -270,7 +270,8 @@ describe('a hand-made gateway client', () => {
     ['a wrong token', 4004, { token: 'wrong' }],
     ['an intent it may not have', 4014, { intents: Intent.guildMembers }],
     ['an intent that does not exist', 4013, { intents: 2 ** 26 }],
-    ['a shard that does not exist', 4010, { shard: [1, 2] }],
+    ['a shard that does not exist', 4010, { shard: [2, 2] }],
+    ['a shard below none', 4010, { shard: [-1, 2] }],
     ['no properties', 4002, { properties: undefined }],
   ])('with %s is closed with %i', async (_, code, more) => {
     const { hello, send, closed } = open()

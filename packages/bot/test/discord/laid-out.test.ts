@@ -87,6 +87,7 @@ describe('one job', () => {
       variant: undefined,
       delayHours: 1,
       automatic: false,
+      silent: false,
       now: null,
     })
     const { title, color, fields } = await embedOf('job_status', { options: { id: jobId.slice(0, 8) } })

@@ -71,7 +71,10 @@ describe('the program itself, with a token', () => {
       embeds: [{ title: 'Job Scheduler Status: 🟢 Running', color: 0x2e_cc_71 }],
     })
     const ready = await fetch(`${url}/readyz`)
-    expect(await ready.json()).toMatchObject({ ok: true, checks: { discord: 'connected' } })
+    expect(await ready.json()).toMatchObject({
+      ok: true,
+      checks: { discord: 'connected', followUps: 'ok', discordRefusedRequests: '0 of 10000 in 10 minutes' },
+    })
     expect(bot.stdout()).toContain('discord, web')
     bot.kill('SIGTERM')
     expect(await bot.exited).toMatchObject({ code: 0 })
@@ -102,6 +105,7 @@ describe('the program itself, with a token', () => {
       return told.checks.discord === 'token refused' && { status: response.status, ...told }
     })
     expect(health).toMatchObject({ status: 503, ok: false, checks: { database: 'ok', scheduler: 'ok' } })
+    expect(fake.requests.filter(each => each.status === 401).length).toBeLessThan(5)
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
     const said = await fetch(`${url}/api/chat/messages`, {
       method: 'POST',
@@ -136,8 +140,35 @@ describe('the program itself, with a token', () => {
       /^warning {2}language model: none/m,
       /^warning {2}time zone: none/m,
       /^ok {7}disk: /m,
+      /^ok {7}discord connections: 1$/m,
+      /^warning {2}privacy policy: no PRIVACY_URL/m,
     ])
       expect(stdout).toMatch(line)
+  })
+
+  it('its doctor looks at everything else beside a running bot', async () => {
+    const { bot } = await start()
+    await registered()
+    const { code, stdout } = await run('doctor')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(new RegExp(`^ok {7}database: in use by process ${bot.pid}, the running bot`, 'm'))
+    expect(stdout).toMatch(/^ok {7}discord commands: /m)
+  })
+
+  it('its doctor warns of too few connections and of too few logins left', async () => {
+    fake.gateway.recommendedShards = 3
+    fake.gateway.identifies = 950
+    const { stdout } = await run('doctor')
+    expect(stdout).toMatch(/^warning {2}discord connections: 1; Discord recommends 3/m)
+    expect(stdout).toMatch(/^warning {2}discord logins: 50 left for the next 24 hours/m)
+  })
+
+  it('the link cannot be had with a wrong token, and it says what to do', async () => {
+    const env = { ...environment(), DISCORD_TOKEN: 'wrong.wrong.wrong' }
+    const program = startProgram('packages/bot/dist/cli.js', { args: ['invite'], cwd: folder, env })
+    bots.push(program)
+    expect((await program.exited).code).toBe(1)
+    expect(program.stderr()).toContain('Discord refuses the token. Make a new one')
   })
 
   it('its doctor says how to mend what is broken', async () => {

@@ -121,6 +121,21 @@ describe('a follow-up on Discord, by the program itself', () => {
     expect(followUps()).toHaveLength(1)
   })
 
+  it('is not sent to somebody whose "stop" was lost on the way: it is looked for first', async () => {
+    await start()
+    await talk()
+    fake.gateway.lose('MESSAGE_CREATE')
+    fake.say(ada, dm, 'stop')
+    await until('the stop is answered', async () => fake.sentTo(dm).some(text => text.includes('Follow-ups are off')))
+    await until('the job has ended', async () => {
+      const [job] = await rows<{ status: string }>(
+        "select status from scheduled_jobs where job_type = 'follow_up_message' order by created_at desc",
+      )
+      return job?.status === 'cancelled' || job?.status === 'completed'
+    })
+    expect(followUps()).toEqual([])
+  })
+
   it('is never tried again where direct messages are closed', async () => {
     await start()
     await talk()

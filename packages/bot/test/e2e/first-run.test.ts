@@ -97,7 +97,7 @@ describe('what a newcomer types', () => {
     expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ ok: true })
     expect(await (await fetch(`${url}/readyz`)).json()).toEqual({
       ok: true,
-      checks: { database: 'ok', scheduler: 'ok' },
+      checks: { database: 'ok', scheduler: 'ok', followUps: 'ok' },
     })
     expect(await (await fetch(url)).text()).toContain('<title>Belfry</title>')
     bot.kill('SIGTERM')

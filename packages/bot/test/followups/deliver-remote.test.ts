@@ -132,10 +132,11 @@ describe('a follow-up on a platform that is asked over a network', () => {
     platform.faults.push({ do: 'accept, then cut' })
     await test.pass('48h')
     const [accepted] = platform.journal
-    const seen = { nonce: accepted?.nonce ?? '', platformMessageId: 'm-1' }
+    const conversationId = 'discord:ada'
+    const seen = { nonce: accepted?.nonce ?? '', platformMessageId: 'm-1', conversationId }
     expect(await test.app.witnessSent(seen)).toBe(true)
     expect(await test.app.witnessSent(seen)).toBe(false)
-    expect(await test.app.witnessSent({ nonce: 'of-something-else', platformMessageId: 'm-9' })).toBe(false)
+    expect(await test.app.witnessSent({ ...seen, nonce: 'of-something-else' })).toBe(false)
     await test.pass('2d')
     expect(await outbox()).toMatchObject([{ state: 'sent', platform_message_id: 'm-1' }])
     expect(await test.followUps()).toHaveLength(1)

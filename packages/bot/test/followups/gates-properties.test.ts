@@ -52,7 +52,7 @@ const anyPerson: fc.Arbitrary<PersonFacts> = fc.record({
   lastSentAt: maybe(msAgo),
 })
 const anyControl: fc.Arbitrary<Control> = fc.record({
-  name: fc.constantFrom('pause', 'guardrail', 'platform'),
+  name: fc.constantFrom('pause', 'guardrail', 'platform', 'new_channels'),
   reason: fc.string(),
   setBy: fc.string(),
   setAt: msAgo,

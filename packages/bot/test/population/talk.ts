@@ -191,5 +191,6 @@ function messageOf(person: Person, text: string): InboundMessage {
     displayName,
     text,
     isAdmin: false,
+    isPrivate: true,
   }
 }

@@ -5,6 +5,7 @@ import { createPglite } from '../../../../test-support/embedded-database.ts'
 import { until } from '../../../../test-support/until.ts'
 import { createApp, type App } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
+import type { SeenMessage } from '../../src/followups/deliver-sent.ts'
 import { DiscordDoor } from '../../src/platforms/discord/discord-door.ts'
 import type { DiscordApp, FollowUpPress } from '../../src/platforms/discord/parts.ts'
 import { FakeDiscord } from './fake-discord/fake-discord.ts'
@@ -25,7 +26,7 @@ export interface DiscordBot {
   /** Lines of the log: event names with their fields. */
   readonly logged: Record<string, unknown>[]
   readonly presses: FollowUpPress[]
-  readonly witnessed: { nonce: string; platformMessageId: string }[]
+  readonly witnessed: SeenMessage[]
   /** Somebody says something, and the bot's answers to it are there. */
   ask(author: FakeUser, channel: FakeChannel, text: string): Promise<string[]>
   connected(): Promise<void>
@@ -68,7 +69,7 @@ export async function startDiscordBot({
   const app = createApp({ config, database, clock: systemClock, logger })
   await app.prepare()
   const presses: FollowUpPress[] = []
-  const witnessed: { nonce: string; platformMessageId: string }[] = []
+  const witnessed: SeenMessage[] = []
   const behind: DiscordApp = {
     chat: app.chat,
     database,

@@ -20,6 +20,8 @@ export interface TestApp {
   pass(span: string): Promise<void>
   rows<Row>(sql: string): Promise<Row[]>
   followUps(): Promise<{ user_id: string; text: string }[]>
+  /** The same bot as another process would be, or with other settings: over the same database and platforms. */
+  another(more?: Readonly<Record<string, string>>): Promise<App>
   close(): Promise<void>
 }
 
@@ -49,6 +51,12 @@ export async function createTestApp(
     database,
     rows,
     close: () => engineUnderTest.close(),
+    async another(more = {}) {
+      const others = readConfig({ FOLLOW_UP_TIME_ZONE: 'UTC', ...settings, ...more })
+      const other = createApp({ config: others, database, clock, logger: silentLogger, platforms })
+      await other.prepare()
+      return other
+    },
     async say(who, text, { admin = false, messageId } = {}) {
       messages += 1
       const id = `${platform}:${who.toLowerCase()}`
@@ -58,6 +66,7 @@ export async function createTestApp(
         userId: id,
         displayName: who,
         isAdmin: admin,
+        isPrivate: true,
         text,
       } as const
       const handled = await app.chat.handle({ ...message, messageId: messageId ?? `message-${messages}` })

@@ -29,7 +29,11 @@ export async function followRawEvent(
     const nonce = String(message.nonce ?? '')
     // Follow-ups alone have such a nonce; answers have one of their own shape.
     if (message.author?.id === botId && /^[\w-]{16,25}$/.test(nonce)) {
-      await app.onOwnMessage({ nonce, platformMessageId: message.id })
+      await app.onOwnMessage({
+        nonce,
+        platformMessageId: message.id,
+        conversationId: conversationIdOf(message.channel_id),
+      })
     }
   }
   if (event.t === GatewayDispatchEvents.MessageUpdate) {

@@ -1,7 +1,7 @@
-import { ApplicationFlagsBitField, DiscordAPIError, Routes, type REST } from 'discord.js'
+import { ApplicationFlagsBitField, Routes, type APIGatewayBotInfo, type REST } from 'discord.js'
 import type { Clock } from 'belfry'
 import type { Command } from '../../commands/command.ts'
-import { inviteLinkOf, NEEDED_PERMISSIONS, restOf, type DiscordAccess } from './invite.ts'
+import { accessTrouble, inviteLinkOf, NEEDED_PERMISSIONS, restOf, sayTrouble, type DiscordAccess } from './invite.ts'
 import { areSame, slashCommandsOf } from './slash-commands.ts'
 
 /** One thing about Discord that was looked at: in order, or with what it costs, or with how to mend it. */
@@ -13,24 +13,28 @@ export interface DiscordCheck {
 
 /** Clocks that differ by more make times in answers and nonce windows wrong. */
 const MOST_OFFSET_MS = 5_000
+/** Of a thousand logins a day: so few are left only when something is wrong. */
+const FEW_LOGINS = 100
+/** Servers Discord gives at once. */
+const PAGE = 200
 const { GatewayMessageContent, GatewayMessageContentLimited } = ApplicationFlagsBitField.Flags
 
 /** Looks at the token, the application, its intents, its servers and its commands. Changes nothing. */
 export async function checkDiscord(
   access: DiscordAccess,
-  { commands, clock }: { commands: readonly Command[]; clock: Clock },
+  { commands, shards, clock }: { commands: readonly Command[]; shards: number | 'auto'; clock: Clock },
 ): Promise<DiscordCheck[]> {
   const rest = restOf(access)
   let application: { id: string; name: string; flags?: number }
   try {
     application = (await rest.get(Routes.currentApplication())) as typeof application
   } catch (error) {
-    return [tokenTrouble(error)]
+    return [{ name: 'discord token', level: 'error', text: accessTrouble(error) }]
   }
   const looks = [
     () => checkGuilds(rest, application.id),
     () => checkCommands(rest, { applicationId: application.id, commands }),
-    () => checkClock(rest, clock),
+    () => checkGateway(rest, { shards, clock }),
   ]
   const checks: DiscordCheck[] = [
     {
@@ -48,14 +52,6 @@ export async function checkDiscord(
     )
   }
   return checks
-}
-
-function tokenTrouble(error: unknown): DiscordCheck {
-  const isRefused = error instanceof DiscordAPIError && error.status === 401
-  const text = isRefused
-    ? 'Discord refuses the token. Make a new one (developer portal, Bot, Reset Token) and set DISCORD_TOKEN'
-    : `Discord cannot be asked: ${sayTrouble(error)}. Look at the network, and at DISCORD_API_BASE_URL`
-  return { name: 'discord token', level: 'error', text }
 }
 
 function intentCheck(flags: number): DiscordCheck {
@@ -80,7 +76,11 @@ async function checkGuilds(rest: REST, applicationId: string): Promise<DiscordCh
     return missing.map(([permission, , cost]) => `${name} lacks ${permission}: ${cost}`)
   })
   if (lacking.length === 0) {
-    return [{ name: 'discord servers', level: 'ok', text: `in ${guilds.length}, with every permission it needs` }]
+    const text =
+      guilds.length < PAGE
+        ? `in ${guilds.length}, with every permission it needs`
+        : `every permission it needs in the first ${guilds.length}; the others were not looked at`
+    return [{ name: 'discord servers', level: 'ok', text }]
   }
   return lacking.map(text => ({ name: 'discord servers', level: 'warning', text }))
 }
@@ -103,17 +103,39 @@ async function checkCommands(
   ]
 }
 
-async function checkClock(rest: REST, clock: Clock): Promise<DiscordCheck[]> {
-  const { headers } = await rest.queueRequest({ fullRoute: Routes.gatewayBot(), method: 'GET' as never })
-  const told = Date.parse(headers.get('date') ?? '')
+/** The connection that is to be made, and both clocks: Discord says the time with every answer. */
+async function checkGateway(
+  rest: REST,
+  { shards, clock }: { shards: number | 'auto'; clock: Clock },
+): Promise<DiscordCheck[]> {
+  const answer = await rest.queueRequest({ fullRoute: Routes.gatewayBot(), method: 'GET' as never })
+  const gateway = (await answer.json()) as APIGatewayBotInfo
+  return [shardCheck(gateway, shards), ...loginCheck(gateway), ...clockCheck(answer.headers.get('date'), clock)]
+}
+
+function shardCheck(gateway: APIGatewayBotInfo, shards: number | 'auto'): DiscordCheck {
+  const name = 'discord connections'
+  if (shards === 'auto') return { name, level: 'ok', text: `${gateway.shards}, as many as Discord recommends` }
+  if (shards >= gateway.shards) return { name, level: 'ok', text: String(shards) }
+  const text = `${shards}; Discord recommends ${gateway.shards}, and refuses too few beyond 2,500 servers each. Set DISCORD_SHARDS=auto`
+  return { name, level: 'warning', text }
+}
+
+function loginCheck({
+  session_start_limit: { remaining, reset_after: resetAfterMs },
+}: APIGatewayBotInfo): DiscordCheck[] {
+  if (remaining >= FEW_LOGINS) return []
+  const hours = Math.ceil(resetAfterMs / 3_600_000)
+  const text = `${remaining} left for the next ${hours} hours: when none is left the bot stays away until then. Something starts it again and again`
+  return [{ name: 'discord logins', level: 'warning', text }]
+}
+
+function clockCheck(date: string | null, clock: Clock): DiscordCheck[] {
+  const told = Date.parse(date ?? '')
   if (Number.isNaN(told)) return []
   const offsetMs = Math.abs(clock.now().getTime() - told)
   const name = "clock beside Discord's"
   if (offsetMs <= MOST_OFFSET_MS) return [{ name, level: 'ok', text: 'the same within 5 seconds' }]
   const text = `${Math.round(offsetMs / 1_000)} seconds apart: times in answers are wrong. Set this machine's clock by NTP`
   return [{ name, level: 'warning', text }]
-}
-
-function sayTrouble(error: unknown): string {
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
 }

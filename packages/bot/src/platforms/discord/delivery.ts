@@ -1,4 +1,4 @@
-import { DiscordAPIError, Routes, type APIMessage, type REST } from 'discord.js'
+import { DiscordAPIError, MessageFlags, Routes, type APIMessage, type REST } from 'discord.js'
 import type { Clock } from 'belfry'
 import {
   DeliveryError,
@@ -9,7 +9,7 @@ import {
 } from '../../messaging/platform.ts'
 import { followUpButtons } from './buttons.ts'
 import { DirectMessages, messagesAfter } from './direct-messages.ts'
-import { failureOf } from './failures.ts'
+import { failureOf, tokenRefused } from './failures.ts'
 import { snowflakeAt, timeOf } from './ids.ts'
 
 /** What delivering needs of the connection. */
@@ -17,6 +17,11 @@ export interface Line {
   /** Undefined while there is no login. */
   rest(): REST | undefined
   botId(): string | undefined
+  /**
+   * Hears what a person wrote in their direct messages and the bot was not told of; whether there was something.
+   * @throws what Discord answers
+   */
+  hearMissed(from: { userId: string; channelId: string }): Promise<boolean>
   /** Discord refuses the token: nothing will go out until somebody gives a valid one. */
   isTokenRefused(): boolean
 }
@@ -27,8 +32,11 @@ const NONCE_WINDOW_MS = 90_000
 const SKEW_MS = 10_000
 /** An answer made this long before the try is an earlier message, not a clock that is off. */
 const SURELY_EARLIER_MS = 1_000
-/** How soon to try again while there is no connection. */
-const NOT_CONNECTED_MS = 30_000
+/** While there is no connection: as long again as there has been none, within these. */
+const SOONEST_AGAIN_MS = 1_000
+const LATEST_AGAIN_MS = 30_000
+/** What somebody has just written is taken in before their follow-up is decided anew. */
+const HEARING_MS = 5_000
 /** Enforced nonce of a message that was deleted since: it had been sent [discord-api-docs, pull request 6647]. */
 const UNKNOWN_MESSAGE = 10_008
 
@@ -39,6 +47,7 @@ export class DiscordPlatform implements RemotePlatform {
   readonly #line: Line
   readonly #clock: Clock
   readonly #directMessages = new DirectMessages()
+  #awaySince: number | undefined
 
   constructor(line: Line, clock: Clock) {
     this.#line = line
@@ -49,6 +58,7 @@ export class DiscordPlatform implements RemotePlatform {
   async send(message: OutboundMessage, signal: AbortSignal): Promise<Delivery> {
     const rest = this.#rest()
     const { channelId, conversationId } = await this.#directMessages.find(rest, message, signal)
+    await this.#hearFirst({ userId: message.userId, channelId })
     const startedAt = this.#clock.now().getTime()
     try {
       const sent = (await rest.post(Routes.channelMessages(channelId), {
@@ -57,6 +67,7 @@ export class DiscordPlatform implements RemotePlatform {
           nonce: message.nonce,
           enforce_nonce: true,
           allowed_mentions: { parse: [] },
+          ...(message.silent && { flags: MessageFlags.SuppressNotifications }),
           components: followUpButtons(message.followUpId, message.actions, message.language),
         },
         signal,
@@ -91,13 +102,31 @@ export class DiscordPlatform implements RemotePlatform {
     }
   }
 
+  /** A "stop" that was written while nobody listened counts: the gates are asked again when it is taken in. */
+  async #hearFirst(from: { userId: string; channelId: string }): Promise<void> {
+    let wasMissed: boolean
+    try {
+      wasMissed = await this.#line.hearMissed(from)
+    } catch (error) {
+      const { code, message, retryAfterMs = LATEST_AGAIN_MS } = failureOf(error)
+      throw new DeliveryError('retry', code, `what they wrote cannot be read: ${message}`, { retryAfterMs })
+    }
+    if (!wasMissed) return
+    const text = 'they have written what was not heard yet; nothing was sent'
+    throw new DeliveryError('retry', 'not_heard_yet', text, { retryAfterMs: HEARING_MS })
+  }
+
   #rest(): REST {
     const rest = this.#line.rest()
-    if (this.#line.isTokenRefused())
-      throw new DeliveryError('halt', 'token_invalid', 'Discord refuses the token; nothing was sent')
-    if (rest) return rest
+    if (this.#line.isTokenRefused()) throw tokenRefused()
+    if (rest) {
+      this.#awaySince = undefined
+      return rest
+    }
+    this.#awaySince ??= this.#clock.monotonic()
+    const awayMs = this.#clock.monotonic() - this.#awaySince
     throw new DeliveryError('retry', 'not_connected', 'there is no connection to Discord; nothing was sent', {
-      retryAfterMs: NOT_CONNECTED_MS,
+      retryAfterMs: Math.min(Math.max(awayMs, SOONEST_AGAIN_MS), LATEST_AGAIN_MS),
     })
   }
 }

@@ -8,10 +8,20 @@ const PAGE = 100
 /** Pages read before a conversation counts as unreadable: five hundred since an attempt are no talk of two. */
 const MOST_PAGES = 5
 
+/** A stumble on the way to the channel says nothing of the message: it waits, and spends no retry. */
+const AGAIN_MS = 30_000
+
 /** A person's direct-message channel. */
 export interface DirectMessage {
   readonly channelId: string
   readonly conversationId: string
+}
+
+/** Who is meant, where they talked last, and their own conversation with the bot where it is known. */
+export interface Whom {
+  readonly userId: string
+  readonly conversationId: string
+  readonly privateConversationId?: string | undefined
 }
 
 /**
@@ -24,7 +34,7 @@ export class DirectMessages {
 
   async find(
     rest: REST,
-    { userId, conversationId }: { userId: string; conversationId: string },
+    { userId, conversationId, privateConversationId }: Whom,
     signal: AbortSignal,
   ): Promise<DirectMessage> {
     const person = snowflakeOf(userId)
@@ -35,7 +45,7 @@ export class DirectMessages {
         `expected an id like discord:123456789012345678; got ${userId}`,
       )
     }
-    const known = this.#channels.get(person)
+    const known = this.#channels.get(person) ?? snowflakeOf(privateConversationId ?? '')
     const channelId = known ?? (await this.#ask(rest, { person, talkedIn: snowflakeOf(conversationId) }, signal))
     this.#channels.set(person, channelId)
     return { channelId, conversationId: conversationIdOf(channelId) }
@@ -54,7 +64,7 @@ export class DirectMessages {
     } catch (error) {
       const failure = failureOf(error)
       if (failure.failure !== 'uncertain') throw failure
-      throw new DeliveryError('retry', failure.code, failure.message, { cause: error })
+      throw new DeliveryError('retry', failure.code, failure.message, { cause: error, retryAfterMs: AGAIN_MS })
     }
   }
 }

@@ -1,13 +1,16 @@
-import { Client, Events, GatewayIntentBits, Options, Partials, RESTEvents } from 'discord.js'
-import { sleep } from 'belfry'
+import { Events, RESTEvents, type Client } from 'discord.js'
+import { sleep, type Timer } from 'belfry'
 import { followRawEvent, type RawEvent } from './changes.ts'
+import { createClient } from './client.ts'
 import { CommandButtons } from './command-buttons.ts'
 import { CommandPace } from './command-pace.ts'
 import { Conversations } from './conversation.ts'
 import { DiscordPlatform } from './delivery.ts'
+import { IdentifyPace } from './identify-pace.ts'
 import { Interactions } from './interactions.ts'
-import { login } from './login.ts'
+import { login, type LoginOutcome } from './login.ts'
 import type { DiscordApp, DiscordOptions } from './parts.ts'
+import { RefusedRequests } from './refused-requests.ts'
 import { registerCommands } from './slash-commands.ts'
 
 /** Where the connection stands. */
@@ -17,14 +20,22 @@ export type DiscordState = 'connecting' | 'connected' | 'token refused' | 'stopp
 const FIRST_PAUSE_MS = 1_000
 /** Discord resets the token after 1,000 logins in a day: those it turned away are made at most 144 times. */
 const LONGEST_PAUSE_MS = { unreachable: 60_000, failed: 600_000 } as const
-/** A request is given up after this. */
-const TIMEOUT_MS = 10_000
-/** A rate limit longer than this is not waited for within a request. */
-const PATIENCE_MS = 15_000
-/** Every so many refused requests one line of warning: ten thousand in ten minutes end in a ban. */
-const WARN_EVERY = 500
+/** What the log says of a login that failed and is tried again. */
+const SAID_OF: Readonly<Record<LoginOutcome, string>> = {
+  connected: '',
+  'token refused': '',
+  'intent refused': 'Discord refuses an intent; trying again',
+  unreachable: 'no connection to Discord; trying again',
+  failed: 'Discord turns the login away; trying again',
+  'sharding required': 'Discord wants more connections for so many servers: set DISCORD_SHARDS=auto and start again',
+}
 /** Close codes after which a login is needed that the library does not make: the token, and an intent taken away. */
 const [AUTHENTICATION_FAILED, DISALLOWED_INTENTS] = [4004, 4014]
+
+/** How often it is looked for what a process that died has left unanswered. */
+const LEFT_EVERY_MS = 60_000
+/** Direct messages arrive on the first shard alone, whatever their number. */
+const OF_DIRECT_MESSAGES = 0
 
 /** Discord: hears, answers, sends. Whatever happens to it, the rest of the bot goes on. */
 export class DiscordDoor {
@@ -32,31 +43,44 @@ export class DiscordDoor {
   readonly platform: DiscordPlatform
   readonly #options: DiscordOptions
   readonly #stopping = new AbortController()
+  readonly #pace: IdentifyPace
+  readonly #refusals: RefusedRequests
   #app: DiscordApp | undefined
   #conversations: Conversations | undefined
   #interactions: Interactions | undefined
   #client: Client<true> | undefined
   #state: DiscordState = 'connecting'
+  /** Shards whose connection is lost at the moment; the library is at it. */
+  readonly #away = new Set<number>()
   #hasContent = true
+  #leftTimer: Timer | undefined
   #connecting: Promise<void> = Promise.resolve()
 
   constructor(options: DiscordOptions) {
     this.#options = options
+    this.#pace = new IdentifyPace(options.clock)
+    this.#refusals = new RefusedRequests(options.clock)
     const line = {
       rest: () => this.#client?.rest,
       botId: () => this.#client?.user.id,
+      hearMissed: (from: { userId: string; channelId: string }) => this.#hearMissed(from),
       isTokenRefused: () => this.#state === 'token refused',
     }
     this.platform = new DiscordPlatform(line, options.clock)
   }
 
   get state(): DiscordState {
-    return this.#state
+    return this.#state === 'connected' && this.#away.size > 0 ? 'connecting' : this.#state
   }
 
   /** Whether Discord gives the content of messages that do not address the bot. */
   get hasMessageContent(): boolean {
     return this.#hasContent
+  }
+
+  /** Requests of the last ten minutes that Discord refused in the way it bans for. */
+  get refusedRequests(): number {
+    return this.#refusals.lately
   }
 
   /** Begins to log in, and keeps at it; does not wait for it. */
@@ -72,6 +96,7 @@ export class DiscordDoor {
   /** Hears nothing new; resolves when what was heard is answered. Sending still works. */
   async stopListening(): Promise<void> {
     this.#stopping.abort()
+    this.#leftTimer?.cancel()
     this.#client?.removeAllListeners(Events.MessageCreate)
     this.#client?.removeAllListeners(Events.InteractionCreate)
     await this.#conversations?.whenIdle()
@@ -79,6 +104,7 @@ export class DiscordDoor {
 
   async close(): Promise<void> {
     this.#stopping.abort()
+    this.#leftTimer?.cancel()
     await this.#connecting
     await this.#client?.destroy()
     this.#client = undefined
@@ -94,7 +120,8 @@ export class DiscordDoor {
     this.#state = 'connecting'
     let pauseMs = FIRST_PAUSE_MS
     while (!this.#stopping.signal.aborted) {
-      const client = this.#makeClient()
+      const client = createClient({ options: this.#options, withContent: this.#hasContent, pace: this.#pace })
+      this.#listen(client)
       const outcome = await login(client, this.#options.token, this.#stopping.signal)
       if (outcome === 'connected') return this.#connected(client as Client<true>)
       await client.destroy()
@@ -107,31 +134,11 @@ export class DiscordDoor {
         )
         continue
       }
-      logger.warn({ event: 'discord_login_failed', outcome, pauseMs }, 'no connection to Discord; trying again')
+      logger.warn({ event: 'discord_login_failed', outcome, pauseMs }, SAID_OF[outcome])
       await sleep(clock, pauseMs, this.#stopping.signal)
       const longestMs = LONGEST_PAUSE_MS[outcome === 'unreachable' ? 'unreachable' : 'failed']
       pauseMs = Math.min(pauseMs * 2, longestMs)
     }
-  }
-
-  #makeClient(): Client {
-    const { Guilds, GuildMessages, DirectMessages, MessageContent } = GatewayIntentBits
-    const client = new Client({
-      intents: [Guilds, GuildMessages, DirectMessages, ...(this.#hasContent ? [MessageContent] : [])],
-      partials: [Partials.Channel],
-      allowedMentions: { parse: [], repliedUser: false },
-      makeCache: Options.cacheWithLimits({ ...Options.DefaultMakeCacheSettings, MessageManager: 50 }),
-      rest: {
-        api: this.#options.apiBaseUrl.replace(/\/$/, ''),
-        // Whether to try again is decided by whoever knows what it would do: the job, or the answer.
-        retries: 0,
-        timeout: TIMEOUT_MS,
-        rejectOnRateLimit: ({ retryAfter }) => retryAfter > PATIENCE_MS,
-        invalidRequestWarningInterval: WARN_EVERY,
-      },
-    })
-    this.#listen(client)
-    return client
   }
 
   #listen(client: Client): void {
@@ -148,13 +155,15 @@ export class DiscordDoor {
         this.#log('warn', 'discord_event_failed', error),
       )
     })
-    client.on(
-      Events.ShardReady,
-      () =>
-        void this.#conversations
-          ?.catchUp(client)
-          .catch((error: unknown) => this.#log('warn', 'discord_catch_up_failed', error)),
-    )
+    client.on(Events.ShardReconnecting, shard => void this.#away.add(shard))
+    client.on(Events.ShardResume, shard => void this.#away.delete(shard))
+    client.on(Events.ShardReady, shard => {
+      this.#away.delete(shard)
+      if (shard !== OF_DIRECT_MESSAGES) return
+      this.#conversations
+        ?.catchUp(client)
+        .catch((error: unknown) => this.#log('warn', 'discord_catch_up_failed', error))
+    })
     client.on(Events.ShardDisconnect, ({ code }) => this.#lost(client, code))
     client.on(Events.Error, error => this.#log('warn', 'discord_error', error))
     client.on(Events.ShardError, error => this.#log('warn', 'discord_error', error))
@@ -164,7 +173,8 @@ export class DiscordDoor {
         'Discord refuses many requests; ten thousand in ten minutes end in a ban',
       ),
     )
-    client.rest.on(RESTEvents.Response, ({ path }, { status }) => {
+    client.rest.on(RESTEvents.Response, ({ path }, { status, headers }) => {
+      this.#refusals.note({ status, scope: headers.get('x-ratelimit-scope') })
       // Answers to interactions carry a token of their own.
       if (status === 401 && !/^\/(webhooks|interactions)\//.test(path)) this.#lost(client, AUTHENTICATION_FAILED)
     })
@@ -173,6 +183,7 @@ export class DiscordDoor {
   #connected(client: Client<true>): void {
     this.#client = client
     this.#state = 'connected'
+    this.#away.clear()
     const { logger } = this.#options
     logger.info({ event: 'discord_connected', guilds: client.guilds.cache.size }, 'connected to Discord')
     void registerCommands(client.rest, {
@@ -182,6 +193,24 @@ export class DiscordDoor {
       outcome => logger.info({ event: 'discord_commands', outcome }, 'slash commands are up to date'),
       (error: unknown) => this.#log('warn', 'discord_commands_failed', error),
     )
+    this.#answerLeft()
+  }
+
+  /** Now, and again and again: another process may die, and nobody tells. */
+  #answerLeft(): void {
+    this.#leftTimer?.cancel()
+    if (this.#stopping.signal.aborted) return
+    this.#leftTimer = this.#options.clock.setTimer(LEFT_EVERY_MS, () => this.#answerLeft())
+    if (!this.#client) return
+    this.#conversations
+      ?.answerLeft(this.#client)
+      .catch((error: unknown) => this.#log('warn', 'discord_left_answers_failed', error))
+  }
+
+  async #hearMissed(from: { userId: string; channelId: string }): Promise<boolean> {
+    // What cannot be known is no "nothing".
+    if (!this.#client || !this.#conversations) throw new Error('there is no connection')
+    return this.#conversations.hearMissed(this.#client, from)
   }
 
   /** The library does not come back from these by itself. */

@@ -8,7 +8,7 @@ const BY_CODE: ReadonlyMap<number, readonly [DeliveryFailure, string]> = new Map
   [10_013, ['suppress', 'unknown_user']],
   [20_009, ['refused', 'content_refused']],
   [20_026, ['halt', 'flagged']],
-  [40_003, ['halt', 'opening_dms_too_fast']],
+  [40_003, ['no_new', 'opening_dms_too_fast']],
   [50_001, ['refused', 'missing_access']],
   [50_007, ['suppress', 'dm_closed']],
   [50_013, ['refused', 'missing_permissions']],
@@ -19,8 +19,10 @@ const BY_CODE: ReadonlyMap<number, readonly [DeliveryFailure, string]> = new Map
   [240_000, ['plain', 'harmful_link']],
 ])
 
-/** Opening direct messages too fast: how long none is opened. */
-const REST_FROM_OPENING_MS = 3_600_000
+/** Nobody there: the job waits for as long as its message may, without spending its retries. */
+const AWAY_MS = 30_000
+/** While the token is refused nobody is asked; when a valid one may be there. */
+const NO_TOKEN_MS = 300_000
 
 /** Failures of a connection that was never there: nothing can have been sent. */
 const NEVER_CONNECTED = new Set([
@@ -50,7 +52,10 @@ export function failureOf(error: unknown): DeliveryError {
     })
   }
   if (codesOf(error).some(code => NEVER_CONNECTED.has(code))) {
-    return new DeliveryError('retry', 'unreachable', `Discord cannot be reached: ${textOf(error)}`, { cause: error })
+    return new DeliveryError('retry', 'unreachable', `Discord cannot be reached: ${textOf(error)}`, {
+      cause: error,
+      retryAfterMs: AWAY_MS,
+    })
   }
   return new DeliveryError('uncertain', 'no_answer', `no answer from Discord: ${textOf(error)}`, { cause: error })
 }
@@ -58,17 +63,13 @@ export function failureOf(error: unknown): DeliveryError {
 function refusalOf(error: DiscordAPIError): DeliveryError {
   if (error.status === 401) return tokenRefused(error)
   const [failure, code] = BY_CODE.get(Number(error.code)) ?? ['refused', `discord_${error.code}`]
-  const retryAfterMs = failure === 'halt' && code === 'opening_dms_too_fast' ? REST_FROM_OPENING_MS : undefined
-  return new DeliveryError(failure, code, said(error), {
-    cause: error,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  })
+  return new DeliveryError(failure, code, said(error), { cause: error })
 }
 
-function tokenRefused(cause: unknown): DeliveryError {
-  return new DeliveryError('halt', 'token_invalid', 'Discord refuses the token; set DISCORD_TOKEN to a valid one', {
-    cause,
-  })
+/** Not this message's fault, nor any person's: it waits until the bot has a valid token, or is too old. */
+export function tokenRefused(cause?: unknown): DeliveryError {
+  const text = 'Discord refuses the token; nothing was sent. Set DISCORD_TOKEN to a valid one'
+  return new DeliveryError('retry', 'token_invalid', text, { cause, retryAfterMs: NO_TOKEN_MS })
 }
 
 /** Discord's own words; never the request, which holds what was to be said. */

@@ -28,6 +28,7 @@ export function readMessage(message: Message, parts: InboundParts): InboundMessa
     platform: 'discord',
     conversationId: conversationIdOf(message.channelId),
     userId: userIdOf(message.author.id),
+    isPrivate: message.channel.isDMBased(),
     displayName: nameOf(message.member?.displayName ?? message.author.displayName),
     // Mentions become names for talk, and ids for commands.
     text: isCommand ? idsForMentions(text) : cleanContent(said, message.channel),

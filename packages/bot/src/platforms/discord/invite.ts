@@ -1,4 +1,4 @@
-import { PermissionFlagsBits, REST, Routes } from 'discord.js'
+import { DiscordAPIError, PermissionFlagsBits, REST, Routes } from 'discord.js'
 
 /** What the bot needs in a server, and what it does with it. Nothing else is asked for. */
 export const NEEDED_PERMISSIONS = [
@@ -31,6 +31,18 @@ export function inviteLinkOf(applicationId: string): string {
     permissions: String(PERMISSION_BITS),
   })
   return `https://discord.com/oauth2/authorize?${query.toString()}`
+}
+
+/** Why Discord could not be asked, and what to do about it. */
+export function accessTrouble(error: unknown): string {
+  if (error instanceof DiscordAPIError && error.status === 401)
+    return 'Discord refuses the token. Make a new one (developer portal, Bot, Reset Token) and set DISCORD_TOKEN'
+  return `Discord cannot be asked: ${sayTrouble(error)}. Look at the network, and at DISCORD_API_BASE_URL`
+}
+
+/** An error's first line. */
+export function sayTrouble(error: unknown): string {
+  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
 }
 
 /** Asks Discord who the bot is. @throws what Discord answers */

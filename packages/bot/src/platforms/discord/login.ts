@@ -1,11 +1,21 @@
 import { DiscordjsError, DiscordjsErrorCodes, Events, type Client } from 'discord.js'
 
-/** How a login ended. `unreachable`: nobody was asked; `failed`: turned away for another reason. Both may work later. */
-export type LoginOutcome = 'connected' | 'token refused' | 'intent refused' | 'unreachable' | 'failed'
+/**
+ * How a login ended. `unreachable`: nobody was asked; `failed`: turned away for another reason. Both may work later.
+ * `sharding required`: too many servers for so few connections.
+ */
+export type LoginOutcome =
+  | 'connected'
+  | 'token refused'
+  | 'intent refused'
+  | 'sharding required'
+  | 'unreachable'
+  | 'failed'
 
 /** Close codes of a login that is turned away [Opcodes and Status Codes]. */
 const TURNED_AWAY: ReadonlyMap<number, LoginOutcome> = new Map([
   [4004, 'token refused'],
+  [4011, 'sharding required'],
   [4014, 'intent refused'],
 ])
 

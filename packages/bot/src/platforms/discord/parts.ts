@@ -10,6 +10,8 @@ import type { FollowUpAction } from '../../messaging/platform.ts'
 export interface DiscordOptions {
   readonly token: string
   readonly apiBaseUrl: string
+  /** Connections this process makes; `auto`: as many as Discord recommends. */
+  readonly shards: number | 'auto'
   /** Server channels in which the bot answers without being mentioned. */
   readonly chatChannelIds: readonly string[]
   /** Ids like `discord:123456789012345678`. */
@@ -38,7 +40,11 @@ export interface DiscordApp {
   /** Does what a button under a follow-up says; answers what its presser is told. */
   onAction(press: FollowUpPress): Promise<string>
   /** A message of the bot's own was seen there, with the nonce it was sent with: a second witness of a sending. */
-  onOwnMessage(seen: { readonly nonce: string; readonly platformMessageId: string }): Promise<unknown>
+  onOwnMessage(seen: {
+    readonly nonce: string
+    readonly platformMessageId: string
+    readonly conversationId: string
+  }): Promise<unknown>
   /** After an answer: the question whether follow-ups are wanted, if this is the moment to ask. Unset: never asked. */
   consentQuestion?(message: InboundMessage): Promise<OwnQuestion | undefined>
   /** The person asked has answered; answers what they are told. */

@@ -39,12 +39,12 @@ export function applicationRoutes(parts: FakeDiscordParts): Route[] {
         status: 200,
         body: {
           url: gateway.url,
-          shards: 1,
+          shards: gateway.recommendedShards,
           session_start_limit: {
             total: 1_000,
             remaining: Math.max(0, 1_000 - gateway.identifies),
             reset_after: 86_400_000,
-            max_concurrency: 1,
+            max_concurrency: gateway.maxConcurrency,
           },
         },
       }),

@@ -11,10 +11,11 @@ import type { Application, JournalEntry } from './records.ts'
 import { RateLimits, tooMany } from './rate-limits.ts'
 import { readable } from './readable.ts'
 import { notAllowed, notFound, Refusal, refusal, unauthorized } from './refusals.ts'
+import { userRoutes, type UserRoute } from './user-routes.ts'
 import { World, type FakeChannel, type FakeGuild, type FakeMessage, type FakeUser } from './world.ts'
 
-interface Mounted {
-  readonly route: Route
+interface Mounted<Kind = Route> {
+  readonly route: Kind
   readonly method: string
   readonly pattern: RegExp
 }
@@ -49,6 +50,9 @@ export class FakeDiscord {
   readonly files: { name: string; text: string }[] = []
   readonly #server: Server
   readonly #routes: Mounted[]
+  readonly #userRoutes: Mounted<UserRoute>[]
+  /** People who come with a program of their own, by its token. */
+  readonly #userTokens = new Map<string, FakeUser>()
   apiUrl = ''
 
   private constructor() {
@@ -62,6 +66,7 @@ export class FakeDiscord {
       typing: this.typing,
     }
     this.#routes = [...messageRoutes(parts), ...applicationRoutes(parts), ...interactionRoutes(parts)].map(mount)
+    this.#userRoutes = userRoutes({ world: this.world, say: this.say.bind(this) }).map(mount)
     this.#server = createServer((request, response) => void this.#serve(request, response))
     this.#server.on('upgrade', (request, socket, head) => this.gateway.upgrade(request, socket, head))
   }
@@ -95,6 +100,13 @@ export class FakeDiscord {
     const user = this.world.addUser(username)
     for (const guild of guilds) guild.members.set(user.id, [])
     return user
+  }
+
+  /** A token by which somebody's own program acts for them. */
+  userToken(user: FakeUser): string {
+    const token = `user.${user.id}.token`
+    this.#userTokens.set(token, user)
+    return token
   }
 
   /** Gives a member a role of their own with these permissions. */
@@ -155,6 +167,8 @@ export class FakeDiscord {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://x')
     const path = decodeURIComponent(url.pathname).replace(/^\/api(\/v10)?/, '')
+    const person = this.#userTokens.get(request.headers.authorization ?? '')
+    if (person) return this.#serveUser(request, response, { person, path, query: url.searchParams })
     const matching = this.#routes.filter(({ pattern }) => pattern.test(path))
     const mounted = matching.find(({ method }) => method === request.method)
     const route = mounted?.route.name ?? `${request.method} ${path}`
@@ -187,6 +201,23 @@ export class FakeDiscord {
       }
       logged.status = error.status
       reply(response, { status: error.status, body: error.body }, error.headers)
+    }
+  }
+
+  async #serveUser(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { person, path, query }: { person: FakeUser; path: string; query: URLSearchParams },
+  ): Promise<void> {
+    try {
+      const text = await readBody(request)
+      const mounted = this.#userRoutes.find(each => each.method === request.method && each.pattern.test(path))
+      if (!mounted) throw notFound()
+      const params = mounted.pattern.exec(path)?.groups ?? {}
+      reply(response, mounted.route.run({ params, query, body: await this.#bodyOf(request, text) }, person))
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      reply(response, { status: error.status, body: error.body })
     }
   }
 
@@ -235,7 +266,7 @@ function after(fault: Fault | undefined, response: ServerResponse): boolean {
   return true
 }
 
-function mount(route: Route): Mounted {
+function mount<Kind extends { readonly name: string }>(route: Kind): Mounted<Kind> {
   const [method = '', path = ''] = route.name.split(' ')
   return { route, method, pattern: new RegExp(`^${path.replaceAll(/:(\w+)/g, '(?<$1>[^/]+)')}$`) }
 }

@@ -46,6 +46,10 @@ export class GatewayConnection {
     else this.#welcome()
   }
 
+  get session(): Session | undefined {
+    return this.#session
+  }
+
   send(payload: { op: number; d: unknown }): void {
     this.socket.send(JSON.stringify({ s: null, t: null, ...payload }))
   }
@@ -104,8 +108,10 @@ export class GatewayConnection {
       (application.guildMembers ? 0 : Intent.guildMembers) |
       (application.presences ? 0 : Intent.guildPresences)
     if (d.intents & privileged) return this.#refuse(4014)
-    if (d.shard && (d.shard[0] !== 0 || d.shard[1] !== 1)) return this.#refuse(4010)
-    this.#session = this.#gateway.identify(this, d.intents)
+    const session = this.#gateway.identify(this, { intents: d.intents, shard: d.shard ?? [0, 1] })
+    if (session === 0) return this.send({ op: 9, d: false })
+    if (typeof session === 'number') return this.#refuse(session)
+    this.#session = session
   }
 
   #resume(d: Extract<Payload, { op: 6 }>['d']): void {

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import { GatewayConnection } from './gateway-connection.ts'
 import { guildObject, messageObject, needsContentIntent, userObject } from './objects.ts'
 import type { Application } from './records.ts'
-import { Intent, type Doorkeeper, type Session } from './session.ts'
+import { Intent, shardOf, type Doorkeeper, type Login, type Session } from './session.ts'
 import type { Json } from './refusals.ts'
 import { Permission, type FakeChannel, type FakeMessage, type World } from './world.ts'
 
@@ -18,12 +18,19 @@ export class Gateway implements Doorkeeper {
   resumes = 0
   /** Events already sent that a resume sends once more, as Discord may. */
   replayedAgain = 0
+  /** How many shards Discord recommends, how many may log in within five seconds, and how many guilds one may have. */
+  recommendedShards = 1
+  maxConcurrency = 1
+  mostGuilds = 2_500
+  /** Logins of one bucket within five seconds are turned away; off, as tests restart faster than programs do. */
+  watchesPace = false
   readonly sessions = new Map<string, Session>()
   readonly world: World
   readonly application: Application
   readonly #server = new WebSocketServer({ noServer: true })
   readonly #connections = new Set<GatewayConnection>()
   #lost = new Map<string, number>()
+  readonly #loggedIn = new Map<number, number>()
   #url = ''
 
   constructor(world: World, application: Application) {
@@ -47,13 +54,18 @@ export class Gateway implements Doorkeeper {
     })
   }
 
-  /** @throws when the token is wrong or an intent is not allowed: the close code */
-  identify(connection: NonNullable<Session['connection']>, intents: number): Session {
+  /** A session, or the close code of a login that is turned away; 0: the session is invalid, for it came too soon. */
+  identify(connection: NonNullable<Session['connection']>, { intents, shard }: Login): Session | number {
     this.identifies += 1
-    const session = { id: randomBytes(16).toString('hex'), intents, sequence: 0, sent: [], connection }
-    this.sessions.set(session.id, session)
+    const [number, count] = shard
+    if (number < 0 || number >= count) return 4010
     const { world } = this
-    const guilds = [...world.guilds.values()].filter(({ members }) => members.has(world.bot.id))
+    const all = [...world.guilds.values()].filter(({ members }) => members.has(world.bot.id))
+    const guilds = all.filter(guild => shardOf(guild.id, count) === number)
+    if (guilds.length > this.mostGuilds) return 4011
+    if (this.watchesPace && this.#comesTooSoon(number % this.maxConcurrency)) return 0
+    const session = { id: randomBytes(16).toString('hex'), intents, shard, sequence: 0, sent: [], connection }
+    this.sessions.set(session.id, session)
     this.send(session, 'READY', {
       v: 10,
       user: { ...userObject(world.bot), mfa_enabled: false, verified: true, email: null },
@@ -61,7 +73,7 @@ export class Gateway implements Doorkeeper {
       session_id: session.id,
       session_type: 'normal',
       resume_gateway_url: this.#url,
-      shard: [0, 1],
+      shard,
       application: { id: world.applicationId, flags: this.application.messageContent ? 1 << 19 : 0 },
     })
     if (intents & Intent.guilds)
@@ -120,7 +132,8 @@ export class Gateway implements Doorkeeper {
 
   /** Interactions reach the application whatever its intents. */
   interaction(d: Json): void {
-    for (const session of this.sessions.values()) this.send(session, 'INTERACTION_CREATE', d)
+    const guildId = typeof d['guild_id'] === 'string' ? d['guild_id'] : undefined
+    for (const session of this.#ofGuild(guildId)) this.send(session, 'INTERACTION_CREATE', d)
   }
 
   /** The next events of a kind reach nobody and are not kept for a resume. */
@@ -144,10 +157,11 @@ export class Gateway implements Doorkeeper {
     for (const connection of this.#connections) connection.send({ op: 7, d: null })
   }
 
-  /** Op 9: the session is over, or (`resumable`) may be tried again. */
-  invalidate({ resumable }: { resumable: boolean }): void {
-    if (!resumable) this.sessions.clear()
-    for (const connection of this.#connections) connection.send({ op: 9, d: resumable })
+  /** Op 9: the session is over, or (`resumable`) may be tried again; of one shard, or of all. */
+  invalidate({ resumable, shard }: { resumable: boolean; shard?: number }): void {
+    const meant = (session: Session | undefined) => shard === undefined || session?.shard[0] === shard
+    for (const [id, session] of this.sessions) if (!resumable && meant(session)) this.sessions.delete(id)
+    for (const connection of this.#connections) if (meant(connection.session)) connection.send({ op: 9, d: resumable })
   }
 
   get connected(): number {
@@ -163,7 +177,19 @@ export class Gateway implements Doorkeeper {
     const channel = this.world.channels.get(channelId)
     if (!channel || !this.#sees(channel)) return []
     const needed = channel.guildId === undefined ? Intent.directMessages : Intent.guildMessages
-    return [...this.sessions.values()].filter(session => (session.intents & needed) !== 0)
+    return this.#ofGuild(channel.guildId).filter(session => (session.intents & needed) !== 0)
+  }
+
+  /** Every process that is logged in hears of a guild on the shard that has it. */
+  #ofGuild(guildId: string | undefined): Session[] {
+    return [...this.sessions.values()].filter(({ shard: [id, count] }) => shardOf(guildId, count) === id)
+  }
+
+  #comesTooSoon(bucket: number): boolean {
+    const now = performance.now()
+    const last = this.#loggedIn.get(bucket)
+    this.#loggedIn.set(bucket, now)
+    return last !== undefined && now - last < 5_000
   }
 
   #sees(channel: FakeChannel): boolean {

@@ -17,10 +17,25 @@ export interface GatewayEvent {
   readonly d: Json
 }
 
+/** Its number, and how many there are. */
+export type Shard = readonly [id: number, count: number]
+
+/** What a login asks for. */
+export interface Login {
+  readonly intents: number
+  readonly shard: Shard
+}
+
+/** The shard of a guild's events by Discord's formula; direct messages and everything else are on the first. */
+export function shardOf(guildId: string | undefined, count: number): number {
+  return guildId === undefined ? 0 : Number((BigInt(guildId) >> 22n) % BigInt(count))
+}
+
 /** One login: outlives its connection for as long as it can be resumed. */
 export interface Session {
   readonly id: string
   readonly intents: number
+  readonly shard: Shard
   sequence: number
   /** What was dispatched, for a resume. */
   readonly sent: GatewayEvent[]
@@ -31,7 +46,8 @@ export interface Session {
 export interface Doorkeeper {
   readonly application: Application
   readonly heartbeatIntervalMs: number
-  identify(connection: NonNullable<Session['connection']>, intents: number): Session
+  /** The close code of a login that is turned away; 0: its bucket is asked too fast, which invalidates the session. */
+  identify(connection: NonNullable<Session['connection']>, login: Login): Session | number
   resume(
     connection: NonNullable<Session['connection']>,
     request: { sessionId: string; sequence: number },
