@@ -255,7 +255,7 @@ describe('commands', () => {
   afterEach(() => test.close())
 
   it('answer everything that can be typed wrong, and change nothing then', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     await test.say('Ada', 'I play the cello')
     const admin = async (text: string) => (await test.say('Olga', text, { admin: true })).text
     const hours = /expected hours such as 24 or 0\.5.*\nUsage: `!schedule_followup @user \[hours\] \[--force\]`/
@@ -278,7 +278,7 @@ describe('commands', () => {
   })
 
   it('schedule, show and find a follow-up', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     await test.say('Ada', 'I play the cello')
     const answer = (await test.say('Olga', '!schedule_followup @Ada 24', { admin: true })).text
     const [, jobId = ''] =
@@ -291,7 +291,7 @@ describe('commands', () => {
   })
 
   it('say so when the person has follow-ups off, and keep it', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     await test.say('Ada', 'I play the cello')
     await test.say('Ada', '!followup_settings off')
     const answer = (await test.say('Olga', '!schedule_followup @Ada 1', { admin: true })).text

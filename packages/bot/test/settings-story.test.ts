@@ -8,7 +8,7 @@ describe('settings of one’s own', () => {
   const ask = async (text: string, who = 'Ada') => (await test.say(who, `!followup_settings ${text}`)).text
 
   it('are all shown, and every change is told and kept', async () => {
-    test = await createTestApp('PGlite', { FOLLOW_UP_TIME_ZONE: '' })
+    test = await createTestApp('PostgreSQL', { FOLLOW_UP_TIME_ZONE: '' })
     await test.say('Ada', 'I play the cello')
     expect(await ask('')).toMatch(
       /^Follow-up Settings: on\n[\s\S]*Time zone: not known[\s\S]*Quiet hours: 22:00-08:00 \(the operator's\)[\s\S]*Frequency: at most once in 2 days[\s\S]*Snoozed: no[\s\S]*Unanswered: 0 of 2[\s\S]*Next: none planned\.\nUsage/,
@@ -38,7 +38,7 @@ describe('settings of one’s own', () => {
   })
 
   it('are unchanged by what is not understood, and the nearest that would do is named', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     await test.say('Ada', 'I play the cello')
     const before = await findProfile(test.database, 'web:ada')
     expect(await ask('timezone berlni')).toMatch(

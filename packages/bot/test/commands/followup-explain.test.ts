@@ -17,7 +17,7 @@ const admin = async (text: string) => (await test.say('Olga', text, { admin: tru
 
 describe('!followup_explain', () => {
   it('tells every gate, what is planned, and what was decided before, from the same gates', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     await talk()
     const told = await admin('!followup_explain @Ada')
     const [job] = await test.rows<{ job_id: string }>('select job_id from scheduled_jobs')
@@ -34,7 +34,7 @@ describe('!followup_explain', () => {
   })
 
   it('tells why nobody was written to', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     await talk()
     await test.pass('3d')
     const told = await admin('!followup explain Ada')
@@ -47,7 +47,7 @@ describe('!followup_explain', () => {
   })
 
   it('is for admins, and says whom it does not know', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     await talk()
     expect((await test.say('Bo', '!followup_explain Ada')).text).toContain('requires administrator permissions')
     expect(await admin('!followup_explain Nobody')).toContain('not talked with anybody called `Nobody`')
@@ -75,7 +75,7 @@ async function rowCounts(): Promise<Record<string, number>> {
 describe('!followup_preview', () => {
   it('shows owners the text and stores nothing, whatever the gates say', async () => {
     llm = await startFakeLlm({ kind: 'answer', content: 'How did the recital on Friday go?' })
-    test = await createTestApp('PGlite', { ADMIN_USER_IDS: 'web:olga', LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'fake' })
+    test = await createTestApp('PostgreSQL', { ADMIN_USER_IDS: 'web:olga', LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'fake' })
     await talk()
     llm.play({ kind: 'answer', content: 'Was it a good evening, the recital?' })
     const asked = llm.seen.length
@@ -93,7 +93,7 @@ describe('!followup_preview', () => {
 
   it('asks a model once, and shows the template when its draft is refused', async () => {
     llm = await startFakeLlm({ kind: 'answer', content: 'I miss you. Click http://example.test @everyone' })
-    test = await createTestApp('PGlite', { ADMIN_USER_IDS: 'web:olga', LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'fake' })
+    test = await createTestApp('PostgreSQL', { ADMIN_USER_IDS: 'web:olga', LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'fake' })
     await talk()
     const asked = llm.seen.length
     const told = await admin('!followup preview Ada')
@@ -103,7 +103,7 @@ describe('!followup_preview', () => {
 
   it('shows other admins the gates only, and asks no model', async () => {
     llm = await startFakeLlm({ kind: 'answer', content: 'How did the recital on Friday go?' })
-    test = await createTestApp('PGlite', { ADMIN_USER_IDS: 'web:olga', LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'fake' })
+    test = await createTestApp('PostgreSQL', { ADMIN_USER_IDS: 'web:olga', LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'fake' })
     await talk()
     const asked = llm.seen.length
     const handled = await test.app.chat.handle({
@@ -122,7 +122,7 @@ describe('!followup_preview', () => {
   })
 
   it('works without background jobs, and for somebody who needs people', async () => {
-    test = await createTestApp('PGlite', { JOB_SCHEDULER_ENABLED: 'false' })
+    test = await createTestApp('PostgreSQL', { JOB_SCHEDULER_ENABLED: 'false' })
     await talk()
     expect(await admin('!followup_preview Ada')).toContain('Next: none planned')
     await test.say('Ada', 'I do not want to live any more')

@@ -16,7 +16,7 @@ const schedule = async (jobType: string, jobId?: string) => {
 
 describe('!job_list', () => {
   it('shows the newest first, ten a page, all or of a status or type', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     for (let n = 1; n <= 23; n += 1) await schedule(n % 2 === 0 ? 'even' : 'odd', `job-${String(n).padStart(3, '0')}`)
     await admin('!job_cancel job-001')
     const ids = async (text: string) => [...(await admin(text)).matchAll(/`(job-\d+)`/g)].map(([, id]) => id)
@@ -33,7 +33,7 @@ describe('!job_list', () => {
   })
 
   it('says what it does not understand', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     expect(await admin('!job_list')).toBe('There are no jobs.')
     await schedule('odd')
     expect(await admin('!job_list evne')).toMatch(
@@ -47,7 +47,7 @@ describe('!job_list', () => {
 
 describe('!job_cancel and !job_retry', () => {
   it('cancel what waits, by the beginning of its id, once, and leave a trace', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     const id = await schedule('odd')
     expect(await admin(`!job_cancel \`${id.slice(0, 8)}\``)).toBe(`Job \`${id}\` is cancelled: it will not start.`)
     expect(await admin(`!job cancel ${id}`)).toBe(`Job \`${id}\` is cancelled already; nothing was changed.`)
@@ -58,7 +58,7 @@ describe('!job_cancel and !job_retry', () => {
   })
 
   it('retry what failed, and nothing else', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     let broken = true
     test.app.scheduler?.registerHandler('fragile', () => {
       if (broken) throw new NonRetryableError('the string broke')
@@ -75,7 +75,7 @@ describe('!job_cancel and !job_retry', () => {
   })
 
   it('ask for an id they can be sure of', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     await schedule('odd', 'twins-1')
     await schedule('odd', 'twins-2')
     for (const command of ['!job_cancel', '!job_retry']) {
@@ -90,7 +90,7 @@ describe('!job_cancel and !job_retry', () => {
   })
 
   it('without background jobs they say so', async () => {
-    test = await createTestApp('PGlite', { JOB_SCHEDULER_ENABLED: 'false' })
+    test = await createTestApp('PostgreSQL', { JOB_SCHEDULER_ENABLED: 'false' })
     for (const command of ['!job_list', '!job_cancel abcdef', '!job_retry abcdef'])
       expect(await admin(command)).toContain('Job scheduler is not available')
   })
@@ -98,7 +98,7 @@ describe('!job_cancel and !job_retry', () => {
 
 describe('commands of two words', () => {
   it('are those of one, and a mistyped one finds its way', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     expect((await test.say('Ada', '!followup settings')).text).toContain('Follow-up Settings: on')
     expect((await test.say('Ada', '!FollowUp Settings off')).text).toContain('Follow-ups are off')
     expect(await admin('!job lisst')).toContain('Did you mean `!job_list`?')
@@ -112,7 +112,7 @@ describe('commands of two words', () => {
 
 describe('an administrator of one server', () => {
   it('reaches the jobs about its members, and neither lists nor finds others', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     const ask = async (text: string) =>
       (
         await test.app.chat.handle({

@@ -18,7 +18,7 @@ describe('a follow-up that somebody wrote into the table by hand', () => {
     ['{"user_id": {"is": "web:ada"}}', /userId/],
     ['{"user_id": "web:ada", "context": "chess"}', /messageContext/],
   ])('%s is refused with the place of the fault, and nobody is written to', async (payload, fault) => {
-    test = await createTestApp('PGlite', { FOLLOW_UP_QUIET_HOURS: 'off' })
+    test = await createTestApp('PostgreSQL', { FOLLOW_UP_QUIET_HOURS: 'off' })
     await test.app.chat.handle({
       messageId: 'm-1',
       platform: 'web',

@@ -14,7 +14,7 @@ describe('a follow-up on a platform that is asked over a network', () => {
   async function begin(options: { nonceWindowMs?: number; settings?: Record<string, string> } = {}): Promise<void> {
     platform = new ScriptedPlatform(options)
     const settings = { FOLLOW_UP_CONSENT: 'opt_out', FOLLOW_UP_QUIET_HOURS: 'off', ...options.settings }
-    test = await createTestApp('PGlite', settings, { platforms: [platform] })
+    test = await createTestApp('PostgreSQL', settings, { platforms: [platform] })
     await talk()
   }
   async function talk(who = 'Ada'): Promise<void> {
@@ -239,7 +239,7 @@ describe('a follow-up on a platform that is asked over a network', () => {
 
   it('a platform that is not connected here is waited for, and nothing is stored as if it were sent', async () => {
     await begin()
-    const webOnly = await createTestApp('PGlite', { FOLLOW_UP_CONSENT: 'opt_out', FOLLOW_UP_QUIET_HOURS: 'off' })
+    const webOnly = await createTestApp('PostgreSQL', { FOLLOW_UP_CONSENT: 'opt_out', FOLLOW_UP_QUIET_HOURS: 'off' })
     for (const text of ['hi', 'I play the cello', 'my recital is on Friday']) {
       await webOnly.app.chat.handle({
         messageId: text,

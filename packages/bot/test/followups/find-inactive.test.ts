@@ -31,7 +31,7 @@ describe('people who went quiet with nothing planned', () => {
   const jobs = () => test.rows("select from scheduled_jobs where job_type = 'follow_up_message'")
 
   it('are found and written to once: who spoke while no scheduler ran', async () => {
-    test = await createTestApp('PGlite', { FOLLOW_UP_QUIET_HOURS: 'off' })
+    test = await createTestApp('PostgreSQL', { FOLLOW_UP_QUIET_HOURS: 'off' })
     await talk('Ada')
     await test.database.query('delete from scheduled_jobs')
     expect(await look()).toEqual({ considered: 0, planned: 0 })
@@ -44,7 +44,7 @@ describe('people who went quiet with nothing planned', () => {
   })
 
   it('who has one planned, or must not be written to, is left as they are, and considered once', async () => {
-    test = await createTestApp('PGlite', { FOLLOW_UP_QUIET_HOURS: 'off' })
+    test = await createTestApp('PostgreSQL', { FOLLOW_UP_QUIET_HOURS: 'off' })
     await talk('Ada')
     await talk('Bo', ['hello'])
     await talk('Cy')
@@ -63,7 +63,7 @@ describe('people who went quiet with nothing planned', () => {
   })
 
   it('a text whose job was cancelled is withheld with that reason', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     test.clock.moveTo('2027-03-01T22:40:00Z')
     await talk('Ada')
     await test.database.query(`insert into follow_up_history (user_id, job_id, message_sent, state, sent_at)
@@ -102,7 +102,7 @@ describe('people who went quiet with nothing planned', () => {
   })
 
   it('people who are overdue get places one after another, as many a minute as may be sent', async () => {
-    test = await createTestApp('PGlite', { FOLLOW_UP_QUIET_HOURS: 'off' })
+    test = await createTestApp('PostgreSQL', { FOLLOW_UP_QUIET_HOURS: 'off' })
     await crowd(60)
     test.clock.advance('3d')
     expect(await look()).toEqual({ considered: 60, planned: 60 })

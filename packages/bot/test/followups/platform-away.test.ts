@@ -14,7 +14,7 @@ const AWAY: Fault = { do: 'refuse', failure: 'retry', code: 'unreachable', retry
 
 it('whether a follow-up makes a sound is frozen with its words: a retry under other settings is the same', async () => {
   const platform = new ScriptedPlatform()
-  const test = await createTestApp('PGlite', { ...SETTINGS, FOLLOW_UP_SILENT: 'true' }, { platforms: [platform] })
+  const test = await createTestApp('PostgreSQL', { ...SETTINGS, FOLLOW_UP_SILENT: 'true' }, { platforms: [platform] })
   for (const text of ['hi, I am Ada', 'I play the cello', 'my recital is on Friday']) await test.say('Ada', text)
   platform.faults.push({ do: 'cut' })
   test.clock.advance('47h 59m 31s')
@@ -35,7 +35,7 @@ describe('a platform that is away for long', () => {
 
   async function begin(): Promise<void> {
     platform = new ScriptedPlatform()
-    test = await createTestApp('PGlite', SETTINGS, { platforms: [platform] })
+    test = await createTestApp('PostgreSQL', SETTINGS, { platforms: [platform] })
     for (const who of PEOPLE)
       for (const text of [`hi, I am ${who}`, 'I play the cello', 'my recital is on Friday']) await test.say(who, text)
   }

@@ -48,7 +48,7 @@ describe.each(Object.entries(SETTINGS))('a rehearsal with the settings a bot rea
   const settings = { FOLLOW_UP_PER_MINUTE: '10000', ...given }
   let test: TestApp
   beforeAll(async () => {
-    test = await createTestApp('PGlite', settings)
+    test = await createTestApp('PostgreSQL', settings)
   })
   afterAll(() => test.close())
 

@@ -162,7 +162,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what a report counts on %s', e
 describe('somebody who comes back', () => {
   let test: TestApp
   beforeEach(async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
   })
   const talk = async () => {
     for (const text of ['hi, I am Ada', 'I play the cello', 'my recital is on Friday']) await test.say('Ada', text)

@@ -6,7 +6,7 @@ describe('a planned follow-up that is not sent', () => {
   afterEach(() => test.close())
 
   const begin = async (settings: Record<string, string> = {}) => {
-    test = await createTestApp('PGlite', { FOLLOW_UP_QUIET_HOURS: 'off', ...settings })
+    test = await createTestApp('PostgreSQL', { FOLLOW_UP_QUIET_HOURS: 'off', ...settings })
   }
   const talk = async (who: string, last = 'my recital is on Friday') => {
     for (const text of [`hi, I am ${who}`, 'I play the cello', last]) await test.say(who, text)

@@ -30,7 +30,7 @@ describe('the hash that keeps a no', () => {
   const reason = (keys: string[]) => new SuppressedPeople(keys).reasonFor(test.database, 'web:ada')
 
   it('is made with the key of the settings, and says nothing to whoever has another', async () => {
-    test = await createTestApp('PGlite', { PRIVACY_KEY: OLD })
+    test = await createTestApp('PostgreSQL', { PRIVACY_KEY: OLD })
     await erase()
     const stored = await test.rows('select person_hash, reason from suppressed_people')
     expect(stored).toEqual([{ person_hash: hashPerson(OLD, 'web:ada').hash, reason: 'erased' }])
@@ -39,7 +39,7 @@ describe('the hash that keeps a no', () => {
   })
 
   it('without a key in the settings is made with one of the database, which every database has for itself', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     await erase()
     const [secret] = await test.rows<{ value: string }>('select value from bot_secrets')
     expect(secret?.value).toMatch(/^[0-9a-f]{64}$/)
@@ -54,7 +54,7 @@ describe('the hash that keeps a no', () => {
   })
 
   it('is still found after a key has come into the settings, or has been followed by another', async () => {
-    test = await createTestApp('PGlite')
+    test = await createTestApp('PostgreSQL')
     await erase()
     await prepareWith(OLD)
     expect(await reason([OLD])).toBe('erased')
@@ -62,14 +62,14 @@ describe('the hash that keeps a no', () => {
     expect(await reason([])).toBeUndefined()
     await test.close()
 
-    test = await createTestApp('PGlite', { PRIVACY_KEY: OLD })
+    test = await createTestApp('PostgreSQL', { PRIVACY_KEY: OLD })
     await erase()
     await prepareWith(`${NEW},${OLD}`)
     expect(await reason([NEW, OLD])).toBe('erased')
   })
 
   it('whose key is gone keeps the bot from starting: their no would be forgotten', async () => {
-    test = await createTestApp('PGlite', { PRIVACY_KEY: OLD })
+    test = await createTestApp('PostgreSQL', { PRIVACY_KEY: OLD })
     await erase()
     await expect(prepareWith(NEW)).rejects.toThrow(ConfigError)
     await expect(prepareWith(NEW)).rejects.toThrow(

@@ -5,7 +5,7 @@ describe('!privacy', () => {
   let test: TestApp
   afterEach(() => test.close())
   const ask = async (settings: Record<string, string>) => {
-    test = await createTestApp('PGlite', settings)
+    test = await createTestApp('PostgreSQL', settings)
     return (await test.say('Ada', '!privacy')).text
   }
 

@@ -38,7 +38,7 @@ describe('a file for the person at the terminal', () => {
   })
 
   it('comes with !my_data; and !forget_me is answered though nothing of it is kept', async () => {
-    const test = await createTestApp('PGlite')
+    const test = await createTestApp('PostgreSQL')
     const [input, output] = [new PassThrough(), new PassThrough()]
     input.end('my name is Ada and I play the cello\n!my_data\n!forget_me\n!forget_me confirm\n')
     await runTerminalChat({

@@ -1,7 +1,8 @@
 import type { Clock, Logger } from 'belfry'
 import { systemClock } from 'belfry'
-import { fromPglite, type Database } from 'belfry/database'
-import { createPglite } from '../../../../test-support/embedded-database.ts'
+import { fromPool, type Database } from 'belfry/database'
+import { inject } from 'vitest'
+import { createTestDatabase } from '../../../../test-support/test-database.ts'
 import { until } from '../../../../test-support/until.ts'
 import { createApp, type App } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
@@ -59,8 +60,8 @@ export async function startDiscordBot({
   const logged: Record<string, unknown>[] = []
   const keep = (fields: object) => void logged.push({ ...fields })
   const logger: Logger = { debug: keep, info: keep, warn: keep, error: keep }
-  const pglite = await createPglite('bot')
-  const database = fromPglite(pglite)
+  const onServer = await createTestDatabase(10, inject('botDatabase'))
+  const database = fromPool(onServer.pool)
   const config = readConfig({
     DISCORD_TOKEN: fake.application.token,
     DISCORD_API_BASE_URL: fake.apiUrl,
@@ -126,7 +127,7 @@ export async function startDiscordBot({
       await door.stopListening()
       await door.close()
       await app.stop()
-      await pglite.close()
+      await onServer.drop()
       await fake.stop()
     },
   }
