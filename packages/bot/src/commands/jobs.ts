@@ -1,99 +1,12 @@
-import type { Clock, Job, JobStatus, Scheduler } from 'belfry'
-import { inCode, voiceOf, type SayInstant } from '../messaging/voice.ts'
+import type { Job } from 'belfry'
+import { voiceOf } from '../messaging/voice.ts'
 import { CommandError, type Command, type CommandAnswer, type CommandCall } from './command.ts'
 import { findJob } from './find-job.ts'
-import { LAST_PAGE, PAGE, pageButtons } from './pages.ts'
-
-interface JobsParts {
-  readonly clock: Clock
-  readonly scheduler: Scheduler | undefined
-  readonly prefix: string
-}
-
-const STATUSES: readonly JobStatus[] = ['pending', 'running', 'completed', 'failed', 'cancelled']
+import { requireScheduler, sayJob, type JobsParts } from './job-list.ts'
 
 const CONFIRM = 'confirm'
 const KEEP = 'keep'
 const LEFT = 'Left as it is; nothing was changed.'
-
-function isStatus(word: string): word is JobStatus {
-  return STATUSES.some(status => status === word)
-}
-
-function requireScheduler(scheduler: Scheduler | undefined): Scheduler {
-  if (!scheduler) throw new CommandError('Job scheduler is not available (JOB_SCHEDULER_ENABLED is false).')
-  return scheduler
-}
-
-/** `!job_list [status|type] [page]`: the newest first. */
-export function jobListCommand(parts: JobsParts): Command {
-  return {
-    name: 'job_list',
-    group: 'job',
-    usage: '[status|type] [page]',
-    about: `Jobs, newest first, ${PAGE} a page; all, or of one status or type.`,
-    adminOnly: true,
-    ownerOnly: true,
-    options: [
-      { name: 'what', about: `A status (${STATUSES.join(', ')}) or a job type. Unset: all.`, kind: 'text' },
-      { name: 'page', about: `${PAGE} jobs each; 1 is the newest.`, kind: 'page' },
-    ],
-    async run({ args, message }) {
-      const scheduler = requireScheduler(parts.scheduler)
-      const { word, page } = wantedOf(args)
-      const filter = word === undefined ? {} : isStatus(word) ? { status: word } : { jobType: word }
-      const { jobs, next } = await pageOf(scheduler, filter, page)
-      const what = word ?? 'all'
-      if (jobs.length === 0) return page === 1 ? await sayNone(scheduler, word) : `Jobs (${what}): no page ${page}.`
-      const { when } = voiceOf(message.platform, parts.clock.now())
-      const title = `Jobs (${what}), page ${page}`
-      const lines = jobs.map(job => sayJob(job, when))
-      return {
-        text: [`${title}:`, ...lines, ...(next === null ? [] : [`More: page ${page + 1}.`])].join('\n'),
-        card: { title, lines },
-        buttons: pageButtons({ says: ['job_list', ...(word ? [word] : [])].join(' '), page, more: next !== null }),
-      }
-    },
-  }
-}
-
-function wantedOf(args: readonly string[]): { word: string | undefined; page: number } {
-  const pageText = /^\d+$/.test(args.at(-1) ?? '') ? args.at(-1) : undefined
-  const words = pageText === undefined ? args : args.slice(0, -1)
-  const page = Number(pageText ?? 1)
-  if (page < 1 || page > LAST_PAGE)
-    throw new CommandError(
-      `Page: expected a whole number from 1 to ${LAST_PAGE}; got \`${inCode(pageText ?? '', 20)}\`.`,
-    )
-  if (words.length > 1 || (words[0] !== undefined && !/^[a-z][a-z0-9_]{0,99}$/i.test(words[0])))
-    throw new CommandError(`Expected a status (${STATUSES.join(', ')}) or a job type, then a page.`)
-  return { word: words[0]?.toLowerCase(), page }
-}
-
-async function pageOf(scheduler: Scheduler, filter: { status?: JobStatus; jobType?: string }, page: number) {
-  let found = await scheduler.admin.listJobs(filter, { limit: PAGE })
-  for (let at = 1; at < page && found.jobs.length > 0; at += 1) {
-    if (found.next === null) return { jobs: [], next: null }
-    found = await scheduler.admin.listJobs(filter, { limit: PAGE, after: found.next })
-  }
-  return found
-}
-
-/** A word that is no status is taken for a type; who mistyped one is told what there is. */
-async function sayNone(scheduler: Scheduler, word: string | undefined): Promise<string> {
-  if (word === undefined || isStatus(word)) return `There are no jobs${word === undefined ? '' : ` that are ${word}`}.`
-  const types = (await scheduler.getStats()).types.map(({ jobType }) => jobType)
-  if (types.includes(word)) return `There are no jobs of type ${word}.`
-  throw new CommandError(
-    `I know no status or job type \`${word}\`. Statuses: ${STATUSES.join(', ')}. Types: ${types.join(', ') || 'none'}.`,
-  )
-}
-
-function sayJob(job: Omit<Job, 'payload' | 'result' | 'progress'>, when: SayInstant): string {
-  const at = job.completedAt ? `ended ${when(job.completedAt)}` : `due ${when(job.scheduledTime)}`
-  const error = job.errorMessage && job.status === 'failed' ? `: ${job.errorMessage.slice(0, 80)}` : ''
-  return `\`${job.jobId}\` ${job.jobType} ${job.status}, ${at}${error}`
-}
 
 /** `!job_cancel <id>` */
 export function jobCancelCommand(parts: JobsParts): Command {

@@ -75,7 +75,11 @@ async function rowCounts(): Promise<Record<string, number>> {
 describe('!followup_preview', () => {
   it('shows owners the text and stores nothing, whatever the gates say', async () => {
     llm = await startFakeLlm({ kind: 'answer', content: 'How did the recital on Friday go?' })
-    test = await createTestApp('PostgreSQL', { ADMIN_USER_IDS: 'web:olga', LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'fake' })
+    test = await createTestApp('PostgreSQL', {
+      ADMIN_USER_IDS: 'web:olga',
+      LLM_BASE_URL: llm.baseUrl,
+      LLM_MODEL: 'fake',
+    })
     await talk()
     llm.play({ kind: 'answer', content: 'Was it a good evening, the recital?' })
     const asked = llm.seen.length
@@ -93,7 +97,11 @@ describe('!followup_preview', () => {
 
   it('asks a model once, and shows the template when its draft is refused', async () => {
     llm = await startFakeLlm({ kind: 'answer', content: 'I miss you. Click http://example.test @everyone' })
-    test = await createTestApp('PostgreSQL', { ADMIN_USER_IDS: 'web:olga', LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'fake' })
+    test = await createTestApp('PostgreSQL', {
+      ADMIN_USER_IDS: 'web:olga',
+      LLM_BASE_URL: llm.baseUrl,
+      LLM_MODEL: 'fake',
+    })
     await talk()
     const asked = llm.seen.length
     const told = await admin('!followup preview Ada')
@@ -103,7 +111,11 @@ describe('!followup_preview', () => {
 
   it('shows other admins the gates only, and asks no model', async () => {
     llm = await startFakeLlm({ kind: 'answer', content: 'How did the recital on Friday go?' })
-    test = await createTestApp('PostgreSQL', { ADMIN_USER_IDS: 'web:olga', LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'fake' })
+    test = await createTestApp('PostgreSQL', {
+      ADMIN_USER_IDS: 'web:olga',
+      LLM_BASE_URL: llm.baseUrl,
+      LLM_MODEL: 'fake',
+    })
     await talk()
     const asked = llm.seen.length
     const handled = await test.app.chat.handle({

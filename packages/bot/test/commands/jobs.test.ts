@@ -111,7 +111,7 @@ describe('commands of two words', () => {
 })
 
 describe('an administrator of one server', () => {
-  it('reaches the jobs about its members, and neither lists nor finds others', async () => {
+  it('lists and reaches the jobs about its members, and finds no others', async () => {
     test = await createTestApp('PostgreSQL')
     const ask = async (text: string) =>
       (
@@ -132,7 +132,11 @@ describe('an administrator of one server', () => {
       "select job_id from scheduled_jobs where payload->>'userId' is not null order by payload->>'userId'",
     )
     const cleanup = await schedule('cleanup', 'cleanup-of-everybody')
-    expect(await ask('!job_list')).toContain('for owners')
+    const listed = await ask('!job_list')
+    expect(listed).toMatch(/^Jobs \(all, of people here\), page 1:\n`/)
+    expect([...listed.matchAll(/`([^`]+)`/g)].map(([, id]) => id)).toEqual([ada?.job_id])
+    expect(await ask('!job_list cleanup')).toBe('Jobs (cleanup, of people here): none among the newest 200.')
+    expect(await ask('!job_list 2')).toBe('Jobs (all, of people here): no page 2.')
     expect(await ask(`!job_status ${ada?.job_id}`)).toContain('follow_up_message')
     for (const id of [bo?.job_id, cleanup, 'cleanup-of'])
       expect(await ask(`!job_cancel ${id}`)).toContain(`Job \`${id}\` not found.`)

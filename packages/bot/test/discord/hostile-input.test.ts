@@ -124,11 +124,17 @@ describe('whatever people type or call themselves', () => {
     expect(several).not.toContain(twin.id)
   })
 
-  it('what concerns everybody is for owners: others stop, list and count nothing', async () => {
+  it('what concerns everybody is for owners: others stop and count nothing, and list the jobs of people here', async () => {
     await begin()
     for (const subcommand of ['pause', 'resume', 'stats'])
       expect(await use('followup', { subcommand })).toContain('for owners of the bot')
-    expect(await use('job', { subcommand: 'list' })).toContain('for owners of the bot')
+    const cy = bot.fake.person('cy', bot.fake.guild('Elsewhere').guild)
+    for (const each of [bot.bo, cy]) await bot.ask(each, bot.fake.world.dmWith(each.id), 'hello')
+    const { jobId } = await bot.app.scheduleFollowUpMessage({ userId: `discord:${bot.bo.id}` })
+    const { jobId: elsewhere } = await bot.app.scheduleFollowUpMessage({ userId: `discord:${cy.id}` })
+    const listed = await use('job', { subcommand: 'list' })
+    expect(listed).toContain(jobId)
+    expect(listed).not.toContain(elsewhere)
     expect((await bot.database.query('select 1 from follow_up_controls')).rows).toEqual([])
     const help = await use('help')
     expect(help).toContain('job_cancel')
