@@ -1,7 +1,7 @@
 import { BelfryError, show } from './errors.ts'
 import type { Database } from './database/database.ts'
 import type { AnyJobDefinition } from './job/definition.ts'
-import { newJobId } from './job/job-id.ts'
+import { jobIdSource } from './job/job-id.ts'
 import { requireWhole } from './job/whole.ts'
 import {
   compose,
@@ -66,7 +66,7 @@ export interface EngineOptions {
   processMeter?: ProcessMeter
   /** Source of jitter, a number from 0 up to 1. Default `Math.random`. */
   random?: () => number
-  /** Makes the id of a job that is given none; two must never be the same. Default: a UUID version 7. */
+  /** Makes the id of a job that is given none; two must never be the same. Default: UUIDs version 7, in order. */
   newJobId?: (now: Date) => string
 }
 
@@ -144,7 +144,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     clock,
     processMeter: options.processMeter ?? (clock.databaseNow() === null ? new NodeProcessMeter() : noMeter),
     random: options.random ?? Math.random,
-    newJobId: options.newJobId ?? newJobId,
+    newJobId: options.newJobId ?? jobIdSource(),
   })
 }
 

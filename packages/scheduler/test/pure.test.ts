@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { BelfryError, parseDuration } from '../src/index.ts'
 import { backoffDelay } from '../src/job/backoff.ts'
 import { CancelError, NonRetryableError, SnoozeError } from '../src/job/control-errors.ts'
+import { jobIdSource } from '../src/job/job-id.ts'
 import { decideOutcome, type AttemptFacts } from '../src/job/outcome.ts'
 import { serializePayload } from '../src/job/payload.ts'
 
@@ -110,6 +111,34 @@ describe('what becomes of a job', () => {
     )
     const shutdown = new BelfryError('BELFRY_SHUTDOWN', '')
     expect(decideOutcome({ threw: shutdown }, facts(0, 0, shutdown)).kind).toBe('interrupted')
+  })
+})
+
+describe('ids of jobs', () => {
+  it('are UUIDs version 7, each its own, that sort as they were made, also when the clock is set back', () => {
+    const moves = fc.array(fc.integer({ min: -5_000, max: 50 }), { minLength: 2, maxLength: 200 })
+    fc.assert(
+      fc.property(moves, fc.integer({ min: 1, max: 3 }), (steps, each) => {
+        const newJobId = jobIdSource()
+        let now = Date.UTC(2027, 0, 1)
+        const ids = steps.flatMap(step => {
+          now += step
+          return Array.from({ length: each }, () => newJobId(new Date(now)))
+        })
+        for (const id of ids)
+          expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+        expect(ids.toSorted()).toEqual(ids)
+        expect(new Set(ids).size).toBe(ids.length)
+      }),
+    )
+  })
+
+  it('say when they were made, and stay in order beyond 4,096 in a millisecond', () => {
+    const newJobId = jobIdSource()
+    const now = new Date('2027-01-01T00:00:00Z')
+    const ids = Array.from({ length: 10_000 }, () => newJobId(now))
+    expect(Number.parseInt((ids[0] ?? '').replaceAll('-', '').slice(0, 12), 16)).toBe(now.getTime())
+    expect(ids.toSorted()).toEqual(ids)
   })
 })
 

@@ -4,7 +4,7 @@ import { findProfile } from '../users/profile-store.ts'
 import type { Profile } from '../users/profile.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { activeControls, type Control } from './controls-store.ts'
-import { countSentWithin, lastTryOf, sentWithin } from './follow-up-store.ts'
+import { countSentWithin, sentWithin, triesInDoubt, type TriesInDoubt } from './follow-up-store.ts'
 import type { NewChannelFacts, PersonFacts } from './gate-facts.ts'
 import { countOpenings, lockOpenings } from './openings-store.ts'
 import { readQuietHours } from './quiet-hours.ts'
@@ -54,7 +54,7 @@ export async function readFacts(database: Queryable, userId: string, context: Fa
     consent: await latestConsent(database, userId),
     messagesInLastTalk: await countLastTalk(database, profile),
     sentThisWeek: await sentWithin(database, { userId, withinMs: WEEK_MS, now }),
-    lastTriedAt: await lastTryOf(database, userId),
+    inDoubt: await triesInDoubt(database, { userId, lastActiveAt: profile.lastActiveAt, exceptJob: context.jobId }),
   }
   return { ...common, person: personFactsOf(profile, counted), ...(newChannel && { newChannel }) }
 }
@@ -78,15 +78,14 @@ export interface CountedFacts {
   readonly consent: 'granted' | 'revoked' | undefined
   readonly messagesInLastTalk: number
   readonly sentThisWeek: readonly Date[]
-  /** When they were last sent a follow-up of which nobody knows whether it went out. */
-  readonly lastTriedAt: Date | undefined
+  readonly inDoubt: TriesInDoubt
 }
 
 /** A person as the gates see them. Quiet hours that nobody can read are not "none". */
 export function personFactsOf(profile: Profile, counted: CountedFacts): PersonFacts | 'unreadable' {
   const quietHours = profile.quietHours === undefined ? undefined : readQuietHours(profile.quietHours)
   if (profile.quietHours !== undefined && quietHours === undefined) return 'unreadable'
-  const { keptNo, consent, messagesInLastTalk, sentThisWeek, lastTriedAt } = counted
+  const { keptNo, consent, messagesInLastTalk, sentThisWeek, inDoubt } = counted
   return {
     userId: profile.userId,
     followUpsEnabled: profile.followUpsEnabled,
@@ -99,12 +98,12 @@ export function personFactsOf(profile: Profile, counted: CountedFacts): PersonFa
     lastMessageAt: profile.lastActiveAt,
     messagesInLastTalk,
     frequencyMs: profile.followUpFrequencyHours * HOUR_MS,
-    unanswered: profile.unansweredFollowUps,
+    unanswered: profile.unansweredFollowUps + inDoubt.unanswered,
     timeZone: profile.timeZone,
     quietHours,
     activityHours: profile.activityHoursOff ? undefined : profile.activityHours,
     sentThisWeek,
-    lastSentAt: latest([profile.lastFollowUpSent, lastTriedAt, ...sentThisWeek]),
+    lastSentAt: latest([profile.lastFollowUpSent, inDoubt.lastAt, ...sentThisWeek]),
   }
 }
 

@@ -63,6 +63,7 @@ interface CountedRow {
   messages: number
   sent_ms: number[]
   tried_ms: number | null
+  in_doubt: number
 }
 
 /** What the gates need to know of many people, as `readFacts` reads it of one; for planning, so no pace is read. */
@@ -86,7 +87,9 @@ export async function readFactsOfMany(
            and coalesce(sent_at, attempted_at) > moment.now - $3::float8 * interval '1 millisecond'
          order by coalesce(sent_at, attempted_at) desc) as sent_ms,
        (select (extract(epoch from max(attempted_at)) * 1000)::float8 from follow_up_history tried
-         where tried.user_id = person.user_id and state in ('sending', 'uncertain')) as tried_ms
+         where tried.user_id = person.user_id and state in ('sending', 'uncertain')) as tried_ms,
+       (select count(*)::int from follow_up_history tried where tried.user_id = person.user_id
+         and state in ('sending', 'uncertain') and attempted_at > person.last_active_at) as in_doubt
      from user_profiles person, moment where user_id = any($1::text[])`,
     [userIds, now, WEEK_MS],
   )
@@ -99,7 +102,10 @@ export async function readFactsOfMany(
         consent: row.consent ?? undefined,
         messagesInLastTalk: row.messages,
         sentThisWeek: row.sent_ms.map(ms => new Date(ms)),
-        lastTriedAt: row.tried_ms === null ? undefined : new Date(row.tried_ms),
+        inDoubt: {
+          lastAt: row.tried_ms === null ? undefined : new Date(row.tried_ms),
+          unanswered: row.in_doubt,
+        },
       })
       return [[row.user_id, { now: new Date(row.now_ms), profile, person, controls: [], sentInLastMinute: 0 }]]
     }),

@@ -36,15 +36,26 @@ export async function countSentWithin(
   return counted.rows[0]?.count ?? 0
 }
 
-/** When a person was last sent a follow-up, or may have been; undefined: never. */
-export async function lastTryOf(database: Queryable, userId: string): Promise<Date | undefined> {
-  const found = await database.query<{ tried_ms: number | null }>(
-    `select (extract(epoch from max(attempted_at)) * 1000)::float8 as tried_ms from follow_up_history
-     where user_id = $1::text and ${IN_DOUBT}`,
-    [userId],
+/** Follow-ups to a person of which nobody knows whether they went out. */
+export interface TriesInDoubt {
+  readonly lastAt: Date | undefined
+  /** Those since they last spoke, that of the job which asks aside: if they went out, they are unanswered. */
+  readonly unanswered: number
+}
+
+export async function triesInDoubt(
+  database: Queryable,
+  request: { userId: string; lastActiveAt: Date | undefined; exceptJob: string | undefined },
+): Promise<TriesInDoubt> {
+  const found = await database.query<{ tried_ms: number | null; unanswered: number }>(
+    `select (extract(epoch from max(attempted_at)) * 1000)::float8 as tried_ms,
+       count(*) filter (where attempted_at > coalesce($2::text::timestamptz, '-infinity')
+         and job_id is distinct from $3::text)::int as unanswered
+     from follow_up_history where user_id = $1::text and ${IN_DOUBT}`,
+    [request.userId, request.lastActiveAt?.toISOString() ?? null, request.exceptJob ?? null],
   )
-  const ms = found.rows[0]?.tried_ms ?? null
-  return ms === null ? undefined : new Date(ms)
+  const { tried_ms: ms = null, unanswered = 0 } = found.rows[0] ?? {}
+  return { lastAt: ms === null ? undefined : new Date(ms), unanswered }
 }
 
 /** The last follow-ups a person was sent, newest first. */

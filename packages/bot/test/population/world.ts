@@ -2,6 +2,7 @@ import { getActiveResourcesInfo } from 'node:process'
 import { readConfig } from '../../src/config.ts'
 import { Agenda } from './agenda.ts'
 import { Chance } from './chance.ts'
+import { keepAutovacuumOut } from './connect.ts'
 import { Ledger } from './ledger.ts'
 import { Line, Link, type Committed } from './line.ts'
 import { isUnsafe } from './model.ts'
@@ -89,7 +90,7 @@ export class World {
     for (let each = 0; each < processes; each += 1) this.#startProcess()
     for (let day = 0; day < days; day += 1) this.later(day * DAY_MS, () => this.#newDay(day))
     await this.#live(this.#end)
-    if (!this.#isBroken()) await this.#heal()
+    if (!this.oracle.hasSeen(this.#options.until)) await this.#heal()
     const outcomes = await this.#ledger.close(this.oracle, this.#end)
     const { violations } = this.oracle
     const counts = { people, ...this.counts, planned: this.#ledger.planned, statements: this.#line.statements }
@@ -114,6 +115,7 @@ export class World {
     const prepared = first.app.prepare()
     await this.#quiet()
     await prepared
+    await keepAutovacuumOut(this.#options.connection)
   }
 
   #createPlatform(): SimulatedPlatform {
@@ -187,7 +189,7 @@ export class World {
   async #live(until: number): Promise<void> {
     for (;;) {
       await this.#quiet()
-      if (this.#isBroken()) return
+      if (this.oracle.hasSeen(this.#options.until)) return
       if (this.#jobsChanged) await this.#lookForJobs()
       const timer = this.time.next
       const timerAt = timer?.at ?? Number.POSITIVE_INFINITY
@@ -201,11 +203,6 @@ export class World {
         else this.#runJobs()
       }
     }
-  }
-
-  #isBroken(): boolean {
-    const { until } = this.#options
-    return until !== undefined && this.oracle.violations.some(({ invariant }) => invariant === until)
   }
 
   /** Nobody speaks any more, nothing fails any more: what is due comes to its end. */

@@ -38,15 +38,21 @@ export class SeededRandom {
   }
 }
 
-/** Text with the shape of a UUID. Its order is the seed's too: where two jobs are due at once, their ids decide. */
-export function seededId(random: SeededRandom): string {
-  const hex = Array.from({ length: 4 }, () =>
+/**
+ * Ids with the shape of UUIDs that sort in the order they were made, as those of production do: where two jobs are due at
+ * once, their ids decide.
+ */
+export function seededIds(random: SeededRandom): () => string {
+  let count = 0
+  const hex = (digits: number) =>
     random
-      .below(2 ** 32)
+      .below(16 ** digits)
       .toString(16)
-      .padStart(8, '0'),
-  ).join('')
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+      .padStart(digits, '0')
+  return () => {
+    count += 1
+    return `${count.toString(16).padStart(8, '0')}-${hex(4)}-7${hex(3)}-8${hex(3)}-${hex(6)}${hex(6)}`
+  }
 }
 
 /** Spreads 32 bits over 32 bits; the multipliers are those of the measured search "lowbias32" of hash-prospector. */

@@ -4,7 +4,7 @@ import type { ScheduleDefinition } from '../../recurring/schedule-definition.ts'
 import { Scheduler } from '../../scheduler.ts'
 import type { Backend } from './backend.ts'
 import type { ClaimsSeen } from './claims-seen.ts'
-import { SeededRandom, seededId } from './random.ts'
+import { SeededRandom, seededIds } from './random.ts'
 import type { Recorder } from './recorder.ts'
 import type { StatementGate } from './statement-gate.ts'
 import { ProcessClock, type VirtualTime } from './virtual-time.ts'
@@ -51,7 +51,7 @@ export class SimulatedProcess {
       database: this.database,
       clock: this.clock,
       random: () => random.next(),
-      newJobId: () => seededId(random),
+      newJobId: seededIds(random),
       schema: shared.schema,
       migrate: false,
       concurrency: CONCURRENCY,
