@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { belfry } from './belfry.ts'
-import { payload, wallClock, type Peer } from './peer.ts'
+import { payload, wallClock, type Payload, type Peer } from './peer.ts'
 
 const TABLE = 'bare_insert'
 
@@ -13,6 +13,7 @@ export const bareInsert: Peer = {
   async open(place, settings) {
     const pool = new pg.Pool({ connectionString: place.postgresUrl, max: 1 })
     let statement: Awaited<ReturnType<typeof rowAsInsert>> | undefined
+    let onStored: (payload: Payload) => void = () => {}
     return {
       async install() {
         const ours = await belfry.open(place, settings)
@@ -21,17 +22,17 @@ export const bareInsert: Peer = {
         await ours.close()
         const table = await liveTable(pool)
         await pool.query(`create table ${TABLE} (like ${table} including all) ${await storageOf(pool, table)}`)
-        statement = await rowAsInsert(pool, table)
       },
-      schedule(each) {
-        if (!statement) throw new Error('install first')
+      async schedule(each) {
+        statement ??= await rowAsInsert(pool, await liveTable(pool))
         const values = statement.values.slice()
         values[statement.id] = uuidv7()
         values[statement.payload] = JSON.stringify(each)
-        return pool.query({ name: 'bare', text: statement.text, values })
+        await pool.query({ name: 'bare', text: statement.text, values })
+        onStored(each)
       },
       pending: async () => 0,
-      work: async () => {},
+      work: async listener => void (onStored = listener),
       close: () => pool.end(),
     }
   },
