@@ -1,4 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { PGlite } from '@electric-sql/pglite'
 import { inject } from 'vitest'
 
@@ -19,6 +22,13 @@ export async function createPglite(template: EmbeddedTemplate = 'empty'): Promis
   const loaded = templates.get(template) ?? load(template)
   templates.set(template, loaded)
   return PGlite.create({ loadDataDir: await loaded })
+}
+
+/** Puts a ready-made database where the bot keeps its own (`BELFRY_DATA_DIR`): a program's first start makes one for seconds. */
+export async function layEmbedded(template: EmbeddedTemplate, dataDir: string): Promise<void> {
+  const folder = join(dataDir, 'postgres')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await promisify(execFile)('tar', ['-xf', inject('embeddedTemplates')[template], '--no-same-owner', '-C', folder])
 }
 
 async function load(template: EmbeddedTemplate): Promise<Blob> {

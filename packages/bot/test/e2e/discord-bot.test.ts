@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { layEmbedded } from '../../../../test-support/embedded-database.ts'
 import { startProgram, type Program } from '../../../../test-support/child-process.ts'
 import { until } from '../../../../test-support/until.ts'
 import { FakeDiscord } from '../support/fake-discord/fake-discord.ts'
@@ -22,6 +23,7 @@ describe('the program itself, with a token', () => {
     ada = fake.person('ada', guild)
     dm = fake.world.dmWith(ada.id)
     folder = await mkdtemp(join(tmpdir(), 'belfry-discord-'))
+    await layEmbedded('bot', join(folder, 'data'))
   })
   afterEach(async () => {
     for (const bot of bots) bot.kill('SIGKILL')
