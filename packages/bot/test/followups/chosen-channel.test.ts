@@ -300,6 +300,9 @@ describe.each(['PGlite', 'PostgreSQL'] as const)(
       expect(asked).toEqual([])
       await talkThere()
       await talkAlone()
+      // The same words, in private: what was said there is not even compared with.
+      await test.rows(`insert into follow_up_history (user_id, message_sent, state, sent_at, conversation_id)
+        values ('${ADA}', 'How did it go?', 'sent', '2027-02-01T00:00:00Z', '${DIRECT}')`)
       expect(await compose()).toMatchObject({ source: 'model', text: 'How did it go?' })
       expect(asked).toHaveLength(1)
       expect(asked[0]).toContain('tournament')
