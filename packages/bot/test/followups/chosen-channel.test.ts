@@ -235,8 +235,8 @@ describe.each(['PGlite', 'PostgreSQL'] as const)(
         displayName: 'Bo',
         isAdmin: true,
       } as const
-      const told = await test.app.chat.handle({ ...web, messageId: 'w', text: '!followup_settings place here' })
-      expect(told.reply?.text).toMatch(/There is one place here/)
+      const answer = await test.app.chat.handle({ ...web, messageId: 'w', text: '!followup_settings place here' })
+      expect(answer.reply?.text).toMatch(/There is one place here/)
       expect((await findProfile(test.database, ADA))?.followUpPlace).toBeUndefined()
       expect(await test.rows('select from bot_audit')).toEqual([])
       expect(await say(DIRECT, '!followup_settings')).toMatch(/Place: direct messages\./)
