@@ -16,7 +16,7 @@ export function followUpExplainCommand(parts: ExplainParts): Command {
     async run({ message, args }) {
       const person = await findPerson(parts.database, nameOf(args), message)
       const explanation = await explainFollowUp(parts, person.userId)
-      const { now, decisions, report } = explanation
+      const { now, decisions, report, place } = explanation
       const { when, quote } = voiceOf(message.platform, now)
       return cardAnswer({
         title: `A follow-up to ${quote(person.displayName || person.userId)}`,
@@ -26,10 +26,20 @@ export function followUpExplainCommand(parts: ExplainParts): Command {
           ...sayGates(report, when),
           ...(decisions.length === 0 ? ['No decisions stored yet.'] : []),
         ],
-        fields: [{ name: 'Last decisions', value: decisions.map(each => `- ${sayDecision(each, when)}`).join('\n') }],
+        fields: [
+          ...(message.platform === 'discord' ? [{ name: 'Place', value: PLACES[place] }] : []),
+          { name: 'Last decisions', value: decisions.map(each => `- ${sayDecision(each, when)}`).join('\n') },
+        ],
       })
     },
   }
+}
+
+/** Which channel is between the person and the bot: who asks may not know that it exists. */
+const PLACES: Readonly<Record<Explanation['place'], string>> = {
+  direct: 'direct messages.',
+  channel: 'a channel, by their own choice.',
+  nowhere: 'nowhere: the channel they chose cannot be written to any more; they have to choose anew.',
 }
 
 /** What the gates say, as a colour. */

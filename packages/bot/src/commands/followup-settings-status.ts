@@ -9,8 +9,9 @@ import { sayQuietHours } from '../followups/quiet-hours.ts'
 import { sentFollowUps, type SentFollowUp } from '../followups/receipt-store.ts'
 import type { InboundMessage } from '../messaging/message.ts'
 import { saySpan } from '../messaging/say-time.ts'
-import { voiceOf, type SayInstant } from '../messaging/voice.ts'
+import { voiceOf, type SayInstant, type Voice } from '../messaging/voice.ts'
 import { consentHistory, type ConsentEvent } from '../users/consent-store.ts'
+import { chosenChannel, placeOf } from '../users/follow-up-place.ts'
 import type { Profile } from '../users/profile.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import type { Card, CardField } from './card.ts'
@@ -37,7 +38,8 @@ export async function describeSettings(parts: StatusParts, { userId, platform }:
   const now = databaseNow(clock)
   const facts = await readFacts(database, userId, { now, suppressedPeople })
   const [next] = await pendingFollowUps(database, userId, now)
-  const { when } = voiceOf(platform, facts.now)
+  const voice = voiceOf(platform, facts.now)
+  const { when } = voice
   const whether = sayWhether(facts, policy)
   return {
     title: `Follow-up Settings: ${whether}`,
@@ -48,6 +50,7 @@ export async function describeSettings(parts: StatusParts, { userId, platform }:
     ],
     fields: [
       ...(facts.profile ? choicesOf(facts.profile, policy) : []),
+      ...(facts.profile && platform === 'discord' ? [{ name: 'Place', value: sayPlace(facts.profile, voice) }] : []),
       ...stateOf(facts, { policy, when }),
       { name: 'Next', value: sayNext(next, when) },
       ...(facts.profile?.lastFollowUpSent ? [{ name: 'Last', value: `${when(facts.profile.lastFollowUpSent)}.` }] : []),
@@ -96,6 +99,14 @@ function choicesOf(profile: Profile, policy: FollowUpPolicy): CardField[] {
     },
     { name: 'Your hours', value: `${hours}.` },
   ]
+}
+
+function sayPlace(profile: Profile, { channel }: Voice): string {
+  const chosen = chosenChannel(profile)
+  if (chosen !== undefined) return `${channel(chosen)}, for all there to read.`
+  return placeOf(profile) === 'nowhere'
+    ? 'none: I cannot write to you any more in the channel you chose, so I write nowhere. `place here` in another or `place dm` chooses anew.'
+    : 'direct messages.'
 }
 
 function stateOf(

@@ -1,5 +1,5 @@
 import { act, type ActionParts } from '../followups/actions.ts'
-import { snooze, turnOn } from '../followups/preferences.ts'
+import { choosePlace, snooze, turnOn } from '../followups/preferences.ts'
 import { wallClock } from '../followups/quiet-hours.ts'
 import type { InboundMessage } from '../messaging/message.ts'
 import { saySpan } from '../messaging/say-time.ts'
@@ -28,7 +28,7 @@ const DAY_MS = 24 * HOUR_MS
 const FREQUENCY_LIMITS = { least: HOUR_MS, most: 365 * DAY_MS }
 const SNOOZE_LIMITS = { least: HOUR_MS, most: 365 * DAY_MS }
 const USAGE =
-  'status|on|off|timezone ZONE|quiet HH:MM-HH:MM|frequency 3d|snooze 5d|history [page]|why|hours [on|off|forget]'
+  'status|on|off|timezone ZONE|quiet HH:MM-HH:MM|frequency 3d|snooze 5d|place here/dm|history [page]|why|hours [on|off|forget]'
 
 const SETTINGS: Readonly<Record<string, Setting>> = {
   status: async (parts, message) => cardAnswer(await statusOf(parts, message)),
@@ -40,6 +40,7 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   quiet: setQuiet,
   frequency: setFrequency,
   snooze: setSnooze,
+  place: setPlace,
   history: (parts, message, typed) => describeHistory(parts, message, readPage(typed)),
   why: (parts, { userId, messageId }) =>
     act(parts, { userId, action: 'why', source: 'command', reference: messageId, language: 'en' }),
@@ -70,6 +71,11 @@ const FORMS: readonly Subcommand[] = [
     name: 'snooze',
     about: 'A pause; nothing is cancelled.',
     options: [{ name: 'span', about: '5d, 2 weeks; off ends it. Default: 7 days.', kind: 'text' }],
+  },
+  {
+    name: 'place',
+    about: 'Where I write by myself: in this channel, for all to read, or in direct messages.',
+    options: [{ name: 'where', about: 'Default: dm.', kind: 'text', required: true, choices: ['here', 'dm'] }],
   },
   {
     name: 'history',
@@ -179,6 +185,27 @@ async function setSnooze(parts: SettingsParts, message: InboundMessage, typed: s
   const forMs = valueOf(readSpan(asked, SNOOZE_LIMITS), typed, 'a span from `1h` to `365d`, such as `5d`, or `off`')
   const until = await snooze(parts, { userId, source: 'command', reference: messageId, locale: 'en', forMs })
   return `I will not write by myself until ${voiceOf(platform, parts.clock.now()).when(until)}. Nothing is cancelled.`
+}
+
+/** One's own choice, in the place itself: nobody makes it for somebody else, nor by an id. */
+async function setPlace(parts: SettingsParts, message: InboundMessage, typed: string): Promise<string> {
+  const { userId, platform, conversationId, isPrivate } = message
+  const where = typed.toLowerCase()
+  if (where !== 'here' && where !== 'dm')
+    throw new CommandError(`Expected \`place here\` or \`place dm\`; got ${quoted(typed)}.`)
+  if (platform !== 'discord')
+    throw new CommandError('There is one place here, this conversation, so there is nothing to choose.')
+  if (where === 'dm') {
+    await choosePlace(parts, { userId, conversationId: null })
+    return 'When I write to you by myself, it is in direct messages.'
+  }
+  if (isPrivate !== false)
+    throw new CommandError(
+      'These are direct messages, where I write to you unless you choose a channel: use `place here` in a channel of a server. Nothing was changed.',
+    )
+  await choosePlace(parts, { userId, conversationId })
+  const there = voiceOf(platform, parts.clock.now()).channel(conversationId)
+  return `When I write to you by myself, it is in ${there} and nowhere else. It mentions you, everybody there can read it, and it is about nothing but what we talked about there. \`${parts.prefix}followup_settings place dm\` takes it back.`
 }
 
 async function setHours({ database, prefix }: SettingsParts, { userId }: InboundMessage, typed: string) {

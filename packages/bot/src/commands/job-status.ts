@@ -123,8 +123,9 @@ function outboxFields(row: OutboxRow): CardField[] {
 }
 
 /** Opens for whoever may read it there: the person and the bot. Empty: there is none. */
-function linkOf({ platform, conversationId, platformMessageId }: OutboxRow): string {
+function linkOf({ platform, conversationId, inChannel, platformMessageId }: OutboxRow): string {
   const [, channel] = /^discord:(\d{15,21})$/.exec(conversationId) ?? []
-  if (platform !== 'discord' || channel === undefined || !/^\d{15,21}$/.test(platformMessageId ?? '')) return ''
+  if (platform !== 'discord' || inChannel || channel === undefined || !/^\d{15,21}$/.test(platformMessageId ?? ''))
+    return ''
   return `https://discord.com/channels/@me/${channel}/${platformMessageId}`
 }

@@ -18,7 +18,8 @@ const people = [
     add column if not exists activity_hours_off boolean not null default false,
     add column if not exists follow_up_considered_at timestamptz,
     add column if not exists private_conversation_id text,
-    add column if not exists private_heard_to bigint`,
+    add column if not exists private_heard_to bigint,
+    add column if not exists follow_up_place text`,
   'create index if not exists user_profiles_last_active on user_profiles (last_active_at)',
   `alter table consent_events
     add column if not exists locale text,
@@ -43,7 +44,8 @@ const outbox = [
     add column if not exists delay_hours real,
     add column if not exists returned_within_7d boolean,
     add column if not exists silent boolean not null default false,
-    add column if not exists channel_opened_at timestamptz`,
+    add column if not exists channel_opened_at timestamptz,
+    add column if not exists in_channel boolean not null default false`,
   'create unique index if not exists follow_up_history_nonce on follow_up_history (nonce) where nonce is not null',
   `create index if not exists follow_up_history_in_doubt on follow_up_history (user_id, attempted_at)
     where state in ('sending', 'uncertain')`,

@@ -10,6 +10,7 @@ import { LONGEST_CALL_MS } from '../llm/openai-compatible.ts'
 import { followUpInstructions, followUpPrompt, type FollowUpPromptInput } from '../llm/prompts.ts'
 import { recentTalk } from '../memory/conversation-store.ts'
 import type { PlatformName, Turn } from '../messaging/message.ts'
+import { chosenChannel } from '../users/follow-up-place.ts'
 import { findProfile } from '../users/profile-store.ts'
 import { respondToDistress } from './distress-response.ts'
 import { FAULT_WORDS, faultOfDraft, withoutQuotes, type DraftFault } from './draft-faults.ts'
@@ -26,6 +27,8 @@ export interface ComposedFollowUp {
   readonly language: Language
   readonly platform: PlatformName
   readonly conversationId: string
+  /** Others read along there: it is written from nothing but the talk in that very channel. */
+  readonly inChannel: boolean
 }
 
 export interface ComposeRequest {
@@ -61,6 +64,7 @@ interface Known {
   readonly turns: readonly Turn[]
   readonly displayName: string
   readonly locale: string | undefined
+  readonly channel: string | undefined
 }
 
 /** What a text is written from and judged by. */
@@ -71,6 +75,7 @@ interface Material {
   readonly hint: string | undefined
   readonly language: Language
   readonly isInDistress: boolean
+  readonly inChannel: boolean
   readonly previousTemplates: readonly (string | undefined)[]
   readonly safety: SafetyContext
 }
@@ -89,14 +94,18 @@ export class FollowUpComposer {
     const { userId, automatic } = request.payload
     const profile = await findProfile(database, userId)
     if (!profile?.lastConversationId || !profile.platform) return 'unsafe'
-    const place = { platform: profile.platform, conversationId: profile.lastConversationId }
+    const channel = chosenChannel(profile)
+    const inChannel = channel !== undefined
+    const place = { platform: profile.platform, conversationId: channel ?? profile.lastConversationId, inChannel }
     const turns = await recentTalk(database, { conversationId: place.conversationId, limit: RECALLED_TURNS, userId })
-    const material = await this.#gather(request, { turns, displayName: profile.displayName, locale: profile.locale })
+    const { displayName, locale } = profile
+    const material = await this.#gather(request, { turns, displayName, locale, channel })
     // Somebody who may be in danger needs people, not a cheerful note from a program at a planned hour.
     if (automatic && material.isInDistress) {
       if (!request.isPreview) await respondToDistress(database, { userId, now: databaseNow(clock), logger })
       return 'unsafe'
     }
+    if (inChannel && material.isInDistress) return 'unsafe'
     const { language } = material
     const footer = request.footer ? `\n${request.footer(language)}` : ''
     const drafted = await this.#draft(request, material)
@@ -116,20 +125,28 @@ export class FollowUpComposer {
   async #gather(request: ComposeRequest, known: Known): Promise<Material> {
     const { database, distress } = this.#parts
     const { userId } = request.payload
+    const { channel } = known
+    const inChannel = channel !== undefined
     const previous = await lastFollowUps(database, { userId, limit: REMEMBERED_FOLLOW_UPS })
     const theirs = known.turns.filter(turn => turn.author === 'user')
     const language = detectLanguage(theirs.map(turn => turn.text)) ?? languageOf(known.locale)
     const talk = lastTalk(known.turns)
+    // Not even what was said around it: others read along.
+    const isUnspoken = inChannel && theirs.some(turn => distress.isDistress(turn.text))
     return {
-      displayName: known.displayName,
-      lines: distress.without(known.turns.filter(turn => turn.kind === 'chat')),
-      hint: topicHint(request.payload),
+      inChannel,
+      // What they are called elsewhere, and a topic from who knows where, are not for a channel.
+      displayName: inChannel ? '' : known.displayName,
+      hint: inChannel ? undefined : topicHint(request.payload),
+      lines: isUnspoken ? [] : distress.without(known.turns.filter(turn => turn.kind === 'chat')),
       language,
       isInDistress: talk.some(turn => turn.author === 'user' && distress.isDistress(turn.text)),
       previousTemplates: previous.map(each => each.template),
       safety: {
         theirTexts: theirs.map(turn => turn.text),
-        previousFollowUps: previous.map(each => each.message),
+        previousFollowUps: previous
+          .filter(each => !inChannel || each.conversationId === channel)
+          .map(each => each.message),
         ourTexts: talk.filter(turn => turn.author === 'bot').map(turn => turn.text),
         reserved: request.footer ? request.footer(language).length + 1 : 0,
       },
@@ -140,6 +157,7 @@ export class FollowUpComposer {
   async #draft(request: ComposeRequest, material: Material): Promise<string | undefined> {
     const { llm, botName, clock, logger } = this.#parts
     if (!llm || request.variant?.writer === 'template' || material.isInDistress) return undefined
+    if (material.inChannel && material.lines.length === 0) return undefined
     const opener = request.variant?.opener
     const fence = randomBytes(12).toString('hex')
     const person = nameOf(material.displayName, material.lines)

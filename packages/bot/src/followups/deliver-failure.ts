@@ -3,7 +3,9 @@ import type { Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import { languageOf } from '../llm/language.ts'
 import type { DeliveryError } from '../messaging/platform.ts'
+import { recordAct } from '../users/audit-store.ts'
 import { lockPerson } from '../users/profile-store.ts'
+import { losePlace } from '../users/settings-store.ts'
 import { lastRest, lockControls, setControl } from './controls-store.ts'
 import { afterFailure, contentHashOf, nonceOf, restFromOpeningMs, type AfterFailure } from './delivery-decision.ts'
 import { templateFollowUps } from './follow-up-templates.ts'
@@ -71,10 +73,32 @@ async function keep(
   await parts.database.transaction(async transaction => {
     await lockPerson(transaction, row.userId)
     await moveFollowUp(transaction, row, { state, failureCode: ends ? error.code : undefined })
+    if (row.inChannel && CHANNEL_LOST.has(error.code)) await withdrawChannel(parts, transaction, { row, error, now })
     if (error.failure === 'suppress') await suppressPerson(transaction, { userId: row.userId, code: error.code })
     if (error.failure === 'halt') await halt(transaction, row, { error, now })
     if (error.failure === 'no_new') await restFromOpening(transaction, row, { error, now })
   })
+}
+
+/** Codes of a channel that its person cannot be written to in any more; what they chose has come to nothing. */
+const CHANNEL_LOST = new Set([
+  'unknown_channel',
+  'unknown_guild',
+  'unknown_member',
+  'missing_access',
+  'missing_permissions',
+  'thread_locked',
+])
+
+async function withdrawChannel(
+  { suppressedPeople }: Attempt['parts'],
+  transaction: Queryable,
+  { row, error, now }: Said & { readonly row: OutboxRow },
+): Promise<void> {
+  if (!(await losePlace(transaction, row))) return
+  const { hash: personHash } = await suppressedPeople.hash(transaction, row.userId)
+  const detail = { place: 'nowhere', code: error.code }
+  await recordAct(transaction, { actor: 'bot', act: 'followup_place', personHash, detail, now })
 }
 
 interface Said {

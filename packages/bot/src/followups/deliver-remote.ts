@@ -60,11 +60,12 @@ async function look(delivery: RemoteDelivery, row: OutboxRow): Promise<FollowUpR
 }
 
 async function findSent({ attempt, platform }: RemoteDelivery, row: OutboxRow) {
-  const { userId, conversationId, privateConversationId, nonce, message: text } = row
+  const { userId, conversationId, privateConversationId, inChannel, nonce, message: text } = row
   const since = new Date((row.attemptedAt?.getTime() ?? 0) - CLOCK_SKEW_MS)
   const limit = deadline(attempt)
   try {
-    return await platform.findSent({ userId, conversationId, privateConversationId, nonce, text, since }, limit.signal)
+    const query = { userId, conversationId, privateConversationId, inChannel, nonce, text, since }
+    return await platform.findSent(query, limit.signal)
   } catch (error) {
     attempt.context.log(`looking failed: ${error instanceof Error ? error.message : String(error)}`)
     return 'unreadable'
@@ -112,7 +113,7 @@ async function begin(
   return aboutPerson(attempt, async transaction => {
     if (!(await moveFollowUp(transaction, row, { state: 'prepared' }))) return 'moved on'
     const aside = { ...row, state: 'prepared' } as const
-    const decision = await decide(attempt, transaction, 'send')
+    const decision = await decide(attempt, transaction, row)
     context.signal.throwIfAborted()
     if (decision.verdict === 'allow') {
       const opens = decision.facts.newChannel?.needed ?? false
@@ -132,6 +133,7 @@ async function send({ attempt, platform }: RemoteDelivery, row: OutboxRow): Prom
         userId: row.userId,
         conversationId: row.conversationId,
         privateConversationId: row.privateConversationId,
+        inChannel: row.inChannel,
         silent: row.silent,
         text: row.message,
         nonce: row.nonce,

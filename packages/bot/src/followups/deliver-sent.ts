@@ -58,7 +58,7 @@ export async function storeSent(
   const isNews = await database.transaction(async transaction => {
     await lockPerson(transaction, row.userId)
     const conversationId = delivery.conversationId ?? row.conversationId
-    await notePrivateConversation(transaction, { userId: row.userId, conversationId })
+    if (!row.inChannel) await notePrivateConversation(transaction, { userId: row.userId, conversationId })
     return recordSent(transaction, row, { ...delivery, at, now: databaseNow(clock) })
   })
   const { deduplicated } = delivery

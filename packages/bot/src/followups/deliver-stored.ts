@@ -12,7 +12,7 @@ export async function deliverStored(attempt: Attempt, row: OutboxRow): Promise<F
   const { parts, context } = attempt
   const now = databaseNow(parts.clock)
   const late = await aboutPerson(attempt, async transaction => {
-    const decision = await decide(attempt, transaction, 'send')
+    const decision = await decide(attempt, transaction, row)
     if (decision.verdict !== 'allow') return decision
     // Another runner may have sent it while this one was frozen; its lock has been released then, and the row says so.
     if (!(await moveFollowUp(transaction, row, { state: 'sending' }))) return 'already'

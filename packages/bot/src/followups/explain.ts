@@ -4,6 +4,7 @@ import { databaseNow } from '../clock.ts'
 import { readFollowUpPayload, type FollowUpPayload } from '../job-catalog.ts'
 import type { LlmClient } from '../llm/llm-client.ts'
 import type { SayInstant } from '../messaging/voice.ts'
+import { placeOf, type FollowUpPlace } from '../users/follow-up-place.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import { decisionsOfPerson, nextFollowUp, type NextFollowUp, type PastDecision } from './explain-store.ts'
 import { readFacts } from './facts-store.ts'
@@ -23,6 +24,8 @@ export interface Explanation {
   /** The follow-up that was asked about: the next planned one, or undefined: one as silence would plan it. */
   readonly next: NextFollowUp | undefined
   readonly payload: FollowUpPayload
+  /** Where the person wants it. */
+  readonly place: FollowUpPlace
   /** Newest first. */
   readonly decisions: readonly PastDecision[]
 }
@@ -48,6 +51,7 @@ export async function explainFollowUp(parts: ExplainParts, userId: string): Prom
     report: evaluateGates({ ...facts, policy: policyFor(parts, payload.variant), job }),
     next,
     payload,
+    place: facts.profile ? placeOf(facts.profile) : 'direct',
     decisions: await decisionsOfPerson(database, { userId, limit: DECISIONS }),
   }
 }

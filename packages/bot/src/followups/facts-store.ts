@@ -1,5 +1,6 @@
 import type { Queryable } from 'belfry/database'
 import { latestConsent } from '../users/consent-store.ts'
+import { chosenChannel, placeOf } from '../users/follow-up-place.ts'
 import { findProfile } from '../users/profile-store.ts'
 import type { Profile } from '../users/profile.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
@@ -66,7 +67,8 @@ async function readNewChannel(
   { jobId, now }: FactsContext,
 ): Promise<NewChannelFacts | undefined> {
   if (profile.platform !== 'discord') return undefined
-  if (profile.privateConversationId !== undefined) return { needed: false, openedLastHour: 0, openedLastDay: 0 }
+  const opensNone = profile.privateConversationId !== undefined || chosenChannel(profile) !== undefined
+  if (opensNone) return { needed: false, openedLastHour: 0, openedLastDay: 0 }
   if (jobId !== undefined) await lockOpenings(database)
   return { needed: true, ...(await countOpenings(database, { exceptJob: jobId, now })) }
 }
@@ -86,13 +88,15 @@ export function personFactsOf(profile: Profile, counted: CountedFacts): PersonFa
   const quietHours = profile.quietHours === undefined ? undefined : readQuietHours(profile.quietHours)
   if (profile.quietHours !== undefined && quietHours === undefined) return 'unreadable'
   const { keptNo, consent, messagesInLastTalk, sentThisWeek, inDoubt } = counted
+  // These end by a word of the person alone, so they outrank what ends by itself.
+  const forbidden = keptNo ?? (placeOf(profile) === 'nowhere' ? 'channel_lost' : undefined)
   return {
     userId: profile.userId,
     followUpsEnabled: profile.followUpsEnabled,
     consent,
     mustOptIn: profile.platform === 'discord',
-    suppressed: keptNo ?? profile.suppressed,
-    suppressedUntil: keptNo === undefined ? profile.suppressedUntil : undefined,
+    suppressed: forbidden ?? profile.suppressed,
+    suppressedUntil: forbidden === undefined ? profile.suppressedUntil : undefined,
     snoozedUntil: profile.snoozedUntil,
     isBot: profile.isBot,
     lastMessageAt: profile.lastActiveAt,

@@ -62,15 +62,21 @@ export async function triesInDoubt(
 export async function lastFollowUps(
   database: Queryable,
   request: { userId: string; limit: number },
-): Promise<{ message: string; template: string | undefined; sentAt: Date }[]> {
-  const found = await database.query<{ message_sent: string; template: string | null; sent_ms: number }>(
-    `select message_sent, template, (extract(epoch from sent_at) * 1000)::float8 as sent_ms from follow_up_history
+): Promise<{ message: string; template: string | undefined; conversationId: string | undefined; sentAt: Date }[]> {
+  const found = await database.query<{
+    message_sent: string
+    template: string | null
+    conversation_id: string | null
+    sent_ms: number
+  }>(
+    `select message_sent, template, conversation_id, (extract(epoch from sent_at) * 1000)::float8 as sent_ms from follow_up_history
      where user_id = $1::text and state = 'sent' order by sent_at desc limit $2::int`,
     [request.userId, request.limit],
   )
   return found.rows.map(row => ({
     message: row.message_sent,
     template: row.template ?? undefined,
+    conversationId: row.conversation_id ?? undefined,
     sentAt: new Date(row.sent_ms),
   }))
 }

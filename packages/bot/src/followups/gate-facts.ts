@@ -70,6 +70,7 @@ export type GateReason =
   | 'breaker_open'
   | 'opted_out'
   | 'not_opted_in'
+  | 'place_changed'
   | 'suppressed'
   | 'snoozed'
   | 'bot_or_self'

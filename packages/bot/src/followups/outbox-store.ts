@@ -11,6 +11,8 @@ export interface OutboxRow {
   readonly message: string
   readonly platform: PlatformName
   readonly conversationId: string
+  /** Frozen for a channel, where others read along; else it goes to its person alone, wherever they talked. */
+  readonly inChannel: boolean
   /** Their conversation with the bot alone, as far as it is known now. */
   readonly privateConversationId: string | undefined
   /** Whether it arrives without a sound. */
@@ -41,6 +43,7 @@ interface Row {
   message_sent: string
   platform: PlatformName | null
   conversation_id: string | null
+  in_channel: boolean
   private_conversation_id: string | null
   silent: boolean
   language: string | null
@@ -61,7 +64,7 @@ const PLAIN = 'plain'
 
 const columns = (
   now: string,
-) => `id::float8 as id, job_id, user_id, state, message_sent, platform, conversation_id, language, nonce, silent,
+) => `id::float8 as id, job_id, user_id, state, message_sent, platform, conversation_id, in_channel, language, nonce, silent,
   (select private_conversation_id from user_profiles person where person.user_id = follow_up_history.user_id),
   attempts, failure_code, reason, template, platform_message_id, deduplicated,
   (extract(epoch from attempted_at) * 1000)::float8 as attempted_ms,
@@ -102,6 +105,7 @@ export interface NewFollowUp {
   readonly userId: string
   readonly platform: PlatformName
   readonly conversationId: string
+  readonly inChannel: boolean
   readonly message: string
   readonly contentHash: string
   readonly nonce: string
@@ -121,10 +125,10 @@ export interface NewFollowUp {
 export async function prepareFollowUp(database: Queryable, followUp: NewFollowUp): Promise<OutboxRow> {
   await database.query(
     `insert into follow_up_history (job_id, user_id, platform, conversation_id, target, message_sent, content_hash, nonce,
-       context_data, source, template, language, variant, delay_hours, automatic, silent, state, sent_at, prepared_at)
+       context_data, source, template, language, variant, delay_hours, automatic, silent, state, sent_at, prepared_at, in_channel)
      values ($1::text, $2::text, $3::text, $4::text, $4::text, $5::text, $6::text, $7::text, $8::text::jsonb, $9::text,
        $10::text, $11::text, $12::text, $13::float8, $14::boolean, $15::boolean, 'prepared', null,
-       coalesce($16::text::timestamptz, now()))
+       coalesce($16::text::timestamptz, now()), $17::boolean)
      on conflict (job_id) where job_id is not null do nothing`,
     [
       followUp.jobId,
@@ -143,6 +147,7 @@ export async function prepareFollowUp(database: Queryable, followUp: NewFollowUp
       followUp.automatic,
       followUp.silent,
       followUp.now,
+      followUp.inChannel,
     ],
   )
   const stored = await findFollowUpOfJob(database, followUp.jobId, followUp.now)
@@ -275,6 +280,7 @@ function rowOf(row: Row): OutboxRow {
     // Rows that were withheld before a text was written have none of these, and are never sent.
     platform: row.platform ?? 'web',
     conversationId: row.conversation_id ?? '',
+    inChannel: row.in_channel,
     privateConversationId: row.private_conversation_id ?? undefined,
     silent: row.silent,
     language: row.language ?? undefined,

@@ -1,6 +1,7 @@
 import type { Clock, Scheduler } from 'belfry'
 import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
+import { recordAct } from '../users/audit-store.ts'
 import { addConsentEvent, latestConsent, type ConsentSource } from '../users/consent-store.ts'
 import { findProfile, lockPerson } from '../users/profile-store.ts'
 import { changeSettings, forgetActivityHours, liftByYes, presentOf } from '../users/settings-store.ts'
@@ -79,6 +80,23 @@ export async function snooze(
     await changeSettings(transaction, choice.userId, { snoozedUntil: until })
     await addConsentEvent(transaction, { ...eventOf(choice, 'snoozed', databaseNow(clock)), until })
     return until
+  })
+}
+
+/**
+ * A person says where they want follow-ups: in a channel, by its conversation id, or in direct messages (`null`). The
+ * ledger is about whether, not where; the audit keeps that they chose, and not which channel, for it outlives erasure.
+ */
+export async function choosePlace(
+  { database, clock, suppressedPeople }: PreferenceParts,
+  { userId, conversationId }: { userId: string; conversationId: string | null },
+): Promise<void> {
+  await database.transaction(async transaction => {
+    await lockPerson(transaction, userId)
+    await changeSettings(transaction, userId, { followUpPlace: conversationId })
+    const { hash: personHash } = await suppressedPeople.hash(transaction, userId)
+    const detail = { place: conversationId === null ? 'direct' : 'channel' }
+    await recordAct(transaction, { actor: 'self', act: 'followup_place', personHash, detail, now: databaseNow(clock) })
   })
 }
 

@@ -3,12 +3,13 @@ import type { Database, Queryable } from 'belfry/database'
 import { databaseNow } from '../clock.ts'
 import type { FollowUpPayload } from '../job-catalog.ts'
 import type { RemotePlatform } from '../messaging/platform.ts'
+import { chosenChannel } from '../users/follow-up-place.ts'
 import { lockPerson } from '../users/profile-store.ts'
 import type { SuppressedPeople } from '../users/suppressed-people-store.ts'
 import type { FollowUpComposer } from './compose-follow-up.ts'
 import { storeDecision } from './decision-store.ts'
 import { readFacts, type ReadFacts } from './facts-store.ts'
-import { evaluateGates, type GateReason, type GateReport } from './gates.ts'
+import { evaluateGates, type GateReason, type GateReport, type GateResult } from './gates.ts'
 import { isJobKept } from './follow-up-store.ts'
 import { discardPrepared, endUnsent, type OutboxRow } from './outbox-store.ts'
 import { policyFor, type PlaceInTime } from './plan-timing.ts'
@@ -76,9 +77,13 @@ export function aboutPerson<T>(
   })
 }
 
-/** Asks the gates, and keeps their answer. */
-export async function decide(attempt: Attempt, queryable: Queryable, stage: 'prepare' | 'send'): Promise<Decision> {
+/**
+ * Asks the gates, and keeps their answer.
+ * @param about `prepare`: no text is frozen yet; else the row that is about to be sent
+ */
+export async function decide(attempt: Attempt, queryable: Queryable, about: 'prepare' | OutboxRow): Promise<Decision> {
   const { parts, payload, context } = attempt
+  const stage = about === 'prepare' ? about : 'send'
   const now = databaseNow(parts.clock)
   const facts = await readFacts(queryable, payload.userId, { ...parts, now, jobId: context.jobId })
   const job = {
@@ -89,7 +94,9 @@ export async function decide(attempt: Attempt, queryable: Queryable, stage: 'pre
     force: payload.force ?? false,
   }
   const policy = policyFor(parts, payload.variant)
-  const { verdict, reason, rule, until, gates } = whenWouldBeSent(evaluateGates({ ...facts, policy, job }))
+  const report = whenWouldBeSent(evaluateGates({ ...facts, policy, job }))
+  const isElsewhere = about !== 'prepare' && !isWhereTheyWantIt(about, facts)
+  const { verdict, reason, rule, until, gates } = isElsewhere ? elsewhere(report) : report
   await storeDecision(
     queryable,
     { userId: payload.userId, jobId: context.jobId, stage, verdict, reason, rule, until, gates },
@@ -99,6 +106,21 @@ export async function decide(attempt: Attempt, queryable: Queryable, stage: 'pre
   if (verdict === 'allow') return { facts, verdict }
   if (verdict === 'defer' && until) return { facts, verdict, reason: reason ?? 'gate_error', until }
   return { facts, verdict: 'deny', reason: reason ?? 'gate_error' }
+}
+
+/** A frozen text goes where it was frozen for, or nowhere: its person may have taken that place back since. */
+function isWhereTheyWantIt({ inChannel, conversationId }: OutboxRow, { profile }: ReadFacts): boolean {
+  return (profile && chosenChannel(profile)) === (inChannel ? conversationId : undefined)
+}
+
+function elsewhere({ gates }: GateReport): GateReport {
+  const refused = { rule: 2, gate: 'where they want it', outcome: 'deny', reason: 'place_changed' } as const
+  return {
+    verdict: 'deny',
+    reason: refused.reason,
+    rule: refused.rule,
+    gates: [...gates, refused satisfies GateResult],
+  }
 }
 
 /**

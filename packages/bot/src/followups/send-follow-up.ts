@@ -65,6 +65,7 @@ async function prepare(attempt: Attempt, facts: ReadFacts): Promise<OutboxRow | 
     userId: payload.userId,
     platform: composed.platform,
     conversationId: composed.conversationId,
+    inChannel: composed.inChannel,
     message: composed.text,
     contentHash: contentHashOf(composed.text),
     nonce: nonceOf(context.jobId, context.scheduledTime.toISOString()),

@@ -17,6 +17,8 @@ export interface OutboundMessage {
   readonly conversationId: string
   /** Their conversation with the bot alone, where it is known: it goes there and opens none. */
   readonly privateConversationId?: string | undefined
+  /** They chose that conversation although others read along: it goes there and nowhere else, and mentions them alone. */
+  readonly inChannel?: boolean
   readonly text: string
   /** Without a sound on their phone, where the platform can. */
   readonly silent?: boolean
@@ -43,6 +45,7 @@ export interface SentQuery {
   readonly userId: string
   readonly conversationId: string
   readonly privateConversationId?: string | undefined
+  readonly inChannel?: boolean
   readonly nonce: string
   readonly text: string
   /** Nothing earlier than this can be it. */

@@ -13,6 +13,8 @@ export interface Voice {
   readonly minute: SayInstant
   /** Words of somebody's making as they may stand within an answer: one line that formats, links and rings nothing. */
   readonly quote: (text: string) => string
+  /** A conversation in which others read along, by its id. */
+  readonly channel: (conversationId: string) => string
 }
 
 const LONGEST_QUOTE = 100
@@ -22,7 +24,7 @@ const MARKS = /[\\`*_~|<>[\]()#]/g
 /** @param platform undefined: nobody knows; as in a terminal */
 export function voiceOf(platform: PlatformName | undefined, now: Date): Voice {
   if (platform === 'discord') return DISCORD
-  return { when: instant => sayWhen(instant, now), day, minute: sayMinute, quote: oneLine }
+  return { when: instant => sayWhen(instant, now), day, minute: sayMinute, quote: oneLine, channel: oneLine }
 }
 
 /** A minute in UTC. */
@@ -41,6 +43,7 @@ const DISCORD: Voice = {
   minute: instant => `<t:${secondsOf(instant)}:F>`,
   quote: text =>
     oneLine(text).replaceAll(MARKS, String.raw`\$&`).replaceAll('@', '@\u200B').replaceAll('://', ':\u200B//'),
+  channel: conversationId => `<#${conversationId.replace('discord:', '')}>`,
 }
 
 function secondsOf(instant: Date): number {

@@ -26,12 +26,13 @@ interface ProfileRow {
   activity_messages: number
   activity_days: number
   activity_hours_off: boolean
+  follow_up_place: string | null
 }
 
 const COLUMNS = `user_id, display_name, platform, last_conversation_id, private_conversation_id, follow_ups_enabled,
   follow_up_frequency_hours,
   unanswered_follow_ups, time_zone, suppressed, is_bot, locale, quiet_hours, to_jsonb(activity_hours) as activity_weights,
-  activity_messages, activity_days, activity_hours_off,
+  activity_messages, activity_days, activity_hours_off, follow_up_place,
   (extract(epoch from suppressed_until) * 1000)::float8 as suppressed_until_ms,
   (extract(epoch from consent_asked_at) * 1000)::float8 as consent_asked_ms,
   (extract(epoch from last_active_at) * 1000)::float8 as last_active_ms,
@@ -219,6 +220,7 @@ function profileOf(row: ProfileRow): Profile {
       ? { weights: row.activity_weights, messages: row.activity_messages, days: row.activity_days }
       : undefined,
     activityHoursOff: row.activity_hours_off,
+    followUpPlace: row.follow_up_place ?? undefined,
   }
 }
 

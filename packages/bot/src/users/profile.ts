@@ -30,6 +30,8 @@ export interface Profile {
   /** When they were asked whether they want follow-ups. */
   readonly consentAskedAt: Date | undefined
   readonly activityHours: ActivityHours | undefined
+  /** Where they want follow-ups, as it is stored: see `follow-up-place.ts`. */
+  readonly followUpPlace: string | undefined
   /** They do not want their hours counted. */
   readonly activityHoursOff: boolean
 }

@@ -1,4 +1,5 @@
 import type { Queryable } from 'belfry/database'
+import { NOWHERE } from './follow-up-place.ts'
 
 /** A change of a person's own settings; what is absent stays, `null` is the default again. */
 export interface SettingsChange {
@@ -9,6 +10,8 @@ export interface SettingsChange {
   readonly frequencyHours?: number | null
   readonly snoozedUntil?: Date | null
   readonly activityHoursOff?: boolean
+  /** The conversation id of a channel; `null`: direct messages. */
+  readonly followUpPlace?: string | null
 }
 
 /** One clause per setting; its value is `$2`. Names never come from outside. */
@@ -19,6 +22,7 @@ const CLAUSES: Readonly<Record<keyof SettingsChange, string>> = {
   frequencyHours: 'follow_up_frequency_hours = coalesce($2::text::integer, 48)',
   snoozedUntil: 'snoozed_until = $2::text::timestamptz',
   activityHoursOff: 'activity_hours_off = $2::text::boolean',
+  followUpPlace: 'follow_up_place = $2::text',
 }
 
 /** Stores a person's settings; somebody new gets a profile. */
@@ -41,6 +45,19 @@ export async function presentOf(database: Queryable, now: string | null): Promis
     [now],
   )
   return new Date(present.rows[0]?.ms ?? Number.NaN)
+}
+
+/** The channel a person chose cannot be written to any more. False when they want another place by now. */
+export async function losePlace(
+  database: Queryable,
+  lost: { userId: string; conversationId: string },
+): Promise<boolean> {
+  const changed = await database.query<{ user_id: string }>(
+    `update user_profiles set follow_up_place = '${NOWHERE}'
+     where user_id = $1::text and follow_up_place = $2::text returning user_id`,
+    [lost.userId, lost.conversationId],
+  )
+  return changed.rows.length > 0
 }
 
 /** Erases when a person is used to writing. */

@@ -151,6 +151,8 @@ describe('what a failure means', () => {
     ['an unknown guild', { kind: 'code', code: 10_004 }, 'refused', 'unknown_guild'],
     ['no access', { kind: 'code', code: 50_001 }, 'refused', 'missing_access'],
     ['no permission', { kind: 'code', code: 50_013 }, 'refused', 'missing_permissions'],
+    ['a person who is no member', { kind: 'code', code: 10_007 }, 'refused', 'unknown_member'],
+    ['a thread that is closed', { kind: 'code', code: 50_083 }, 'refused', 'thread_locked'],
     ['content refused', { kind: 'code', code: 20_009 }, 'refused', 'content_refused'],
     ['flagged as spam', { kind: 'code', code: 20_026 }, 'halt', 'flagged'],
     ['AutoMod', { kind: 'code', code: 200_000 }, 'plain', 'automod'],

@@ -77,6 +77,7 @@ describe('one job', () => {
       userId: `discord:${bot.bo.id}`,
       platform: 'discord',
       conversationId,
+      inChannel: false,
       message: 'How are things?',
       contentHash: 'x',
       nonce: 'n',

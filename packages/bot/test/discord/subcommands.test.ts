@@ -64,7 +64,7 @@ describe('a command with several ways of using it', () => {
   it('has a subcommand for each, with a form of its own', () => {
     const [slash] = slashCommandsOf([settings])
     expect(slash?.options.map(({ name }) => name)).toEqual(
-      'status on off timezone quiet frequency snooze history why hours'.split(' '),
+      'status on off timezone quiet frequency snooze place history why hours'.split(' '),
     )
     const zone = slash?.options.find(({ name }) => name === 'timezone')
     expect(zone?.options).toMatchObject([{ name: 'zone', required: true, autocomplete: true }])

@@ -83,6 +83,7 @@ describe('a follow-up that is composed', () => {
       language: 'en',
       platform: 'web',
       conversationId: 'web:ada',
+      inChannel: false,
     })
   })
 

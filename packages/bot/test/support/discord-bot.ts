@@ -7,6 +7,7 @@ import { until } from '../../../../test-support/until.ts'
 import { createApp, type App } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import type { SeenMessage } from '../../src/followups/deliver-sent.ts'
+import type { RemotePlatform } from '../../src/messaging/platform.ts'
 import { DiscordDoor } from '../../src/platforms/discord/discord-door.ts'
 import type { DiscordApp, FollowUpPress } from '../../src/platforms/discord/parts.ts'
 import { FakeDiscord } from './fake-discord/fake-discord.ts'
@@ -67,7 +68,14 @@ export async function startDiscordBot({
     DISCORD_API_BASE_URL: fake.apiUrl,
     ...settings?.({ channel, ada }),
   })
-  const app = createApp({ config, database, clock: systemClock, logger })
+  // What is sent goes through whichever door is open then.
+  const platform: RemotePlatform = {
+    name: 'discord',
+    nonceWindowMs: 90_000,
+    send: (message, signal) => door.platform.send(message, signal),
+    findSent: (query, signal) => door.platform.findSent(query, signal),
+  }
+  const app = createApp({ config, database, clock: systemClock, logger, platforms: [platform] })
   await app.prepare()
   const presses: FollowUpPress[] = []
   const witnessed: SeenMessage[] = []

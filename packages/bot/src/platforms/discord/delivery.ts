@@ -8,9 +8,10 @@ import {
   type SentQuery,
 } from '../../messaging/platform.ts'
 import { followUpButtons } from './buttons.ts'
+import { channelMessagesAfter, findChosenChannel } from './chosen-channel.ts'
 import { DirectMessages, messagesAfter } from './direct-messages.ts'
 import { failureOf, tokenRefused } from './failures.ts'
-import { snowflakeAt, timeOf } from './ids.ts'
+import { conversationIdOf, snowflakeAt, snowflakeOf, timeOf } from './ids.ts'
 
 /** What delivering needs of the connection. */
 export interface Line {
@@ -40,7 +41,18 @@ const HEARING_MS = 5_000
 /** Enforced nonce of a message that was deleted since: it had been sent [discord-api-docs, pull request 6647]. */
 const UNKNOWN_MESSAGE = 10_008
 
-/** Sends follow-ups on Discord, in direct messages only, each once. */
+/** Where a message goes, and how it reads there. */
+interface Target {
+  readonly channelId: string
+  readonly conversationId: string
+  /** The channel in which their "stop" would be, if that is known. */
+  readonly heardIn: string | undefined
+  readonly content: string
+  /** The one person it may ring by name. */
+  readonly mentions: readonly string[]
+}
+
+/** Sends follow-ups on Discord, each once: in direct messages, or in the channel that their person chose. */
 export class DiscordPlatform implements RemotePlatform {
   readonly name = 'discord'
   readonly nonceWindowMs = NONCE_WINDOW_MS
@@ -57,16 +69,17 @@ export class DiscordPlatform implements RemotePlatform {
   /** @throws DeliveryError */
   async send(message: OutboundMessage, signal: AbortSignal): Promise<Delivery> {
     const rest = this.#rest()
-    const { channelId, conversationId } = await this.#directMessages.find(rest, message, signal)
-    await this.#hearFirst({ userId: message.userId, channelId })
+    const target = await this.#targetOf(rest, message, signal)
+    const { channelId, conversationId, heardIn, content, mentions } = target
+    if (heardIn !== undefined) await this.#hearFirst({ userId: message.userId, channelId: heardIn })
     const startedAt = this.#clock.now().getTime()
     try {
       const sent = (await rest.post(Routes.channelMessages(channelId), {
         body: {
-          content: message.text,
+          content,
           nonce: message.nonce,
           enforce_nonce: true,
-          allowed_mentions: { parse: [] },
+          allowed_mentions: { parse: [], users: mentions },
           ...(message.silent && { flags: MessageFlags.SuppressNotifications }),
           components: followUpButtons(message.followUpId, message.actions, message.language),
         },
@@ -86,19 +99,37 @@ export class DiscordPlatform implements RemotePlatform {
     const [rest, botId] = [this.#line.rest(), this.#line.botId()]
     if (!rest || botId === undefined) return 'unreadable'
     try {
-      const { channelId, conversationId } = await this.#directMessages.find(rest, query, signal)
+      const { channelId, conversationId, content } = await this.#targetOf(rest, query, signal)
       const after = snowflakeAt(new Date(query.since.getTime() - SKEW_MS))
-      const messages = await messagesAfter(rest, { channelId, after }, signal)
+      const read = query.inChannel ? channelMessagesAfter : messagesAfter
+      const messages = await read(rest, { channelId, after }, signal)
       if (!messages) return 'unreadable'
       const found = messages.find(
         // Discord documents no nonce in what it gives back here, so the text decides too; it trims what it is sent.
-        each => each.author.id === botId && (each.nonce === query.nonce || each.content === query.text.trim()),
+        each => each.author.id === botId && (each.nonce === query.nonce || each.content === content.trim()),
       )
       return found
         ? { platformMessageId: found.id, deduplicated: false, ...elsewhere(query, conversationId) }
         : 'absent'
     } catch {
       return 'unreadable'
+    }
+  }
+
+  /** One frozen for a channel goes to that channel or nowhere, one frozen for direct messages never to a channel. */
+  async #targetOf(rest: REST, message: OutboundMessage | SentQuery, signal: AbortSignal): Promise<Target> {
+    const { text, privateConversationId } = message
+    if (!message.inChannel) {
+      const own = await this.#directMessages.find(rest, message, signal)
+      return { ...own, heardIn: own.channelId, content: text, mentions: [] }
+    }
+    const { channelId, person } = await findChosenChannel(rest, message, signal)
+    return {
+      channelId,
+      conversationId: conversationIdOf(channelId),
+      heardIn: snowflakeOf(privateConversationId ?? ''),
+      content: `<@${person}> ${text}`,
+      mentions: [person],
     }
   }
 

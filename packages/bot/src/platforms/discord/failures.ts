@@ -5,6 +5,7 @@ import { DeliveryError, type DeliveryFailure } from '../../messaging/platform.ts
 const BY_CODE: ReadonlyMap<number, readonly [DeliveryFailure, string]> = new Map([
   [10_003, ['refused', 'unknown_channel']],
   [10_004, ['refused', 'unknown_guild']],
+  [10_007, ['refused', 'unknown_member']],
   [10_013, ['suppress', 'unknown_user']],
   [20_009, ['refused', 'content_refused']],
   [20_026, ['halt', 'flagged']],
@@ -14,6 +15,7 @@ const BY_CODE: ReadonlyMap<number, readonly [DeliveryFailure, string]> = new Map
   [50_013, ['refused', 'missing_permissions']],
   [50_033, ['suppress', 'unknown_user']],
   [50_035, ['refused', 'invalid_body']],
+  [50_083, ['refused', 'thread_locked']],
   [50_278, ['suppress', 'no_mutual_guild']],
   [200_000, ['plain', 'automod']],
   [240_000, ['plain', 'harmful_link']],

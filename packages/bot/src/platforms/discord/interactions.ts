@@ -147,6 +147,7 @@ export class Interactions {
       userId,
       displayName: nameOf(interaction.user.displayName),
       locale: interaction.locale,
+      isPrivate: interaction.guildId === null,
       hasButtons: true,
       ...authorityOf(
         { adminUserIds: options.adminUserIds, rest: interaction.client.rest },

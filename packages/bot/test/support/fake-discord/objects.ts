@@ -36,7 +36,7 @@ export function channelObject(world: World, channel: FakeChannel): Json {
     return {
       id: channel.id,
       type: 1,
-      last_message_id: null,
+      last_message_id: lastMessageId(world, channel),
       flags: 0,
       recipients: recipient ? [userObject(recipient)] : [],
     }
@@ -50,7 +50,7 @@ export function channelObject(world: World, channel: FakeChannel): Json {
     position: 0,
     nsfw: false,
     topic: null,
-    last_message_id: null,
+    last_message_id: lastMessageId(world, channel),
     rate_limit_per_user: 0,
     permission_overwrites: [{ id: channel.guildId, type: 0, allow: '0', deny: String(channel.denied) }],
     ...(channel.type === 11 && {
@@ -62,6 +62,11 @@ export function channelObject(world: World, channel: FakeChannel): Json {
       },
     }),
   }
+}
+
+/** Of the last message sent there, whether or not it is there still. */
+function lastMessageId(world: World, channel: FakeChannel): string | null {
+  return [...world.messages.values()].findLast(({ channelId }) => channelId === channel.id)?.id ?? null
 }
 
 export function guildObject(world: World, guild: FakeGuild): Json {

@@ -37,6 +37,7 @@ const CODES = {
   50013: [403, 'Missing Permissions'],
   50027: [401, 'Invalid Webhook Token'],
   50033: [400, 'Invalid Recipient(s)'],
+  50083: [400, 'Thread is archived'],
   50109: [400, 'The request body contains invalid JSON.'],
   50278: [403, 'Cannot send messages to this user due to having no mutual guilds'],
   160002: [400, 'Cannot reply without permission to read message history'],
