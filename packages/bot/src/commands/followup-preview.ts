@@ -35,7 +35,7 @@ export function followUpPreviewCommand(
 }
 
 async function draft(composer: FollowUpComposer, payload: FollowUpPayload): Promise<string[]> {
-  const composed = await composer.compose({ payload, signal: new AbortController().signal })
+  const composed = await composer.compose({ payload, signal: new AbortController().signal, isPreview: true })
   if (composed === 'unsafe')
     return ['Text: none that may be sent (nothing to write about, or somebody who needs people, not a program).']
   const by = composed.source === 'model' ? 'the language model' : `template ${composed.template ?? ''}`.trim()

@@ -1,5 +1,6 @@
 import type { Queryable } from 'belfry/database'
 import type { PlatformName } from '../messaging/message.ts'
+import type { Delivery } from '../messaging/platform.ts'
 import type { FollowUpState } from './delivery-decision.ts'
 
 /** One row of the outbox: what is about to be sent, may have been, was. Its text is fixed: a retry sends these words. */
@@ -200,13 +201,14 @@ export async function beginTry(
  */
 export async function markSent(
   database: Queryable,
-  sent: { id: number; platformMessageId?: string; deduplicated?: boolean; at: string | null },
+  sent: Partial<Delivery> & { id: number; at: string | null },
 ): Promise<boolean> {
   const marked = await database.query<{ id: number }>(
     `update follow_up_history set state = 'sent', sent_at = coalesce($2::text::timestamptz, now()),
-       platform_message_id = $3::text, deduplicated = $4::boolean, reason = null
+       platform_message_id = $3::text, deduplicated = $4::boolean, reason = null,
+       conversation_id = coalesce($5::text, conversation_id)
      where id = $1::bigint and state <> 'sent' returning id::float8 as id`,
-    [sent.id, sent.at, sent.platformMessageId ?? null, sent.deduplicated ?? false],
+    [sent.id, sent.at, sent.platformMessageId ?? null, sent.deduplicated ?? false, sent.conversationId ?? null],
   )
   return marked.rows.length > 0
 }

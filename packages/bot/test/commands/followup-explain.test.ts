@@ -133,6 +133,16 @@ describe('!followup_preview', () => {
     expect(llm.seen.length).toBe(asked)
   })
 
+  it('stores nothing, whatever it finds', async () => {
+    test = await createTestApp('PostgreSQL')
+    await talk()
+    await test.database.query("update conversation_turns set text = 'I want to kill myself' where author = 'user'")
+    expect(await admin('!followup_preview Ada')).toContain('Text: none that may be sent')
+    expect(await test.rows("select suppressed from user_profiles where user_id = 'web:ada'")).toEqual([
+      { suppressed: null },
+    ])
+  })
+
   it('works without background jobs, and for somebody who needs people', async () => {
     test = await createTestApp('PostgreSQL', { JOB_SCHEDULER_ENABLED: 'false' })
     await talk()

@@ -45,6 +45,28 @@ describe('a follow-up on a platform that is asked over a network', () => {
     expect(await profile()).toEqual([{ suppressed: null, unanswered: 1 }])
   })
 
+  it('of a talk in public that goes out in private is answered there', async () => {
+    await begin()
+    platform.goesTo = 'discord:private'
+    await test.pass('3d')
+    const answer = (conversationId: string) =>
+      test.app.chat.handle({
+        platform: 'discord',
+        conversationId,
+        userId: 'discord:ada',
+        displayName: 'Ada',
+        isAdmin: false,
+        messageId: `answer-in-${conversationId}`,
+        text: 'it went well',
+      })
+    const credited = () =>
+      test.rows('select conversation_id as place, response_received as answered from follow_up_history')
+    await answer('discord:ada')
+    expect(await credited()).toEqual([{ place: 'discord:private', answered: false }])
+    await answer('discord:private')
+    expect(await credited()).toEqual([{ place: 'discord:private', answered: true }])
+  })
+
   it.each(['accept, then cut', 'cut'] as const)('%s: the same words again under the same nonce', async fault => {
     await begin()
     platform.faults.push({ do: fault })

@@ -50,6 +50,8 @@ export class ScriptedPlatform implements RemotePlatform {
   /** Requests to send that were answered with a message. */
   answered = 0
   isReadable = true
+  /** Where messages really go, when that is not the conversation they were meant for. */
+  goesTo: string | undefined
   readonly #known = new Map<string, Accepted>()
   readonly #holds: { at: 'before' | 'after'; reach: () => void; released: Promise<void> }[] = []
 
@@ -112,7 +114,11 @@ export class ScriptedPlatform implements RemotePlatform {
     const accepted = { platformMessageId: `m-${this.journal.length + 1}`, userId, conversationId, text, nonce }
     this.journal.push(accepted)
     this.#known.set(nonce, accepted)
-    return { platformMessageId: accepted.platformMessageId, deduplicated: false }
+    return {
+      platformMessageId: accepted.platformMessageId,
+      deduplicated: false,
+      ...(this.goesTo !== undefined && { conversationId: this.goesTo }),
+    }
   }
 
   #held(hold: { reach: () => void; released: Promise<void> }): Promise<void> {
