@@ -15,8 +15,7 @@ export default defineConfig({
     globalSetup: ['test-support/postgres-server-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Two cores; programs that are started and waited for leave room for a third.
-    maxWorkers: 3,
+    maxWorkers: 2,
     // CI adds a machine-readable report to the one people read.
     reporters: process.env.VITEST_JSON ? ['default', 'json'] : ['default'],
     ...(process.env.VITEST_JSON && { outputFile: { json: process.env.VITEST_JSON } }),

@@ -94,7 +94,8 @@ describe('the program itself, with a token', () => {
     expect(await slash.answered).toMatchObject({ ephemeral: true })
     expect(fake.files).toHaveLength(before + 2)
     expect(fake.files.map(each => each.text).join()).toContain('hi, I am Ada')
-    expect(fake.sentTo(channel)).toEqual(['I have answered you in a direct message.'])
+    const told = await until('the channel is told', async () => fake.sentTo(channel).length > 0 && fake.sentTo(channel))
+    expect(told).toEqual(['I have answered you in a direct message.'])
   })
 
   it('lives on when its token is revoked, and says so', async () => {

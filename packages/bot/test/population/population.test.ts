@@ -11,7 +11,7 @@ type Choice = Partial<Omit<PopulationOptions, 'connection'>> & { seed: number }
 
 const FIXED_SEEDS = [1]
 const RANDOM_SEED = Math.floor(Math.random() * 1_000_000)
-const SMALL = { people: 60, days: 90, processes: 3, statementsPerFault: 1_000 }
+const SMALL = { people: 40, days: 90, processes: 3, statementsPerFault: 1_000 }
 /** A bug must show within so many worlds. */
 const WORLDS_TO_FIND_A_BUG = 10
 
