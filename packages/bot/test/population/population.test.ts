@@ -9,8 +9,8 @@ import type { PopulationOptions, PopulationReport } from './population.ts'
 
 type Choice = Partial<Omit<PopulationOptions, 'connection'>> & { seed: number }
 
-const FIXED_SEEDS = [1]
-const RANDOM_SEED = Math.floor(Math.random() * 1_000_000)
+/** Others are for `npm run simulate`: a new seed may find what an unrelated change must not be held up by. */
+const SEEDS = [1, 226_148]
 const SMALL = { people: 40, days: 90, processes: 3, statementsPerFault: 1_000 }
 /** A bug must show within so many worlds. */
 const WORLDS_TO_FIND_A_BUG = 10
@@ -30,7 +30,7 @@ async function simulate(choice: Choice): Promise<PopulationReport> {
 const PATIENCE = { timeout: 240_000 }
 
 describe('a population of invented people, ninety days, three processes that crash', PATIENCE, () => {
-  it.each([...FIXED_SEEDS, RANDOM_SEED])('breaks no invariant with seed %i', async seed => {
+  it.each(SEEDS)('breaks no invariant with seed %i', async seed => {
     const report = await simulate({ seed })
     const { people, days, processes, statementsPerFault } = SMALL
     const size = `--people ${people} --days ${days} --processes ${processes} --every ${statementsPerFault}`
