@@ -32,19 +32,20 @@ export const SNOOZE_MS = 7 * 86_400_000
 
 /**
  * A person says no: stored, every follow-up planned for them cancelled, their hours forgotten, in one transaction.
- * Answers how many were cancelled. Said again it changes nothing.
+ * Answers how many were cancelled. Said again it is an event of its own only if it cancels something: what an admin has
+ * planned since then ends by that word, and whoever replays the ledger must find it there.
  */
 export async function turnOff({ database, scheduler, clock }: PreferenceParts, choice: Choice): Promise<number> {
   return database.transaction(async transaction => {
     // Either the follow-up that is being sent this moment sees this "no", or it went out before it.
     await lockPerson(transaction, choice.userId)
     const now = databaseNow(clock)
-    if (!(await hasSaid(transaction, choice.userId, false))) {
+    const planned = await pendingFollowUps(transaction, choice.userId, now)
+    if (planned.length > 0 || !(await hasSaid(transaction, choice.userId, false))) {
       await addConsentEvent(transaction, eventOf(choice, 'revoked', now))
       await changeSettings(transaction, choice.userId, { followUpsEnabled: false })
     }
     await forgetActivityHours(transaction, choice.userId)
-    const planned = await pendingFollowUps(transaction, choice.userId, now)
     for (const { jobId } of planned) await scheduler?.cancelJob(jobId, { reason: 'opted_out', transaction })
     return planned.length
   })

@@ -113,19 +113,7 @@ describe('commands of two words', () => {
 describe('an administrator of one server', () => {
   it('lists and reaches the jobs about its members, and finds no others', async () => {
     test = await createTestApp('PostgreSQL')
-    const ask = async (text: string) =>
-      (
-        await test.app.chat.handle({
-          platform: 'discord',
-          conversationId: 'discord:1',
-          userId: 'discord:adam',
-          displayName: 'Adam',
-          isAdmin: true,
-          reaches: userId => Promise.resolve(userId === 'web:ada'),
-          messageId: `${text}-${test.clock.monotonic()}`,
-          text,
-        })
-      ).reply?.text ?? ''
+    const ask = (text: string) => test.byServerAdmin(text, ['web:ada'])
     for (const who of ['Ada', 'Bo'])
       for (const text of ['hello there', 'I play the cello', 'my recital is on Friday']) await test.say(who, text)
     const [ada, bo] = await test.rows<{ job_id: string }>(

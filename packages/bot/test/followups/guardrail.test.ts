@@ -119,26 +119,12 @@ describe('pausing by hand', () => {
   let test: TestApp
   afterEach(() => test.close())
   const audit = () => test.rows('select actor, act, detail from bot_audit order by audit_id')
-  /** An administrator of a server somewhere: no owner. */
-  const byAdmin = async (text: string) =>
-    (
-      await test.app.chat.handle({
-        platform: 'discord',
-        conversationId: 'discord:1',
-        userId: 'discord:adam',
-        displayName: 'Adam',
-        isAdmin: true,
-        messageId: `${text}-${test.clock.monotonic()}`,
-        text,
-      })
-    ).reply?.text ?? ''
-
   const byOwner = async (text: string) => (await test.say('Olga', text, { admin: true })).text
 
   it('is for owners, holds until it is ended, and is audited without its words', async () => {
     test = await createTestApp('PostgreSQL', { ADMIN_USER_IDS: 'web:olga' })
     expect((await test.say('Ada', '!followup_pause')).text).toContain('requires administrator permissions')
-    expect(await byAdmin('!followup pause Ada is on holiday')).toContain('for owners of the bot')
+    expect(await test.byServerAdmin('!followup pause Ada is on holiday')).toContain('for owners of the bot')
     expect(await byOwner('!followup pause Ada is on holiday')).toContain('paused for everybody')
     expect(await byOwner('!followup stats')).toContain('(pause)')
     expect(await byOwner('!job status')).toContain('Ada is on holiday')
@@ -166,7 +152,7 @@ describe('pausing by hand', () => {
     await test.rows(
       "insert into follow_up_controls (name, reason, set_by) values ('guardrail', 'six said no', 'guardrail')",
     )
-    expect(await byAdmin('!followup_resume')).toContain('for owners of the bot')
+    expect(await test.byServerAdmin('!followup_resume')).toContain('for owners of the bot')
     expect(await test.rows('select name from follow_up_controls')).toEqual([{ name: 'guardrail' }])
     expect(await audit()).toEqual([])
     expect(await byOwner('!followup_resume')).toContain('ended: guardrail')

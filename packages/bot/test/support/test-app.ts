@@ -16,6 +16,8 @@ export interface TestApp {
   readonly database: Database
   /** Somebody says something; half a minute passes. */
   say(who: string, text: string, more?: { admin?: boolean; messageId?: string }): Promise<Handled & { text: string }>
+  /** What Adam is answered, who administers a server somewhere, owns nothing, and reaches these people alone. */
+  byServerAdmin(text: string, reached?: readonly string[]): Promise<string>
   /** Runs what is due now, then what is due at each later point, until `span` has passed. */
   pass(span: string): Promise<void>
   rows<Row>(sql: string): Promise<Row[]>
@@ -72,6 +74,20 @@ export async function createTestApp(
       const handled = await app.chat.handle({ ...message, messageId: messageId ?? `message-${messages}` })
       clock.advance('30s')
       return { ...handled, text: handled.reply?.text ?? '' }
+    },
+    async byServerAdmin(text, reached = []) {
+      messages += 1
+      const { reply } = await app.chat.handle({
+        platform: 'discord',
+        conversationId: 'discord:1',
+        userId: 'discord:adam',
+        displayName: 'Adam',
+        isAdmin: true,
+        reaches: userId => Promise.resolve(reached.includes(userId)),
+        messageId: `message-${messages}`,
+        text,
+      })
+      return reply?.text ?? ''
     },
     async pass(span) {
       const end = new Date(clock.now())
