@@ -7,7 +7,7 @@ import { planClaim, type ClaimPlan } from './claim-plan.ts'
 import type { Executor } from './executor.ts'
 import { BatchQueue } from './batch-queue.ts'
 import { HeldJob, isLastChance } from './held-job.ts'
-import type { HeldJobs } from './held-jobs.ts'
+import type { HeldJobs, TypeLoad } from './held-jobs.ts'
 
 /** A claimed job that could not start within this time is given back: its slot is taken by something slow. */
 const LONGEST_WAIT_MS = 1_000
@@ -27,12 +27,19 @@ interface DispatcherParts {
   readonly onUnreleased: (jobs: readonly { jobId: string; leaseToken: string }[]) => void
 }
 
+/** The due jobs of one type, oldest first; never empty. */
+interface DueQueue {
+  readonly definition: AnyJobDefinition
+  readonly load: TypeLoad
+  readonly jobs: HeldJob[]
+}
+
 /** Starts claimed jobs at their instant, as slots allow, in the order they were claimed within each type. */
 export class Dispatcher {
   readonly #core: Core
   readonly #parts: DispatcherParts
   /** Due jobs by type, waiting for a slot. */
-  readonly #due = new Map<string, HeldJob[]>()
+  readonly #due = new Map<string, DueQueue>()
   /** Jobs whose instant has not come, earliest first. */
   #ahead: HeldJob[] = []
   #aheadTimer: Timer | undefined
@@ -108,35 +115,35 @@ export class Dispatcher {
     this.#batches.stop()
     this.#reviewTimer?.cancel()
     this.#reviewTimer = undefined
-    const waiting = [...this.#parts.held.waiting()]
+    const waiting = this.#parts.held.waiting()
     if (waiting.length > 0) await this.#giveBack(waiting, 0)
   }
 
   #enqueue(held: HeldJob): void {
-    const queue = this.#due.get(held.job.job_type)
-    if (queue) queue.push(held)
-    else this.#due.set(held.job.job_type, [held])
+    const { definition, job } = held
+    const queue = this.#due.get(job.job_type)
+    if (queue) queue.jobs.push(held)
+    else this.#due.set(job.job_type, { definition, load: this.#parts.held.loadOf(job.job_type), jobs: [held] })
   }
 
   /** Types take turns, so that a long queue of one does not hold up the others. */
   #startDue(): void {
-    const { options, registry } = this.#core
+    const { options } = this.#core
     const { held, executor } = this.#parts
     for (let progress = true; progress; ) {
       progress = false
-      for (const [jobType, queue] of this.#due) {
+      for (const { definition, load, jobs } of this.#due.values()) {
         if (held.slots >= options.concurrency) return
-        const definition = registry.find(jobType)
-        if (definition && held.loadOf(jobType).slots >= this.#mostOf(definition)) continue
-        if (definition?.batch) {
-          const batch = this.#batches.take(queue, definition.batch)
+        if (load.slots >= this.#mostOf(definition)) continue
+        if (definition.batch) {
+          const batch = this.#batches.take(jobs, definition.batch)
           if (batch.length === 0) continue
           executor.startBatch(batch, this.#onEnded)
         } else {
-          const next = queue.shift()
+          const next = jobs.shift()
           if (next) executor.start(next, this.#onEnded)
         }
-        if (queue.length === 0) this.#due.delete(jobType)
+        if (jobs.length === 0) this.#due.delete(definition.type)
         progress = true
       }
     }
@@ -179,7 +186,7 @@ export class Dispatcher {
     this.#reviewTimer = clock.setTimer(LONGEST_WAIT_MS, () => {
       this.#reviewTimer = undefined
       const now = clock.monotonic()
-      const late = [...this.#parts.held.waiting()].filter(
+      const late = this.#parts.held.waiting().filter(
         ({ dueAt, definition }) => now - dueAt >= LONGEST_WAIT_MS + (definition.batch?.waitMs ?? 0),
       )
       if (late.length > 0) this.#release(late, 0)
@@ -206,10 +213,10 @@ export class Dispatcher {
 
   #forget(held: HeldJob): void {
     this.#parts.held.released(held)
-    const queue = this.#due.get(held.job.job_type)
-    const at = queue?.indexOf(held) ?? -1
-    if (queue && at >= 0) queue.splice(at, 1)
-    if (queue?.length === 0) this.#due.delete(held.job.job_type)
+    const jobs = this.#due.get(held.job.job_type)?.jobs
+    const at = jobs?.indexOf(held) ?? -1
+    if (jobs && at >= 0) jobs.splice(at, 1)
+    if (jobs?.length === 0) this.#due.delete(held.job.job_type)
     const aheadAt = this.#ahead.indexOf(held)
     if (aheadAt >= 0) this.#ahead.splice(aheadAt, 1)
   }

@@ -61,24 +61,26 @@ export class Executor {
    */
   start(held: HeldJob, onFree: () => void): void {
     const { transactional } = held.definition
-    this.#held.takeSlot(held.job.job_type)
+    this.#held.takeSlot(held)
     if (transactional) this.#transactions.reserve(held)
     const context = this.#begin(held, onFree)
     const ended = (end: HandlerEnd) => {
       if (transactional) this.#transactions.release(held)
-      this.#held.ended(held, this.#core.clock.monotonic() - held.startedAt)
+      const durationMs = this.#core.clock.monotonic() - held.startedAt
+      this.#held.ended(held, durationMs)
       // Settled before it has ended: its time was up, and its slot may be given away.
       const given = held.settled && this.#overruns.ended(held)
-      if (!given) this.#held.freeSlot(held.job.job_type)
-      this.#settle(held, end)
+      if (!given) this.#held.freeSlot(held)
+      this.#settle(held, end, durationMs)
       if (!given) onFree()
     }
     let work: unknown
     try {
       this.#refuseLate(held)
       const window = this.#gate.windowOf(held)
-      const call = () => this.#callHandler(held, context)
-      work = window ? this.#gate.pass(held, window).then(call) : call()
+      work = window
+        ? this.#gate.pass(held, window).then(() => this.#callHandler(held, context))
+        : this.#callHandler(held, context)
     } catch (threw) {
       // Not in this turn: a slot that is freed while it is being filled would be filled twice.
       work = Promise.reject(threw)
@@ -100,8 +102,7 @@ export class Executor {
   startBatch(jobs: readonly HeldJob[], onFree: () => void): void {
     const [first] = jobs
     if (!first) return
-    const { type } = first.definition
-    this.#held.takeSlot(type)
+    this.#held.takeSlot(first)
     for (const held of jobs) held.batch = jobs
     runBatch(jobs, {
       begin: held => this.#begin(held, onFree),
@@ -115,12 +116,13 @@ export class Executor {
       around: (attempt, innermost) => this.#around(attempt, innermost),
       ended: async ({ held, context }, end) => {
         if ('returned' in end && context.outbox) held.following = await context.outbox.collect()
-        this.#held.ended(held, this.#core.clock.monotonic() - held.startedAt)
-        this.#settle(held, end)
+        const durationMs = this.#core.clock.monotonic() - held.startedAt
+        this.#held.ended(held, durationMs)
+        this.#settle(held, end, durationMs)
       },
       free: () => {
         if (this.#overruns.ended(jobs)) return
-        this.#held.freeSlot(type)
+        this.#held.freeSlot(first)
         onFree()
       },
     })
@@ -201,7 +203,7 @@ export class Executor {
     // A handler that obeys its signal ends within this turn of the event loop and is then no overrun.
     setImmediate(() => {
       if (held.settled) return
-      this.#settle(held, { threw: undefined })
+      this.#settle(held, { threw: undefined }, this.#core.clock.monotonic() - held.startedAt)
       this.#watchOverrun(held)
       if (held.handlerEnded) return
       this.#core.events.emit('job:overrun', { ...eventOf(held), timeoutMs, running: this.#held.overrunCount })
@@ -210,16 +212,16 @@ export class Executor {
 
   /** A batch is overrun when none of its jobs has time left. */
   #watchOverrun(held: HeldJob): void {
-    const { batch, onFree, definition } = held
+    const { batch, onFree } = held
     if (batch?.some(each => !each.settled)) return
     this.#overruns.began(batch ?? held, () => {
-      this.#held.freeSlot(definition.type)
+      this.#held.freeSlot(held)
       onFree()
     })
   }
 
   /** Decides once what became of an attempt; a handler that ends after its timeout finds that decided. */
-  #settle(held: HeldJob, end: HandlerEnd): void {
+  #settle(held: HeldJob, end: HandlerEnd, durationMs: number): void {
     if (held.settled) return
     held.settled = true
     const { details, definition } = held
@@ -230,7 +232,7 @@ export class Executor {
       abortReason: held.abortReason,
       random: this.#core.options.random,
     })
-    this.#settler.add({ held, outcome, durationMs: this.#core.clock.monotonic() - held.startedAt })
+    this.#settler.add({ held, outcome, durationMs })
   }
 }
 

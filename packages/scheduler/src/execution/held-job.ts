@@ -2,6 +2,7 @@ import type { FollowingJob } from '../durable/outbox.ts'
 import type { BelfryError } from '../errors.ts'
 import type { JobEvent } from '../events.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
+import type { TypeLoad } from './held-jobs.ts'
 import { ORDINARY, type ClaimedJob, type UncommonFields } from '../store/claim-jobs.ts'
 
 /** A job this runner holds under a lease: waiting for its instant or a slot, or running. */
@@ -12,6 +13,10 @@ export class HeldJob {
   /** By the monotonic clock, in ms, like every time here. */
   readonly claimedAt: number
   readonly dueAt: number
+  /** Undefined: not held here, or not any more. */
+  stage: 'waiting' | 'running' | undefined = undefined
+  /** What is known of its type's jobs here. */
+  load: TypeLoad | undefined = undefined
   /** What its handler was given. */
   context: { readonly lines: readonly string[] } | undefined
   /** Jobs its handler wants to exist if the attempt completes. */

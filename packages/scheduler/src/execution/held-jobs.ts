@@ -15,14 +15,18 @@ export class TypeLoad {
 /** Weight of the latest run in the moving average: a change of pace is known after some ten runs. */
 const LATEST_WEIGHT = 0.1
 
-/** The jobs this process holds at this moment, waiting and running. */
+/**
+ * The jobs this process holds at this moment, waiting and running. Called some six times for every job: what is asked
+ * rarely is looked for when it is asked.
+ */
 export class HeldJobs {
-  readonly #waiting = new Set<HeldJob>()
-  readonly #running = new Set<HeldJob>()
+  readonly #held = new Set<HeldJob>()
   readonly #loads = new Map<string, TypeLoad>()
   #onIdle: (() => void)[] = []
   #slots = 0
   #waitingSlots = 0
+  #waiting = 0
+  #running = 0
 
   /** Slots that are taken. A handler that is deaf to its timeout may run without one. */
   get slots(): number {
@@ -35,18 +39,16 @@ export class HeldJobs {
   }
 
   get waitingCount(): number {
-    return this.#waiting.size
+    return this.#waiting
   }
 
   get runningCount(): number {
-    return this.#running.size
+    return this.#running
   }
 
   /** Jobs whose handler runs on although their outcome is settled: their time was up. */
   get overrunCount(): number {
-    let count = 0
-    for (const held of this.#running) if (held.settled) count += 1
-    return count
+    return this.running().filter(held => held.settled).length
   }
 
   loadOf(jobType: string): TypeLoad {
@@ -58,73 +60,91 @@ export class HeldJobs {
   }
 
   claimed(held: HeldJob): void {
-    this.#waiting.add(held)
-    const load = this.loadOf(held.job.job_type)
+    this.#held.add(held)
+    held.stage = 'waiting'
+    this.#waiting += 1
+    const load = this.#loadOf(held)
     if (load.waiting % sizeOf(held) === 0) this.#waitingSlots += 1
     load.waiting += 1
   }
 
   /** Not ours any more, before it was started. */
   released(held: HeldJob): void {
-    if (!this.#waiting.delete(held)) return
-    const load = this.loadOf(held.job.job_type)
-    load.waiting -= 1
-    if (load.waiting % sizeOf(held) === 0) this.#waitingSlots -= 1
+    if (held.stage !== 'waiting') return
+    this.#held.delete(held)
+    this.#waitsNoMore(held, undefined)
   }
 
-  takeSlot(jobType: string): void {
+  takeSlot(held: HeldJob): void {
     this.#slots += 1
-    this.loadOf(jobType).slots += 1
+    this.#loadOf(held).slots += 1
   }
 
-  freeSlot(jobType: string): void {
+  freeSlot(held: HeldJob): void {
     this.#slots -= 1
-    this.loadOf(jobType).slots -= 1
+    this.#loadOf(held).slots -= 1
   }
 
   started(held: HeldJob): void {
-    this.released(held)
-    this.#running.add(held)
-    this.loadOf(held.job.job_type).running += 1
+    if (held.stage === 'waiting') this.#waitsNoMore(held, 'running')
+    else this.#held.add(held)
+    held.stage = 'running'
+    this.#running += 1
+    this.#loadOf(held).running += 1
   }
 
   /** Its handler ended after `durationMs`. */
   ended(held: HeldJob, durationMs: number): void {
-    if (!this.#running.delete(held)) return
-    const load = this.loadOf(held.job.job_type)
+    if (held.stage !== 'running') return
+    this.#held.delete(held)
+    held.stage = undefined
+    this.#running -= 1
+    const load = this.#loadOf(held)
     load.running -= 1
     load.meanMs = load.meanMs === undefined ? durationMs : load.meanMs + LATEST_WEIGHT * (durationMs - load.meanMs)
-    if (this.#running.size > 0) return
+    if (this.#running > 0) return
     for (const resolve of this.#onIdle.splice(0)) resolve()
   }
 
-  waiting(): ReadonlySet<HeldJob> {
-    return this.#waiting
+  waiting(): HeldJob[] {
+    return this.all().filter(held => held.stage === 'waiting')
   }
 
-  running(): ReadonlySet<HeldJob> {
-    return this.#running
+  running(): HeldJob[] {
+    return this.all().filter(held => held.stage === 'running')
   }
 
   all(): HeldJob[] {
-    return [...this.#waiting, ...this.#running]
+    return [...this.#held]
   }
 
   /** Tells the handler of a job to stop, if it is held here. */
   abort(jobId: string, reason: BelfryError): void {
-    for (const held of this.#waiting) if (held.job.job_id === jobId) held.abort(reason)
-    for (const held of this.#running) if (held.job.job_id === jobId) held.abort(reason)
+    for (const held of this.#held) if (held.job.job_id === jobId) held.abort(reason)
   }
 
   abortAll(reason: BelfryError): void {
-    for (const held of this.#waiting) held.abort(reason)
-    for (const held of this.#running) held.abort(reason)
+    for (const held of this.#held) held.abort(reason)
   }
 
   /** Resolves when no handler runs here. */
   whenIdle(): Promise<void> {
-    if (this.#running.size === 0) return Promise.resolve()
+    if (this.#running === 0) return Promise.resolve()
     return new Promise(resolve => this.#onIdle.push(resolve))
+  }
+
+  /** Kept with the job: a look-up by name for each call cost as much as all the counting. */
+  #loadOf(held: HeldJob): TypeLoad {
+    held.load ??= this.loadOf(held.job.job_type)
+    return held.load
+  }
+
+  #waitsNoMore(held: HeldJob, next: HeldJob['stage']): void {
+    held.stage = next
+    this.#waiting -= 1
+    const load = this.#loadOf(held)
+    load.waiting -= 1
+    if (load.waiting % sizeOf(held) === 0) this.#waitingSlots -= 1
   }
 }
 

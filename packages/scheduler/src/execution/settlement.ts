@@ -34,7 +34,7 @@ export function recordOf(end: AttemptEnd, maxBytes: number): SettlementRecord {
     case 'completed': {
       const { text, fault } = resultText(outcome.result, end, maxBytes)
       if (text === null && fault === undefined && linesOf(end).length === 0)
-        return { over: { ...plain(end), details: undefined } }
+        return { over: attemptOf(end, undefined) }
       return over(end, { status: 'completed', result: text, fault })
     }
     case 'cancelled':
@@ -86,7 +86,7 @@ function over(
   what: { status: 'completed' | 'failed' | 'cancelled'; result?: string | null; fault?: unknown },
 ): SettlementRecord {
   return {
-    over: { ...plain(end), details: { ...told(end, what.fault), status: what.status, result: what.result ?? null } },
+    over: attemptOf(end, { ...told(end, what.fault), status: what.status, result: what.result ?? null }),
   }
 }
 
@@ -95,9 +95,10 @@ function again(
   what: { outcome: 'failed' | 'snoozed' | 'interrupted'; wake: Wake; fault: unknown; movesDeadline?: true | undefined },
 ): SettlementRecord {
   const { wake } = what
+  const { jobId, leaseToken, durationMs, delayMs } = attemptOf(end, undefined)
   return {
     again: {
-      ...plain(end),
+      ...{ jobId, leaseToken, durationMs, delayMs },
       ...told(end, what.fault),
       outcome: what.outcome,
       movesDeadline: what.movesDeadline ?? false,
@@ -109,10 +110,16 @@ function again(
 }
 
 /** A handler that was never called (cancelled while it waited) began when it was claimed. */
-function plain({ held, durationMs }: AttemptEnd): Omit<FinishedAttempt, 'details'> {
-  const delayMs = Math.max(0, held.startedAt - held.claimedAt)
-  const ordinary = held.job.uncommon === null && !held.progressed
-  return { jobId: held.job.job_id, leaseToken: held.leaseToken, durationMs, delayMs, ordinary }
+function attemptOf({ held, durationMs }: AttemptEnd, details: FinishedAttempt['details']): FinishedAttempt {
+  return {
+    jobId: held.job.job_id,
+    leaseToken: held.leaseToken,
+    rowAt: held.job.row_at,
+    durationMs,
+    delayMs: Math.max(0, held.startedAt - held.claimedAt),
+    ordinary: held.job.uncommon === null && !held.progressed,
+    details,
+  }
 }
 
 function told(end: AttemptEnd, fault: unknown) {

@@ -164,6 +164,7 @@ function claimedJobOf(job: NewJob, nowMs: number): ClaimedJob {
     payload: JSON.parse(job.payload),
     scheduled_ms: nowMs,
     due_in_ms: null,
+    row_at: null,
     uncommon: ordinary
       ? null
       : {

@@ -41,7 +41,7 @@ export async function keysWithEarlierJobs(
   const found = await transaction.query<{ lane: string }>(
     `select row->>0 as lane from jsonb_array_elements((select $2::text)::jsonb) as row
      where exists (select from ${tables.live} live
-       where live.job_type collate "C" = $1::text and live.lane = row->>0 and not live.admitted
+       where live.job_type collate "C" = $1::text and live.lane = row->>0 and live.admitted is not true
          and live.lease_token is null and live.waits is null
          and live.scheduled_time < to_timestamp((row->>1)::float8 / 1000))`,
     [request.jobType, JSON.stringify(request.keys.map(each => [each.lane, each.dueMs]))],
@@ -70,7 +70,7 @@ export async function wakeLanes(
            where holder.job_type collate "C" = $1::text and holder.lane = known.lane and holder.admitted)) end as most) free
        cross join lateral (
          select job_id from ${tables.live}
-         where job_type collate "C" = $1::text and lane = known.lane and not admitted and lease_token is null
+         where job_type collate "C" = $1::text and lane = known.lane and admitted is not true and lease_token is null
            and ready_at = 'infinity' and waits is null and free.most > 0
          order by scheduled_time, job_id limit greatest(free.most, 0)) as first
        where live.job_id = first.job_id and not exists (select from ${tables.pauses} pause
@@ -91,7 +91,7 @@ export async function lanesThatWait(
 ): Promise<{ job_type: string; lane: string }[]> {
   const found = await database.query<{ job_type: string; lane: string }>(
     `select distinct job_type, lane from ${tables.live}
-     where job_type collate "C" = any($1::text[]) and lane is not null and not admitted and lease_token is null
+     where job_type collate "C" = any($1::text[]) and lane is not null and admitted is not true and lease_token is null
        and ready_at = 'infinity' and waits is null
      limit 1000`,
     [jobTypes],

@@ -4,7 +4,7 @@ import { keepingPlan } from './keeping-plan.ts'
 import { oneMore } from './one-more.ts'
 import { isNotPaused } from './pauses.ts'
 import { plannedOnce } from './planned-once.ts'
-import { SECONDS_PER_POINT } from './ready-at.ts'
+import { SECONDS_PER_POINT, STANDS_BEHIND } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
 /** What few jobs have; null in the row of an ordinary one, so that the many pay nothing for the few. */
@@ -45,6 +45,8 @@ export interface ClaimedJob {
   /** Milliseconds until it is due; null when it is due already. */
   readonly due_in_ms: number | null
   readonly uncommon: UncommonFields | null
+  /** Where its row lay when it was claimed, `(block,item)`; null when that is not known. A hint: rows move. */
+  readonly row_at: string | null
 }
 
 /** A first attempt with three retries, a payload of version 1, and no option set. */
@@ -141,14 +143,14 @@ export function claimFunction(tables: Tables): string {
        cross join lateral (
          select ctid, ${READY} as ready from ${live}
          where job_type collate "C" = wanted.job_type and lease_token is null and scheduled_time <= ${HORIZON}
-           and ${which === 'in turn' ? `${READY} <= ${HORIZON}` : `priority < 0 and ${READY} > ${HORIZON} and ${READY} < 'infinity'`}
+           and ${which === 'in turn' ? `${READY} <= ${HORIZON}` : `priority < 0 and ${READY} > ${HORIZON} and ${STANDS_BEHIND}`}
          order by ${which === 'in turn' ? READY : 'scheduled_time'} limit wanted.most for update skip locked) first
        where ${isNotPaused(tables, 'wanted.job_type')}`
   return plannedOnce(tables, {
     name: CLAIM,
     takes: `by_runner uuid, under_lease uuid, wanted_types text[], wanted_most integer[], at_most integer, ahead_ms float8,
       at_time timestamptz, admits boolean`,
-    answers: `job_id varchar, job_type varchar, payload jsonb, scheduled_ms float8, due_in_ms float8, uncommon jsonb`,
+    answers: `job_id varchar, job_type varchar, payload jsonb, scheduled_ms float8, due_in_ms float8, uncommon jsonb, row_at tid`,
     body: `return query with moment as materialized (
        select coalesce(at_time, clock_timestamp()) as now
      ), me as materialized (
@@ -176,11 +178,11 @@ const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 
          'timeout_ms', timeout_ms, 'schedule_id', schedule_id,
          'occurrence_ms', date_part('epoch', occurrence) * 1000,
          'expires_in_ms', date_part('epoch', expires_at - started_at) * 1000, 'metadata', metadata, 'lane', lane,
-         'admitted', admitted, 'weight', coalesce((options->>'weight')::int, 1), 'cost', (options->>'cost')::float8,
+         'admitted', coalesce(admitted, false), 'weight', coalesce((options->>'weight')::int, 1), 'cost', (options->>'cost')::float8,
          'priority', priority,
          'delivery', options->'delivery', 'spread_key', coalesce(unique_key, subjects[1])) end`
 
-/** What is answered of a claimed row. */
+/** What is answered of a claimed row, `job`. */
 export const CLAIMED = `job_id, job_type, payload, trunc(date_part('epoch', scheduled_time) * 1000) as scheduled_ms,
        case when scheduled_time > started_at then date_part('epoch', scheduled_time - started_at) * 1000 end as due_in_ms,
-       ${UNCOMMON} as uncommon`
+       ${UNCOMMON} as uncommon, job.ctid as row_at`

@@ -55,7 +55,7 @@ export async function keysInTurn(
      left join lateral (
        select jsonb_agg(${JOB} order by scheduled_time) as jobs from (
          select job_id, scheduled_time, options from ${live}
-         where ${ofType} and lane = ring.lane and lease_token is null and not admitted and waits is null
+         where ${ofType} and lane = ring.lane and lease_token is null and admitted is not true and waits is null
            and scheduled_time <= (select now from moment)
          order by scheduled_time limit greatest(0, least($4::int, $5::int - (
            select count(*) from ${live} holder

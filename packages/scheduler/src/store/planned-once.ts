@@ -8,6 +8,8 @@ export interface PlannedOnce {
   readonly takes: string
   /** Columns of the answer, `name type, …`. */
   readonly answers: string
+  /** Variables of PL/pgSQL, `name type; …`. */
+  readonly declares?: string
   /** PL/pgSQL between `begin` and `end`. */
   readonly body: string
 }
@@ -20,12 +22,13 @@ export interface PlannedOnce {
  * whole, and would go on doing so when there are a million rows; so it may not: the indexes are made for these statements.
  * What may not be done costs ten thousand million in the planner's eyes, which is no reason to compile anything.
  */
-export function plannedOnce({ schema }: Tables, { name, takes, answers, body }: PlannedOnce): string {
+export function plannedOnce({ schema }: Tables, { name, takes, answers, declares, body }: PlannedOnce): string {
   return `create function ${schema}.${name}(${takes}) returns table (${answers}) language plpgsql
     set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
     set enable_hashjoin = off set enable_mergejoin = off set jit = off
     as $body$
     #variable_conflict use_column
+    ${declares ? `declare ${declares}` : ''}
     begin
       ${body}
     end $body$`

@@ -9,3 +9,6 @@ export const SECONDS_PER_POINT = 10
 export function readyAt(due: string, priority: string): string {
   return `case when ${priority} <> 0 then ${due} - ${priority} * interval '${SECONDS_PER_POINT} seconds' end`
 }
+
+/** Condition of the index of jobs that stand behind their due time. Names no column that a claim would have to look up. */
+export const STANDS_BEHIND = `ready_at > scheduled_time and ready_at < 'infinity'`

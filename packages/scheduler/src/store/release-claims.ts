@@ -13,7 +13,7 @@ export async function releaseClaims(
   const released = await database.query<{ count: number }>(
     `with released as (
        update ${tables.live} set status = 'pending', lease_token = null, runner_id = null, attempt = attempt - 1,
-         admitted = false
+         admitted = null
        where lease_token = any($1::uuid[]) returning job_id
      ) select count(*)::int as count from released`,
     [leaseTokens],

@@ -68,7 +68,7 @@ async function takeBack(
        left join unnest($2::text[], $3::int[]) as allowed(job_type, times) on allowed.job_type = live.job_type
        where ${request.held} for update of live skip locked
      ), again as (
-       update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, admitted = false,
+       update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, admitted = null,
          lost_count = ${oneMore('live.lost_count')}, last_outcome = 'lost'
        from lost where live.job_id = lost.job_id and not lost.gave_up
      ), gone as (
