@@ -15,6 +15,8 @@ export class HeldJob {
   readonly dueAt: number
   /** Undefined: not held here, or not any more. */
   stage: 'waiting' | 'running' | undefined = undefined
+  /** Its place among the held jobs. */
+  place = -1
   /** What is known of its type's jobs here. */
   load: TypeLoad | undefined = undefined
   /** What its handler was given. */
