@@ -104,7 +104,8 @@ export function settleFunction(tables: Tables): string {
     takes: `ids text[], lease_tokens uuid[], leases int[], durations int[], delays int[], places tid[], details jsonb,
       ordinary boolean, at_time timestamptz`,
     answers: 'settled text[], awaited text[]',
-    declares: 'expected integer := cardinality(ids); settled_by_place text[]; awaited_by_place text[];',
+    declares: `expected integer := cardinality(ids); ended_at timestamptz := coalesce(at_time, clock_timestamp());
+      settled_by_place text[]; awaited_by_place text[];`,
     body: `if ordinary and details is null and places is not null then
         ${settle({ detailed: false, ordinary: true, byPlace: true })}
         if settled is null then return next; return; end if;
@@ -144,7 +145,7 @@ function statement({ live, finished, nextExecution }: Tables, { detailed, ordina
      ), kept as (
        insert into ${finished} (${columns}, completed_at, execution_id, duration_ms, wait_ms, status, last_outcome
          ${detailed ? ', result, error_code, error_message, error_stack, log' : ''})
-       select ${columns.replace('started_at', 'begun_at')}, coalesce(at_time, clock_timestamp()),
+       select ${columns.replace('started_at', 'begun_at')}, ended_at,
          ${nextExecution}, took_ms, ${WAIT_MS},
          ${detailed ? 'outcome, outcome, outcome_result, code, message, stack, lines' : `'completed', 'completed'`}
        from gone

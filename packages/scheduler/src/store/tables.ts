@@ -65,15 +65,18 @@ function channelOf(schemaName: string): string {
   return `belfry_${plain ? schemaName : createHash('sha256').update(schemaName).digest('hex').slice(0, 32)}`
 }
 
-/** The columns that move with a job from the live to the finished partition, `status` and outcome aside. */
+/**
+ * The columns that move with a job from the live to the finished partition, `status` and outcome aside. `awaited` leads:
+ * settling asks each row for it once more, and what stands first is found at once.
+ */
 export const KEPT_COLUMNS =
-  'job_id, job_type, scheduled_time, payload, created_at, retry_count, max_retries, started_at, attempt, ' +
+  'awaited, job_id, job_type, scheduled_time, payload, created_at, retry_count, max_retries, started_at, attempt, ' +
   'lost_count, snooze_count, unique_key, payload_version, timeout_ms, schedule_id, occurrence, runner_id, progress, ' +
-  'priority, lane, expires_at, subjects, tags, metadata, options, awaited'
+  'priority, lane, expires_at, subjects, tags, metadata, options'
 
 /**
  * Of those, what an ordinary job (`ORDINARY`, one claim, no option set) has beside defaults and nulls; and whether it is
  * awaited, which may be asked for at any time.
  */
 export const ORDINARY_COLUMNS =
-  'job_id, job_type, scheduled_time, payload, created_at, started_at, attempt, runner_id, awaited'
+  'awaited, job_id, job_type, scheduled_time, payload, created_at, started_at, attempt, runner_id'
