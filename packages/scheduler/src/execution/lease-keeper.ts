@@ -62,7 +62,6 @@ export class LeaseKeeper {
     options.processMeter.start()
     await this.register()
     await this.#rescue()
-    this.#report(await rescueOrphans(database, tables, this.#rescueRequest()))
     this.#stop = new AbortController()
     this.#loop = this.#run()
   }
@@ -154,6 +153,7 @@ export class LeaseKeeper {
     const { signal } = this.#stop
     const { clock, options, events } = this.#core
     let pauseMs = options.leaseMs / RENEWALS_PER_LEASE
+    await this.#rescueOrphans()
     while (!signal.aborted) {
       this.#pause = new AbortController()
       await sleep(clock, pauseMs, AbortSignal.any([signal, this.#pause.signal]))
@@ -215,6 +215,16 @@ export class LeaseKeeper {
   async #rescue(): Promise<void> {
     const { database, tables } = this.#core
     this.#report(await rescueJobs(database, tables, this.#rescueRequest()))
+  }
+
+  /** Reads what is due, so it does not hold up the start. */
+  async #rescueOrphans(): Promise<void> {
+    const { database, tables, events } = this.#core
+    try {
+      this.#report(await rescueOrphans(database, tables, this.#rescueRequest()))
+    } catch (error) {
+      events.emit('database:error', { during: 'rescue', error })
+    }
   }
 
   #rescueRequest() {

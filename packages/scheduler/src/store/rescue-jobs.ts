@@ -1,5 +1,6 @@
 import type { Database, Queryable } from '../database/database.ts'
 import { oneMore } from './one-more.ts'
+import { STANDS_BEHIND } from './ready-at.ts'
 import { KEPT_COLUMNS, type Tables } from './tables.ts'
 
 /** A job whose attempt was lost with its runner. */
@@ -35,7 +36,6 @@ export async function rescueJobs(
 
 /**
  * Takes back jobs held by runners that are in no registry: rows changed by hand, or a registry that was emptied.
- * Reads the whole live partition, so it runs at start and seldom.
  */
 export async function rescueOrphans(
   database: Database,
@@ -45,6 +45,30 @@ export async function rescueOrphans(
   const held = `live.lease_token is not null and cardinality($1::uuid[]) = 0
     and not exists (select from ${tables.runners} runner where runner.runner_id = live.runner_id)`
   return database.transaction(transaction => takeBack(transaction, tables, { held, ids: [], ...request }))
+}
+
+/**
+ * Where held jobs may be: nothing is claimed long before it is due, and no index knows who holds a job (a claim would have
+ * to write to it). Type by type, as the index of due jobs is ordered, so that jobs of the future are not read: a million
+ * of them took 0.3 s.
+ */
+function placesOf({ live }: Tables, held: string): string {
+  const ready = 'coalesce(ready_at, scheduled_time)'
+  const next = (after: string) => `select job_type collate "C" as job_type from ${live} ${after}
+       order by job_type collate "C" limit 1`
+  const among = (which: string) => `select ctid from ${live} live
+       where job_type collate "C" = kind.job_type and ${which} and ${held}`
+  const horizon = `(select now + interval '1 second' from moment)`
+  return `moment as materialized (
+       select coalesce($5::text::timestamptz, clock_timestamp()) as now
+     ), kind as (
+       (${next('')}) union all
+       select (${next('where job_type collate "C" > kind.job_type')}) from kind where kind.job_type is not null
+     ), places as materialized (
+       select place.ctid from kind cross join lateral (
+         ${among(`${ready} <= ${horizon}`)}
+         union all ${among(`${STANDS_BEHIND} and scheduled_time <= ${horizon} and ${ready} > ${horizon}`)}) place
+     )`
 }
 
 const WAITED = `case when isfinite(scheduled_time)
@@ -61,12 +85,14 @@ async function takeBack(
     now: string | null
   },
 ): Promise<RescuedJob[]> {
+  // The planner takes the horizon for a third of the table, which it then reads whole.
+  await transaction.query(`select set_config('enable_seqscan', 'off', true)`)
   const rescued = await transaction.query<RescuedJob>(
-    `with lost as (
+    `with recursive ${placesOf(tables, request.held)}, lost as (
        select live.*, ${oneMore('live.lost_count')} >= coalesce(allowed.times, $4::int) as gave_up
        from ${tables.live} live
        left join unnest($2::text[], $3::int[]) as allowed(job_type, times) on allowed.job_type = live.job_type
-       where ${request.held} for update of live skip locked
+       where live.ctid = any(array(select ctid from places)) and ${request.held} for update of live skip locked
      ), again as (
        update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, admitted = null,
          lost_count = ${oneMore('live.lost_count')}, last_outcome = 'lost'
