@@ -7,7 +7,8 @@ import { planClaim, type ClaimPlan } from './claim-plan.ts'
 import type { Executor } from './executor.ts'
 import { BatchQueue } from './batch-queue.ts'
 import { HeldJob, isLastChance } from './held-job.ts'
-import type { HeldJobs, TypeLoad } from './held-jobs.ts'
+import type { HeldJobs } from './held-jobs.ts'
+import type { TypeLoad } from './type-load.ts'
 
 /** A claimed job that could not start within this time is given back: its slot is taken by something slow. */
 const LONGEST_WAIT_MS = 1_000
@@ -186,9 +187,9 @@ export class Dispatcher {
     this.#reviewTimer = clock.setTimer(LONGEST_WAIT_MS, () => {
       this.#reviewTimer = undefined
       const now = clock.monotonic()
-      const late = this.#parts.held.waiting().filter(
-        ({ dueAt, definition }) => now - dueAt >= LONGEST_WAIT_MS + (definition.batch?.waitMs ?? 0),
-      )
+      const late = this.#parts.held
+        .waiting()
+        .filter(({ dueAt, definition }) => now - dueAt >= LONGEST_WAIT_MS + (definition.batch?.waitMs ?? 0))
       if (late.length > 0) this.#release(late, 0)
       this.#review()
     })

@@ -2,7 +2,7 @@ import type { FollowingJob } from '../durable/outbox.ts'
 import type { BelfryError } from '../errors.ts'
 import type { JobEvent } from '../events.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
-import type { TypeLoad } from './held-jobs.ts'
+import type { TypeLoad } from './type-load.ts'
 import { ORDINARY, type ClaimedJob, type UncommonFields } from '../store/claim-jobs.ts'
 
 /** A job this runner holds under a lease: waiting for its instant or a slot, or running. */

@@ -1,16 +1,6 @@
 import type { BelfryError } from '../errors.ts'
 import type { HeldJob } from './held-job.ts'
-
-/** What is known of one type's jobs in this process. */
-export class TypeLoad {
-  running = 0
-  /** Claimed and not started yet. */
-  waiting = 0
-  /** Calls of its handler that take a slot: one for each running job, or for each running batch. */
-  slots = 0
-  /** Moving average of how long a handler takes, in ms; undefined before the first one ended. */
-  meanMs: number | undefined
-}
+import { TypeLoad } from './type-load.ts'
 
 /** Weight of the latest run in the moving average: a change of pace is known after some ten runs. */
 const LATEST_WEIGHT = 0.1

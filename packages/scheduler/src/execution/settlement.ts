@@ -33,8 +33,7 @@ export function recordOf(end: AttemptEnd, maxBytes: number): SettlementRecord {
   switch (outcome.kind) {
     case 'completed': {
       const { text, fault } = resultText(outcome.result, end, maxBytes)
-      if (text === null && fault === undefined && linesOf(end).length === 0)
-        return { over: attemptOf(end, undefined) }
+      if (text === null && fault === undefined && linesOf(end).length === 0) return { over: attemptOf(end, undefined) }
       return over(end, { status: 'completed', result: text, fault })
     }
     case 'cancelled':
@@ -98,7 +97,10 @@ function again(
   const { jobId, leaseToken, durationMs, delayMs } = attemptOf(end, undefined)
   return {
     again: {
-      ...{ jobId, leaseToken, durationMs, delayMs },
+      jobId,
+      leaseToken,
+      durationMs,
+      delayMs,
       ...told(end, what.fault),
       outcome: what.outcome,
       movesDeadline: what.movesDeadline ?? false,

@@ -59,7 +59,9 @@ export async function settleFinished(
       numbersText(attempts.map(attempt => tokens.numberOf(attempt.leaseToken))),
       numbersText(attempts.map(attempt => Math.round(attempt.durationMs))),
       numbersText(attempts.map(attempt => Math.round(attempt.delayMs))),
-      attempts.every(attempt => attempt.rowAt !== null) ? arrayText(attempts.map(attempt => attempt.rowAt ?? '')) : null,
+      attempts.every(attempt => attempt.rowAt !== null)
+        ? arrayText(attempts.map(attempt => attempt.rowAt ?? ''))
+        : null,
       attempts.some(attempt => attempt.details) ? JSON.stringify(attempts.map(detailOf)) : null,
       attempts.every(attempt => attempt.ordinary),
       now,
