@@ -62,6 +62,25 @@ describeOnBothEngines('the registry of runners', engine => {
     expect(processMeter.started).toBe(false)
   })
 
+  it('is missed by jobs whose holder it does not know: they are taken back after the start, whatever their priority', async () => {
+    const schema = engine.freshSchema()
+    const { scheduler } = make({ schema })
+    await scheduler.migrate()
+    const jobs = [{ jobId: 'plain' }, { jobId: 'urgent', priority: 9 }, { jobId: 'humble', priority: -9 }]
+    await scheduler.scheduleJobs(jobs.map(options => ({ job: 'errand', payload: {}, ...options })))
+    await engine.database.query(
+      `update ${schema}.scheduled_jobs set status = 'running', attempt = 1, lease_token = gen_random_uuid(),
+         runner_id = gen_random_uuid(), started_at = scheduled_time`,
+    )
+    const rescued: string[] = []
+    scheduler.on('job:rescued', ({ jobId }) => rescued.push(jobId))
+    scheduler.registerHandler('errand', () => {})
+    await scheduler.start()
+    await until('all are done', async () => (await scheduler.getStats()).counts.completed === jobs.length)
+    expect(rescued.toSorted()).toEqual(['humble', 'plain', 'urgent'])
+    await scheduler.stop()
+  })
+
   it('warns of a living process whose event loop stood still for more than a third of its lease', async () => {
     const processMeter = fakeMeter({ ...CALM, eventLoopBlockedMs: 10_000 })
     const { scheduler, heartbeat } = make({ processMeter, lease: '30s' })

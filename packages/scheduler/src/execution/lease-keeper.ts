@@ -41,6 +41,7 @@ export class LeaseKeeper {
   #stop = new AbortController()
   #pause = new AbortController()
   #loop: Promise<void> = Promise.resolve()
+  #orphans: Promise<void> = Promise.resolve()
 
   constructor(core: Core, parts: { held: HeldJobs; onRescued: () => void; onGivenUp: () => void }) {
     this.#core = core
@@ -64,6 +65,7 @@ export class LeaseKeeper {
     await this.#rescue()
     this.#stop = new AbortController()
     this.#loop = this.#run()
+    this.#orphans = this.#rescueOrphans()
   }
 
   /** Stops renewing. Whoever holds nothing any more leaves the registry too; otherwise the lease runs out. */
@@ -73,6 +75,7 @@ export class LeaseKeeper {
     this.#guard?.cancel()
     this.#core.options.processMeter.stop()
     await this.#loop
+    await this.#orphans
   }
 
   /** Renews now instead of at the next third of the lease. */
@@ -153,7 +156,6 @@ export class LeaseKeeper {
     const { signal } = this.#stop
     const { clock, options, events } = this.#core
     let pauseMs = options.leaseMs / RENEWALS_PER_LEASE
-    await this.#rescueOrphans()
     while (!signal.aborted) {
       this.#pause = new AbortController()
       await sleep(clock, pauseMs, AbortSignal.any([signal, this.#pause.signal]))

@@ -30,12 +30,14 @@ export async function rescueJobs(
     )
     if (dead.rows.length === 0) return []
     const held = `live.runner_id = any($1::uuid[]) and live.lease_token is not null`
-    return takeBack(transaction, tables, { held, ids: dead.rows.map(row => row.runner_id), ...request })
+    const ids = dead.rows.map(row => row.runner_id)
+    return takeBack(transaction, tables, { held, ids, where: 'anywhere', ...request })
   })
 }
 
 /**
  * Takes back jobs held by runners that are in no registry: rows changed by hand, or a registry that was emptied.
+ * Looks among the jobs that are due; the jobs of a runner that died are looked for in the whole table.
  */
 export async function rescueOrphans(
   database: Database,
@@ -44,7 +46,11 @@ export async function rescueOrphans(
 ): Promise<RescuedJob[]> {
   const held = `live.lease_token is not null and cardinality($1::uuid[]) = 0
     and not exists (select from ${tables.runners} runner where runner.runner_id = live.runner_id)`
-  return database.transaction(transaction => takeBack(transaction, tables, { held, ids: [], ...request }))
+  return database.transaction(async transaction => {
+    // The planner takes the horizon for a third of the table, which it then reads whole.
+    await transaction.query(`select set_config('enable_seqscan', 'off', true)`)
+    return takeBack(transaction, tables, { held, ids: [], where: 'among due jobs', ...request })
+  })
 }
 
 /**
@@ -80,19 +86,19 @@ async function takeBack(
   request: {
     held: string
     ids: readonly string[]
+    where: 'anywhere' | 'among due jobs'
     maxLost: ReadonlyMap<string, number>
     defaultMaxLost: number
     now: string | null
   },
 ): Promise<RescuedJob[]> {
-  // The planner takes the horizon for a third of the table, which it then reads whole.
-  await transaction.query(`select set_config('enable_seqscan', 'off', true)`)
+  const isAmongDue = request.where === 'among due jobs'
   const rescued = await transaction.query<RescuedJob>(
-    `with recursive ${placesOf(tables, request.held)}, lost as (
+    `with recursive ${isAmongDue ? `${placesOf(tables, request.held)},` : ''} lost as (
        select live.*, ${oneMore('live.lost_count')} >= coalesce(allowed.times, $4::int) as gave_up
        from ${tables.live} live
        left join unnest($2::text[], $3::int[]) as allowed(job_type, times) on allowed.job_type = live.job_type
-       where live.ctid = any(array(select ctid from places)) and ${request.held} for update of live skip locked
+       where ${isAmongDue ? 'live.ctid = any(array(select ctid from places)) and' : ''} ${request.held} for update of live skip locked
      ), again as (
        update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, admitted = null,
          lost_count = ${oneMore('live.lost_count')}, last_outcome = 'lost'
