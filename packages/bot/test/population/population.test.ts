@@ -43,8 +43,11 @@ describe('a population of invented people, ninety days, three processes that cra
     expect(counts['crashes']).toBeGreaterThan(10)
     const wishes = ['off', 'on', 'zone', 'quiet', 'snooze', 'forget'].map(wish => `wishes: ${wish}`)
     expect(Object.keys(counts)).toEqual(expect.arrayContaining(wishes))
-    const wrong = ['model fails', 'model hangs', 'model unsafe', 'platform lost after', 'statement refused']
-    expect(Object.keys(faults)).toEqual(expect.arrayContaining(wrong))
+    // Which ways of each, every statement more or less decides anew.
+    const waysOf = (who: string) => Object.keys(faults).filter(each => each.startsWith(who))
+    expect(waysOf('statement refused')).toHaveLength(1)
+    expect(waysOf('model ').length).toBeGreaterThan(1)
+    expect(waysOf('platform ').length).toBeGreaterThan(1)
     expect(Object.keys(outcomes).length).toBeGreaterThan(5)
   })
 

@@ -7,12 +7,11 @@ import { endedWithin, type Timer } from '../runtime/clock.ts'
 import { Governor } from '../flow/governor.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import type { InsertingRunner } from '../store/insert-jobs.ts'
-import { takeBatch } from './batch-queue.ts'
-import { Claimer, type Claimed } from './claimer.ts'
+import { Claimer } from './claimer.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { drainDueJobs } from './drain.ts'
 import { EventPublisher } from '../watching/event-publisher.ts'
 import { Executor } from './executor.ts'
-import { HeldJob } from './held-job.ts'
 import { HeldJobs } from './held-jobs.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { Poller } from './poller.ts'
@@ -24,7 +23,6 @@ import { WakeListener } from './wake-listener.ts'
 const ABORT_PATIENCE_MS = 1_000
 /** How long a stop waits for outcomes to be written when the database does not answer. */
 const SETTLE_PATIENCE_MS = 3_000
-const CLAIM_WHEN_DRAINING = 100
 
 /** The part of a scheduler that runs jobs: everything between a claimed row and a settled one. */
 export class Runner {
@@ -204,61 +202,22 @@ export class Runner {
 
   /** Runs everything that is due, and what becomes due through it, without any loop; answers how many attempts ran. */
   async drain(): Promise<number> {
-    const { registry } = this.#core
     this.#settler.open()
     await this.#governor.refresh()
     await this.#leaseKeeper.register()
     this.#aftermath.sweepAll()
-    let attempts = 0
     try {
-      for (;;) {
-        await this.#aftermath.drain()
-        const wanted = registry.handled().map(({ type, batch }) => {
-          const size = batch?.size ?? 1
-          return { jobType: type, size, most: Math.max(size, CLAIM_WHEN_DRAINING) }
-        })
-        const claims: Claimed[] = []
-        const order = { wanted, limit: CLAIM_WHEN_DRAINING, lookAheadMs: 0 }
-        const { claimed, filled, dropped } = await this.#claimer.claim(order, each => claims.push(each))
-        if (claimed === 0 && !filled && !dropped) return attempts
-        const held = claims.flatMap(({ jobs, lease }) =>
-          jobs.map(job => new HeldJob(job, registry.findOrDefault(job.job_type), lease)),
-        )
-        await this.#runAll(held)
-        attempts += held.length
-        // Unsettled jobs stay with this runner until its lease runs out, and are rescued then.
-        if (!(await this.#settler.drain(SETTLE_PATIENCE_MS))) {
-          throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'the outcome of jobs could not be stored in time')
-        }
-      }
+      return await drainDueJobs(this.#core, {
+        aftermath: this.#aftermath,
+        claimer: this.#claimer,
+        executor: this.#executor,
+        settler: this.#settler,
+        patienceMs: SETTLE_PATIENCE_MS,
+      })
     } finally {
       this.#executor.stop()
       if (this.#settler.backlog === 0) await this.#leave()
     }
-  }
-
-  /** All at the same time, but for transactions, of which there may be fewer than jobs. */
-  async #runAll(held: readonly HeldJob[]): Promise<void> {
-    const apart = held.filter(each => each.definition.transactional)
-    const runs = held
-      .filter(each => !each.definition.transactional && !each.definition.batch)
-      .map(each => this.#runOne(each))
-    for (const { type, batch } of this.#core.registry.handled()) {
-      if (!batch) continue
-      const queue = held.filter(each => each.definition.type === type)
-      while (queue.length > 0) {
-        const jobs = takeBatch(queue, batch.size)
-        runs.push(new Promise(resolve => this.#executor.startBatch(jobs, resolve)))
-      }
-    }
-    const inTurn = async () => {
-      for (let next = apart.shift(); next; next = apart.shift()) await this.#runOne(next)
-    }
-    await Promise.all([...runs, ...Array.from({ length: this.#executor.freeTransactions }, inTurn)])
-  }
-
-  #runOne(held: HeldJob): Promise<void> {
-    return new Promise(resolve => this.#executor.start(held, resolve))
   }
 
   /** False when the database could not be told: what was claimed and not started then stays ours until the lease ends. */
