@@ -16,6 +16,7 @@ import { DeliveryGate } from './delivery-gate.ts'
 import { eventOf, type HeldJob } from './held-job.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import { Overruns } from './overruns.ts'
+import { EndedAttempt } from './settlement.ts'
 import type { Settler } from './settler.ts'
 import { TransactionalAttempt } from './transactional-attempt.ts'
 import { Transactions } from './transactions.ts'
@@ -232,7 +233,7 @@ export class Executor {
       abortReason: held.abortReason,
       random: this.#core.options.random,
     })
-    this.#settler.add({ held, outcome, durationMs })
+    this.#settler.add(new EndedAttempt(held, outcome, durationMs))
   }
 }
 

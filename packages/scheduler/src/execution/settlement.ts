@@ -14,6 +14,44 @@ export interface AttemptEnd {
   readonly durationMs: number
 }
 
+/**
+ * The end of an attempt as it waits to be written, and below it its row. Instances, not literals: V8 learns that literals
+ * written here live long and makes them in its old generation from then on, where each keeps its job alive until the next
+ * full collection (100 MB more while draining, in a third of all runs).
+ */
+export class EndedAttempt implements AttemptEnd {
+  readonly held: HeldJob
+  readonly outcome: Outcome
+  readonly durationMs: number
+
+  constructor(held: HeldJob, outcome: Outcome, durationMs: number) {
+    this.held = held
+    this.outcome = outcome
+    this.durationMs = durationMs
+  }
+}
+
+class FinishedRow implements FinishedAttempt {
+  readonly jobId: string
+  readonly leaseToken: string
+  readonly rowAt: string | null
+  readonly durationMs: number
+  readonly delayMs: number
+  readonly ordinary: boolean
+  readonly details: FinishedAttempt['details']
+
+  /** A handler that was never called (cancelled while it waited) began when it was claimed. */
+  constructor({ held, durationMs }: AttemptEnd, details: FinishedAttempt['details']) {
+    this.jobId = held.job.job_id
+    this.leaseToken = held.leaseToken
+    this.rowAt = held.job.row_at
+    this.durationMs = durationMs
+    this.delayMs = Math.max(0, held.startedAt - held.claimedAt)
+    this.ordinary = held.job.uncommon === null && !held.progressed
+    this.details = details
+  }
+}
+
 /** The row to write: by the statement that fits it. */
 export type SettlementRecord = { readonly over: FinishedAttempt } | { readonly again: UnfinishedAttempt }
 
@@ -33,7 +71,8 @@ export function recordOf(end: AttemptEnd, maxBytes: number): SettlementRecord {
   switch (outcome.kind) {
     case 'completed': {
       const { text, fault } = resultText(outcome.result, end, maxBytes)
-      if (text === null && fault === undefined && linesOf(end).length === 0) return { over: attemptOf(end, undefined) }
+      if (text === null && fault === undefined && linesOf(end).length === 0)
+        return { over: new FinishedRow(end, undefined) }
       return over(end, { status: 'completed', result: text, fault })
     }
     case 'cancelled':
@@ -85,7 +124,7 @@ function over(
   what: { status: 'completed' | 'failed' | 'cancelled'; result?: string | null; fault?: unknown },
 ): SettlementRecord {
   return {
-    over: attemptOf(end, { ...told(end, what.fault), status: what.status, result: what.result ?? null }),
+    over: new FinishedRow(end, { ...told(end, what.fault), status: what.status, result: what.result ?? null }),
   }
 }
 
@@ -94,7 +133,7 @@ function again(
   what: { outcome: 'failed' | 'snoozed' | 'interrupted'; wake: Wake; fault: unknown; movesDeadline?: true | undefined },
 ): SettlementRecord {
   const { wake } = what
-  const { jobId, leaseToken, durationMs, delayMs } = attemptOf(end, undefined)
+  const { jobId, leaseToken, durationMs, delayMs } = new FinishedRow(end, undefined)
   return {
     again: {
       jobId,
@@ -108,19 +147,6 @@ function again(
       wakeInMs: 'delayMs' in wake ? wake.delayMs : 0,
       wakeAt: 'at' in wake ? wake.at.toISOString() : null,
     },
-  }
-}
-
-/** A handler that was never called (cancelled while it waited) began when it was claimed. */
-function attemptOf({ held, durationMs }: AttemptEnd, details: FinishedAttempt['details']): FinishedAttempt {
-  return {
-    jobId: held.job.job_id,
-    leaseToken: held.leaseToken,
-    rowAt: held.job.row_at,
-    durationMs,
-    delayMs: Math.max(0, held.startedAt - held.claimedAt),
-    ordinary: held.job.uncommon === null && !held.progressed,
-    details,
   }
 }
 

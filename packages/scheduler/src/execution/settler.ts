@@ -125,9 +125,9 @@ export class Settler {
     const groups: Groups = { followed: [], over: [], again: [] }
     for (const end of this.#waiting.splice(0, LARGEST_BATCH)) {
       const record = recordOf(end, maxPayloadBytes)
-      if ('over' in record && followingOf(end).length > 0) groups.followed.push({ end, row: record.over })
-      else if ('over' in record) groups.over.push({ end, row: record.over })
-      else groups.again.push({ end, row: record.again })
+      if ('over' in record && followingOf(end).length > 0) groups.followed.push(new Written(end, record.over))
+      else if ('over' in record) groups.over.push(new Written(end, record.over))
+      else groups.again.push(new Written(end, record.again))
     }
     const { database, tables } = this.#core
     const request = <Row>(attempts: readonly Row[]) => ({ attempts, now: databaseNow(this.#core) })
@@ -254,9 +254,15 @@ function followingOf({ held, outcome }: AttemptEnd): readonly FollowingJob[] {
 const NOTHING_REFUSED: ReadonlySet<string> = new Set()
 const NOTHING_FOLLOWS: readonly FollowingJob[] = []
 
-interface Written<Row> {
+/** An end and its row; an instance for the sake of memory, see `EndedAttempt`. */
+class Written<Row> {
   readonly end: AttemptEnd
   readonly row: Row
+
+  constructor(end: AttemptEnd, row: Row) {
+    this.end = end
+    this.row = row
+  }
 }
 
 interface Groups {
