@@ -1,7 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
 import type { JobOptions } from '../job/job-options.ts'
-import type { NewJob } from '../store/insert-jobs.ts'
+import type { NewJob } from '../store/new-job.ts'
 
 /** A job that was checked at the door and is stored when the attempt that wants it completes. */
 export interface FollowingJob {

@@ -9,7 +9,7 @@ import { sealPayload } from '../job/stored-payload.ts'
 import { checkWindow } from '../job/delivery.ts'
 import { checkUnique } from '../job/unique-options.ts'
 import { parseDuration } from '../runtime/duration.ts'
-import type { NewJob } from '../store/insert-jobs.ts'
+import type { NewJob } from '../store/new-job.ts'
 import { checkDependencies } from './dependencies.ts'
 import type { ScheduleOptions, WhenOptions } from './schedule-options.ts'
 

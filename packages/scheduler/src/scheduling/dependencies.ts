@@ -1,7 +1,7 @@
 import { BelfryError, show } from '../errors.ts'
 import { requireKey } from '../job/job-id.ts'
 import type { OnFailure } from '../job/job-options.ts'
-import type { NewJob } from '../store/insert-jobs.ts'
+import type { NewJob } from '../store/new-job.ts'
 import type { ParentLink } from '../store/store-dependencies.ts'
 
 /** A job that waits for more than this many others is the completion of a batch. */

@@ -1,6 +1,6 @@
 import type { Core } from '../core.ts'
 import type { Timer } from '../runtime/clock.ts'
-import type { NewJob } from '../store/insert-jobs.ts'
+import type { NewJob } from '../store/new-job.ts'
 
 /** NOTIFY takes a lock over the whole server at commit; one per this many milliseconds is as good as one per job. */
 const WINDOW_MS = 10

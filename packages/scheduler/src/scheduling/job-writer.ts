@@ -1,14 +1,8 @@
 import { databaseNow, type Core } from '../core.ts'
 import { spreadKey } from '../job/delivery.ts'
 import { ORDINARY, type ClaimedJob } from '../store/claim-jobs.ts'
-import {
-  insertJobs,
-  insertPlainJob,
-  isPlain,
-  type InsertedJob,
-  type InsertingRunner,
-  type NewJob,
-} from '../store/insert-jobs.ts'
+import { insertJobs, type InsertedJob } from '../store/insert-jobs.ts'
+import { isPlain, type InsertingRunner, type NewJob } from '../store/new-job.ts'
 import type { HintThrottle } from './hint-throttle.ts'
 
 /** The runner of this process, as far as scheduling is concerned. */
@@ -111,30 +105,19 @@ export class JobWriter {
     const reserved = marked.filter(job => job.claim).length
     try {
       const hintWithinMs = this.#hints.windowFor(marked)
-      const [only] = marked
-      if (only && marked.length === 1 && hintWithinMs === null && now === null && this.#mayBePlain(only)) {
-        await insertPlainJob(database, tables, only)
-        if (only.scheduledTime === null) this.#runner.wakeIn(only.delayMs)
-        return [{ job_id: only.jobId, conflict: false, claimed: false }]
-      }
       const claimFor = reserved > 0 ? this.#runner.newLease() : undefined
-      const inserted = await insertJobs(database, tables, { jobs: marked, now, hintWithinMs, claimFor }).catch(
-        (error: unknown) => {
-          if (claimFor && !isRowsFault(error)) this.#runner.doubt(claimFor)
-          throw error
-        },
-      )
+      const dueIsNoMatter = !this.#runner.active
+      const request = { jobs: marked, now, hintWithinMs, claimFor, dueIsNoMatter }
+      const inserted = await insertJobs(database, tables, request).catch((error: unknown) => {
+        if (claimFor && !isRowsFault(error)) this.#runner.doubt(claimFor)
+        throw error
+      })
       if (claimFor) this.#handOver(marked, inserted.jobs, claimFor)
       if (inserted.nextDueMs !== null) this.#runner.wakeIn(inserted.nextDueMs)
       return inserted.jobs
     } finally {
       this.#runner.unreserve(reserved)
     }
-  }
-
-  /** A runner here has to learn from the database, not from this process's clock, when an instant comes. */
-  #mayBePlain(job: NewJob): boolean {
-    return isPlain(job) && !job.claim && (job.scheduledTime === null || !this.#runner.active)
   }
 
   #isDue({ scheduledTime, delayMs }: NewJob): boolean {

@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
-import type { InsertedJob, NewJob } from '../store/insert-jobs.ts'
+import type { InsertedJob } from '../store/insert-jobs.ts'
+import type { NewJob } from '../store/new-job.ts'
 import { markAwaited } from '../store/mark-awaited.ts'
 import { storeDependencies } from '../store/store-dependencies.ts'
 import type { Tables } from '../store/tables.ts'

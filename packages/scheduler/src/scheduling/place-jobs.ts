@@ -1,7 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import { place, spreadKey, windowFor } from '../job/delivery.ts'
 import type { DatabaseClock } from '../store/database-clock.ts'
-import type { NewJob } from '../store/insert-jobs.ts'
+import type { NewJob } from '../store/new-job.ts'
 import type { JobRequest } from './check-job.ts'
 
 /** Moves jobs that would be due outside their delivery window to the next opening. Of others not even the time is asked. */

@@ -1,7 +1,7 @@
 import type { Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
-import type { NewJob } from '../store/insert-jobs.ts'
+import type { NewJob } from '../store/new-job.ts'
 import type { ParentLink } from '../store/store-dependencies.ts'
 import type { JobRequest } from './check-job.ts'
 import { invalid } from './dependencies.ts'

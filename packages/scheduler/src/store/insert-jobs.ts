@@ -1,53 +1,10 @@
 import type { Queryable } from '../database/database.ts'
-import type { Delivery } from '../job/delivery.ts'
-import type { ParentLink } from './store-dependencies.ts'
+import { areAlike, insertAlike } from './insert-alike.ts'
 import { keepingPlan } from './keeping-plan.ts'
+import { isPlain, type InsertingRunner, type NewJob } from './new-job.ts'
 import { isNotPaused } from './pauses.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
-
-/** A job about to be stored. Times are ISO text; what is left out is stored as null. */
-export interface NewJob {
-  readonly jobId: string
-  readonly jobType: string
-  /** JSON text. */
-  readonly payload: string
-  readonly payloadVersion: number
-  /** ISO text, or null for `delayMs` from now by the database's clock. */
-  readonly scheduledTime: string | null
-  readonly delayMs: number
-  readonly maxRetries: number
-  readonly timeoutMs?: number | null
-  readonly uniqueKey?: string | null
-  /** Milliseconds for which the key is taken from now on; kept in a table of its own. */
-  readonly uniqueForMs?: number | null
-  readonly scheduleId?: string | null
-  readonly occurrence?: string | null
-  readonly priority?: number
-  readonly subjects?: readonly string[] | null
-  readonly tags?: readonly string[] | null
-  readonly metadata?: Readonly<Record<string, string>> | null
-  /** ISO text; wins over `expireAfterMs`. */
-  readonly expiresAt?: string | null
-  /** Milliseconds after it is first due. */
-  readonly expireAfterMs?: number | null
-  readonly lane?: string | null
-  /** What its start counts against a rate. Default 1. */
-  readonly weight?: number | null
-  /** What its start reserves of a budget. Default: what its definition says. */
-  readonly cost?: number | null
-  /** Somebody waits for its end. */
-  readonly awaited?: boolean
-  /** It waits for these: they are stored in the same transaction. */
-  readonly dependencies?: readonly ParentLink[]
-  readonly waits?: boolean
-  /** Its name in its workflow. */
-  readonly name?: string
-  /** What it keeps of its delivery window. */
-  readonly delivery?: Delivery | null
-  /** Store it as claimed by the runner of the request. */
-  readonly claim?: boolean
-}
 
 /** What became of one row. */
 export interface InsertedJob {
@@ -57,12 +14,6 @@ export interface InsertedJob {
   readonly claimed: boolean
 }
 
-/** The runner that inserts due jobs it will run itself: they are stored as claimed, one statement instead of two. */
-export interface InsertingRunner {
-  readonly runnerId: string
-  readonly leaseToken: string
-}
-
 export interface InsertRequest {
   readonly jobs: readonly NewJob[]
   readonly now: string | null
@@ -70,6 +21,8 @@ export interface InsertRequest {
   readonly hintWithinMs: number | null
   /** Holder of the jobs marked `claim`. One that was declared dead meanwhile stores them as pending. */
   readonly claimFor?: InsertingRunner | undefined
+  /** Nobody asks when the first of them is due. */
+  readonly dueIsNoMatter?: boolean
 }
 
 /** What a statement stored. */
@@ -88,6 +41,8 @@ export interface Inserted {
  * row is tried again, which is why this loops. Ids that are taken make the statement fail (SQLSTATE 23505).
  */
 export async function insertJobs(database: Queryable, tables: Tables, request: InsertRequest): Promise<Inserted> {
+  const alike = await insertedAlike(database, tables, request)
+  if (alike) return alike
   const answers = new Map<NewJob, InsertedJob>()
   let nextDueMs: number | null = null
   let waiting: readonly NewJob[] = request.jobs
@@ -110,6 +65,26 @@ export async function insertJobs(database: Queryable, tables: Tables, request: I
     waiting = waiting.filter(job => !answers.has(job))
   }
   return { jobs: request.jobs.flatMap(job => answers.get(job) ?? []), nextDueMs }
+}
+
+/** Undefined: they are not alike, or something has to be asked of the database's clock; nothing was stored. */
+async function insertedAlike(
+  database: Queryable,
+  tables: Tables,
+  { jobs, now, hintWithinMs, claimFor, dueIsNoMatter }: InsertRequest,
+): Promise<Inserted | undefined> {
+  const [first] = jobs
+  if (!first || now !== null || !areAlike(jobs)) return undefined
+  // When an instant comes is known to the database alone.
+  if (first.scheduledTime !== null && !(dueIsNoMatter && hintWithinMs === null)) return undefined
+  const claimed = first.claim === true && claimFor !== undefined
+  const hint = hintWithinMs !== null && first.delayMs <= hintWithinMs
+  const stored = await insertAlike(database, tables, { jobs, hint, claimFor: claimed ? claimFor : undefined })
+  if (stored === 'none') return undefined
+  return {
+    jobs: jobs.map(({ jobId }) => ({ job_id: jobId, conflict: false, claimed })),
+    nextDueMs: claimed || first.scheduledTime !== null ? null : first.delayMs,
+  }
 }
 
 interface InsertRow {
@@ -180,39 +155,6 @@ const UNCOMMON_VALUES = `, (more->>'timeout_ms')::bigint, more->>'unique_key', m
 
 function textArray(key: string): string {
   return `case when more->'${key}' is not null then array(select jsonb_array_elements_text(more->'${key}')) end`
-}
-
-/** Nothing but the columns that every job has. */
-export function isPlain(job: NewJob): boolean {
-  return (
-    job.uniqueKey == null &&
-    job.scheduleId == null &&
-    job.timeoutMs == null &&
-    !job.priority &&
-    job.subjects == null &&
-    job.tags == null &&
-    job.metadata == null &&
-    job.expiresAt == null &&
-    job.expireAfterMs == null &&
-    job.lane == null &&
-    job.weight == null &&
-    !job.awaited &&
-    !job.waits &&
-    job.name === undefined &&
-    job.delivery == null &&
-    job.cost == null
-  )
-}
-
-/** Stores one job that `isPlain` and of which nobody needs to be told: half the planning of the statement above. */
-export async function insertPlainJob(database: Queryable, { live }: Tables, job: NewJob): Promise<void> {
-  await keepingPlan(
-    database,
-    `insert into ${live} (job_id, job_type, payload, payload_version, max_retries, scheduled_time)
-     values ($1::text, $2::text, $3::text::jsonb, $4::int, $5::int,
-       coalesce($6::text::timestamptz, now() + $7::float8 * interval '1 millisecond'))`,
-    [job.jobId, job.jobType, job.payload, job.payloadVersion, job.maxRetries, job.scheduledTime, job.delayMs],
-  )
 }
 
 /**

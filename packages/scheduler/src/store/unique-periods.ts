@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts'
-import type { NewJob } from './insert-jobs.ts'
+import type { NewJob } from './new-job.ts'
 import type { Tables } from './tables.ts'
 
 /** The quoted name of the table of unique periods: keys that are taken for a time, whatever becomes of their job. */
