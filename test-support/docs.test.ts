@@ -71,6 +71,20 @@ describe('the documentation keeps up with the code', () => {
     expect(untied).toEqual([])
   })
 
+  it('every "same" and "better" beside the peers names the test that shows it', async () => {
+    const short = { keys: 'peer-behaviours', failing: 'peer-behaviours-failing', life: 'peer-behaviours-life' }
+    const tests = new Set(await readdir(join(root, 'packages/scheduler/test')))
+    const claims = [
+      ...(await read('docs/comparison.md')).matchAll(/^\| ([^|]+) \| [^|]+ \| (?:same|better) \| (.*) \|$/gm),
+    ]
+    expect(claims.length).toBeGreaterThan(100)
+    const bare = claims.filter(([, , here = '']) => {
+      const names = [...(here.split(';').at(-1) ?? '').matchAll(/`([a-z-]+)`/g)].map(([, name = '']) => name)
+      return !names.some(name => tests.has(`${short[name as keyof typeof short] ?? name}.test.ts`))
+    })
+    expect(bare.map(([, behaviour]) => behaviour)).toEqual([])
+  })
+
   it('every event and every log line of the scheduler is in docs/operations.md', async () => {
     const page = await read('docs/operations.md')
     const sources = await readdir(join(root, 'packages/scheduler/src'), { recursive: true })
