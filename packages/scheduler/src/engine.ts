@@ -15,6 +15,7 @@ import { Schedules } from './recurring/schedules.ts'
 import { endedWithin } from './runtime/clock.ts'
 import { followingJobs } from './scheduling/following-jobs.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
+import { SchedulingCalls } from './scheduling/scheduling-calls.ts'
 import { SingleActs } from './scheduling/single-acts.ts'
 import { Workflows } from './scheduling/workflows.ts'
 import { tablesIn } from './store/tables.ts'
@@ -27,13 +28,13 @@ const BACKGROUND_PATIENCE_MS = 3_000
 export class Engine {
   readonly core: Core
   readonly runner: Runner
-  readonly intake: JobIntake
-  readonly workflows: Workflows
+  readonly calls: SchedulingCalls
   readonly reader: JobReader
   readonly acts: SingleActs
   readonly schedules: Schedules
   readonly waiters: Waiters
   readonly watching: Watching
+  readonly #intake: JobIntake
   readonly #maintainer: Maintainer
   readonly #enqueuer: RecurringEnqueuer
   readonly #declared: readonly ScheduleDefinition[]
@@ -56,14 +57,14 @@ export class Engine {
     this.runner = new Runner(this.core, {
       onSchedules: () => this.#enqueuer.wake(),
       onEnded: () => this.waiters.look(),
-      following: followingJobs(this.core.registry, () => this.intake),
+      following: followingJobs(this.core.registry, () => this.#intake),
     })
     this.#enqueuer = new RecurringEnqueuer(this.core, () => this.runner.wake())
     this.schedules = new Schedules(this.core, () => this.#enqueuer.wake())
     this.reader = new JobReader(this.core)
     this.acts = new SingleActs(this.core, this.runner)
-    this.intake = new JobIntake(this.core, this.runner)
-    this.workflows = new Workflows(this.core, this.intake)
+    this.#intake = new JobIntake(this.core, this.runner)
+    this.calls = new SchedulingCalls(this.#intake, new Workflows(this.core, this.#intake))
     this.waiters = new Waiters(this.core, () => this.runner.active)
     this.#maintainer = new Maintainer(this.core)
     this.watching = new Watching(this.core)
@@ -111,7 +112,7 @@ export class Engine {
       throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
     }
     if (this.core.options.migrate) await migrateSchema(this.core)
-    if (this.#declared.length > 0) await this.schedules.applyAll(this.#declared, {})
+    if (this.#declared.length > 0) await this.schedules.applyAll(this.#declared)
     await this.runner.start()
     this.#enqueuer.start()
     this.#maintainer.start()
@@ -122,7 +123,7 @@ export class Engine {
     await this.#starting?.catch(() => {})
     const wasStarted = this.#state === 'started'
     this.#state = 'stopped'
-    this.intake.stop()
+    this.#intake.stop()
     const rest = Promise.all([this.waiters.stop(), this.watching.stop()])
     await endedWithin(this.core.clock, rest, BACKGROUND_PATIENCE_MS)
     if (!wasStarted) return

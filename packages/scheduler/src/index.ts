@@ -85,19 +85,14 @@ export type { DstPolicy } from './recurring/daylight-saving.ts'
 export { parseRule, previewOccurrences, type Rule, type RuleBounds, type RuleInput } from './recurring/rule.ts'
 export type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
 export type { Overlap, ScheduleDefinition } from './recurring/schedule-definition.ts'
-export type { ApplySchedulesOptions, BackfillRange } from './recurring/schedules.ts'
+export type { ApplySchedulesOptions, BackfillRange } from './recurring/call-options.ts'
 export { sleep, systemClock, type Clock, type Timer } from './runtime/clock.ts'
 export { parseDuration, type Duration } from './runtime/duration.ts'
 export { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
 export type { ProcessLoad, ProcessMeter } from './runtime/process-meter.ts'
 export { Scheduler, type SchedulerOptions } from './scheduler.ts'
-export type {
-  BulkJob,
-  JobChanges,
-  ScheduledJob,
-  ScheduleOptions,
-  TransactionOption,
-} from './scheduling/schedule-options.ts'
+export type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+export type { TransactionOption } from './scheduling/transaction-option.ts'
 export type { RunnerInfo, SchedulerStats, TableHealth, TypeStats } from './stats.ts'
 export type { CancelResult } from './store/cancel-job.ts'
 export { collectMetrics, recordStats, type MetricSink } from './telemetry/collect-metrics.ts'

@@ -1,36 +1,26 @@
 import type { WaitForOptions } from './aftermath/waiters.ts'
 import { Administration } from './administration/administration.ts'
-import { checkSchema, migrateSchema, type SchemaCheck } from './administration/schema.ts'
-import type { Queryable } from './database/database.ts'
-import { migrationSql, type MigrationResult } from './database/migrator.ts'
-import { sendEvent, type SendEventOptions } from './durable/send-event.ts'
+import { checkSchema, migrateSchema, schemaSql, type SchemaCheck } from './administration/schema.ts'
+import type { MigrationResult } from './database/migrator.ts'
+import type { SendEventOptions } from './durable/send-event.ts'
 import { Engine } from './engine.ts'
 import type { SchedulerEventName, SchedulerEvents } from './events.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
-import { BelfryError } from './errors.ts'
 import type { EndedJob } from './job-reader.ts'
 import { idOf, type JobReference, type KeyReference } from './job/job-reference.ts'
 import type { Attempt, Job } from './job/job.ts'
 import type { HandlerObject } from './job/registry.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
-import type { InTransaction } from './recurring/in-transaction.ts'
+import type { ApplySchedulesOptions, BackfillRange, InTransaction } from './recurring/call-options.ts'
 import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
 import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
-import type { ApplySchedulesOptions, BackfillRange } from './recurring/schedules.ts'
 import type { EngineOptions } from './options.ts'
-import { namedRequest, uncheckedJob } from './scheduling/job-requests.ts'
 import type { FlowJobs } from './scheduling/flow-graph.ts'
-import type {
-  BulkJob,
-  JobChanges,
-  ScheduledJob,
-  ScheduleOptions,
-  TransactionOption,
-} from './scheduling/schedule-options.ts'
+import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+import type { TransactionOption } from './scheduling/transaction-option.ts'
 import type { ScheduledBatch } from './scheduling/workflows.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
 import type { CancelResult } from './store/cancel-job.ts'
-import { migrationPlan } from './store/migrations/plan.ts'
 import type { EventStream, WatchOptions } from './watching/event-stream.ts'
 
 /** Options of a scheduler. Only `database` is needed. */
@@ -75,7 +65,7 @@ export class Scheduler {
 
   /** The schema as plain SQL, for a database that is changed by hand. */
   migrationSql(): string {
-    return migrationSql(migrationPlan(this.#engine.core.tables))
+    return schemaSql(this.#engine.core.tables)
   }
 
   /**
@@ -127,28 +117,16 @@ export class Scheduler {
     options?: ScheduleOptions,
   ): Promise<ScheduledJob>
   scheduleJob(jobType: string, options: ScheduleOptions & { payload?: unknown }): Promise<ScheduledJob>
-  async scheduleJob(
-    job: string | AnyJobDefinition,
-    payloadOrOptions: unknown,
-    options: ScheduleOptions = {},
-  ): Promise<ScheduledJob> {
-    const request =
-      typeof job === 'string' ? namedRequest(job, payloadOrOptions) : { job, payload: payloadOrOptions, options }
-    const [scheduled] = await this.#engine.intake.schedule(
-      [request],
-      request.options.transaction as Queryable | undefined,
-    )
-    if (!scheduled)
-      throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'the database answered nothing for a stored job')
-    return scheduled
+  scheduleJob(job: string | AnyJobDefinition, given: unknown, options?: ScheduleOptions): Promise<ScheduledJob> {
+    return this.#engine.calls.one(job, given, options)
   }
 
   /**
    * Schedules many jobs, of one type or several, in one transaction: all or none. Answers come in order.
    * @throws BelfryError as `scheduleJob` does, for the first job at fault
    */
-  scheduleJobs(jobs: readonly BulkJob[], options: TransactionOption = {}): Promise<readonly ScheduledJob[]> {
-    return this.#engine.intake.schedule(jobs.map(uncheckedJob), options.transaction as Queryable | undefined)
+  scheduleJobs(jobs: readonly BulkJob[], options?: TransactionOption): Promise<readonly ScheduledJob[]> {
+    return this.#engine.calls.many(jobs, options)
   }
 
   /**
@@ -158,9 +136,9 @@ export class Scheduler {
    */
   scheduleFlow<Inputs extends Record<string, unknown>>(
     jobs: FlowJobs<Inputs>,
-    options: TransactionOption = {},
+    options?: TransactionOption,
   ): Promise<{ readonly [Name in keyof Inputs]: ScheduledJob }> {
-    return this.#engine.workflows.scheduleFlow(jobs, options.transaction as Queryable | undefined) as never
+    return this.#engine.calls.flow(jobs, options)
   }
 
   /**
@@ -168,13 +146,8 @@ export class Scheduler {
    * `context.dependencyCounts()` how. In one transaction: all or none.
    * @throws BelfryError as `scheduleJobs` does
    */
-  scheduleBatch(
-    jobs: readonly BulkJob[],
-    completion: BulkJob,
-    options: TransactionOption = {},
-  ): Promise<ScheduledBatch> {
-    const batch = { jobs: jobs.map(uncheckedJob), completion: uncheckedJob(completion) }
-    return this.#engine.workflows.scheduleBatch(batch, options.transaction as Queryable | undefined)
+  scheduleBatch(jobs: readonly BulkJob[], completion: BulkJob, options?: TransactionOption): Promise<ScheduledBatch> {
+    return this.#engine.calls.batch(jobs, completion, options)
   }
 
   /**
@@ -217,14 +190,14 @@ export class Scheduler {
    */
   cancelJob(
     job: JobReference | KeyReference,
-    options: { reason?: string } & TransactionOption = {},
+    options?: { reason?: string } & TransactionOption,
   ): Promise<CancelResult> {
     return this.#engine.acts.cancel(job, options)
   }
 
   /** Changes a pending job: its time, payload, priority, retries. False when it is not pending (any more). */
-  changeJob(job: JobReference | KeyReference, changes: JobChanges, options: TransactionOption = {}): Promise<boolean> {
-    return this.#engine.intake.change(job, changes, options.transaction as Queryable | undefined)
+  changeJob(job: JobReference | KeyReference, changes: JobChanges, options?: TransactionOption): Promise<boolean> {
+    return this.#engine.calls.change(job, changes, options)
   }
 
   /**
@@ -240,11 +213,8 @@ export class Scheduler {
    * those that begin to within `keep`. Each job gets it once. Resolves with the number of jobs that were waiting.
    * @throws BelfryError `BELFRY_INVALID_…`, `BELFRY_PAYLOAD_TOO_LARGE`, `BELFRY_DATABASE_…`; nothing is sent then
    */
-  async sendEvent(name: string, options: SendEventOptions & TransactionOption = {}): Promise<{ delivered: number }> {
-    const parts = { ...this.#engine.core, maxBytes: this.#engine.core.options.maxPayloadBytes }
-    const sent = await sendEvent(parts, name, options as SendEventOptions & { transaction?: Queryable })
-    if (sent.delivered > 0 && !options.transaction) this.#engine.runner.wake()
-    return sent
+  sendEvent(name: string, options: SendEventOptions & TransactionOption = {}): Promise<{ delivered: number }> {
+    return this.#engine.acts.sendEvent(name, options)
   }
 
   /**
@@ -261,10 +231,7 @@ export class Scheduler {
    * does this at start.
    * @throws BelfryError as `applySchedule` does, for the first one at fault
    */
-  applySchedules(
-    definitions: readonly ScheduleDefinition[],
-    options: ApplySchedulesOptions = {},
-  ): Promise<SchedulePlan> {
+  applySchedules(definitions: readonly ScheduleDefinition[], options?: ApplySchedulesOptions): Promise<SchedulePlan> {
     return this.#engine.schedules.applyAll(definitions, options)
   }
 

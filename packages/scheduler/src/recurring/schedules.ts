@@ -5,7 +5,7 @@ import { requireKey } from '../job/job-id.ts'
 import { deleteSchedules, letWait, lockSchedule, pauseSchedule, readNow } from '../store/save-schedule.ts'
 import { listSchedules } from '../store/schedule-rows.ts'
 import { applyChecked } from './apply-schedules.ts'
-import type { InTransaction } from './in-transaction.ts'
+import type { ApplySchedulesOptions, BackfillRange, InTransaction } from './call-options.ts'
 import { requireInstant } from './instant.ts'
 import { insertExtra, insertMissing, mayStart, type HeldSchedule } from './occurrence-jobs.ts'
 import type { Rule } from './rule.ts'
@@ -14,20 +14,6 @@ import { checkSchedule, readSchedule, type CheckedSchedule, type ScheduleDefinit
 
 /** Occurrences of one backfill: what one statement stores well. */
 const MOST_BACKFILLED = 1_000
-
-/** How far bringing the stored schedules in line goes. */
-export interface ApplySchedulesOptions extends InTransaction {
-  /** true: remove schedules that came from code and are not there any more; `'all'`: also those made at run time. Default none. */
-  removeOthers?: boolean | 'all'
-  /** Answer the plan, change nothing. */
-  dryRun?: boolean
-}
-
-/** What to backfill: both ends included, as a `Date` or ISO text. */
-export interface BackfillRange {
-  from: Date | string
-  to: Date | string
-}
 
 /** The schedules of one scheduler: stored in the database, defined in code or at run time. */
 export class Schedules {
@@ -54,7 +40,10 @@ export class Schedules {
   }
 
   /** Stores schedules that are defined in code, and removes others if asked to. */
-  async applyAll(definitions: readonly ScheduleDefinition[], options: ApplySchedulesOptions): Promise<SchedulePlan> {
+  async applyAll(
+    definitions: readonly ScheduleDefinition[],
+    options: ApplySchedulesOptions = {},
+  ): Promise<SchedulePlan> {
     const wanted: CheckedSchedule[] = []
     for (const definition of definitions) wanted.push(await checkSchedule(this.#core, definition))
     const { removeOthers = false, dryRun = false } = options

@@ -1,10 +1,10 @@
 import { databaseNow, type Core } from '../core.ts'
-import type { Queryable } from '../database/database.ts'
+import { sendEvent, type SendEventOptions } from '../durable/send-event.ts'
 import { idOf, referenceOf, type JobReference, type KeyReference } from '../job/job-reference.ts'
 import { cancelJob, type CancelResult } from '../store/cancel-job.ts'
 import { findId } from '../store/find-id.ts'
 import { redriveJob } from '../store/redrive-job.ts'
-import type { TransactionOption } from './schedule-options.ts'
+import { transactionOf, type TransactionOption } from './transaction-option.ts'
 
 /** The runner of this process: told at once what others hear by NOTIFY. */
 interface ActingRunner {
@@ -12,7 +12,10 @@ interface ActingRunner {
   abort(jobId: string): void
 }
 
-/** What is done to one job that is there already. In a caller's transaction it is done if and only if that commits. */
+/**
+ * What is done to one job that is there already, or told to those that wait. In a caller's transaction it is done if
+ * and only if that commits.
+ */
 export class SingleActs {
   readonly #core: Core
   readonly #runner: ActingRunner
@@ -24,10 +27,12 @@ export class SingleActs {
 
   async cancel(
     job: JobReference | KeyReference,
-    { reason = 'cancelled', transaction }: { reason?: string } & TransactionOption,
+    options: { reason?: string } & TransactionOption = {},
   ): Promise<CancelResult> {
     const { database, tables } = this.#core
-    const queryable = (transaction as Queryable | undefined) ?? database
+    const { reason = 'cancelled' } = options
+    const transaction = transactionOf(options)
+    const queryable = transaction ?? database
     const jobId = await findId(queryable, tables, referenceOf(job))
     if (jobId === undefined) return 'not_found'
     const result = await cancelJob(queryable, tables, { jobId, reason, now: databaseNow(this.#core) })
@@ -35,11 +40,20 @@ export class SingleActs {
     return result
   }
 
-  async redrive(job: JobReference, { transaction }: TransactionOption): Promise<boolean> {
-    const queryable = (transaction as Queryable | undefined) ?? this.#core.database
+  async redrive(job: JobReference, options: TransactionOption): Promise<boolean> {
+    const transaction = transactionOf(options)
+    const queryable = transaction ?? this.#core.database
     const request = { jobId: idOf(job), now: databaseNow(this.#core) }
     const redriven = await redriveJob(queryable, this.#core.tables, request)
     if (redriven && !transaction) this.#runner.wake()
     return redriven
+  }
+
+  async sendEvent(name: string, options: SendEventOptions & TransactionOption): Promise<{ delivered: number }> {
+    const parts = { ...this.#core, maxBytes: this.#core.options.maxPayloadBytes }
+    const transaction = transactionOf(options)
+    const sent = await sendEvent(parts, name, { ...options, transaction })
+    if (sent.delivered > 0 && !transaction) this.#runner.wake()
+    return sent
   }
 }
