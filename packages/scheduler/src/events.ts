@@ -12,8 +12,11 @@ export interface JobEvent {
 export interface SchedulerEvents {
   /** A job was stored by this process. */
   'job:scheduled': { readonly jobId: string; readonly jobType: string; readonly conflict: boolean }
-  /** A handler is about to be called. */
-  'job:started': JobEvent
+  /**
+   * A handler is about to be called. `waitMs`: how long after its due time, by this process's clock, never negative; null
+   * for a job that was due since ever.
+   */
+  'job:started': JobEvent & { readonly waitMs: number | null }
   /** An attempt was settled in the database. `willRetry`: the job is pending again. */
   'job:settled': JobEvent & {
     readonly outcome: AttemptOutcome
@@ -40,6 +43,8 @@ export interface SchedulerEvents {
   'database:error': { readonly during: string; readonly error: unknown }
   /** This runner renewed its lease, with what its process cost since the last time. */
   'runner:heartbeat': { readonly runnerId: string; readonly running: number; readonly load: ProcessLoad }
+  /** A look for due jobs was answered, `durationMs` after it was sent; `claimed` of them are held by this runner now. */
+  'runner:claimed': { readonly runnerId: string; readonly claimed: number; readonly durationMs: number }
   /** The runner lost its place in the registry (frozen or cut off for longer than a lease) and entered anew. */
   'runner:revived': { readonly runnerId: string }
 }

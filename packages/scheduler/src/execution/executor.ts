@@ -13,7 +13,7 @@ import { AttemptContext } from './attempt-context.ts'
 import { runBatch, type RunningAttempt } from './batch-run.ts'
 import { Deadlines } from './deadlines.ts'
 import { DeliveryGate } from './delivery-gate.ts'
-import { eventOf, type HeldJob } from './held-job.ts'
+import { eventOf, waitedMs, type HeldJob } from './held-job.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import { Overruns } from './overruns.ts'
 import { EndedAttempt } from './settlement.ts'
@@ -153,7 +153,9 @@ export class Executor {
     held.onFree = onFree
     this.#held.started(held)
     this.#deadlines.watch(held)
-    if (!held.abortReason && events.has('job:started')) events.emit('job:started', eventOf(held))
+    if (!held.abortReason && events.has('job:started')) {
+      events.emit('job:started', { ...eventOf(held), waitMs: waitedMs(held, clock.now()) })
+    }
     const context = definition.transactional
       ? new TransactionalAttempt(this.#core, held, this.#following)
       : new AttemptContext(this.#core, held, this.#following)
