@@ -150,7 +150,10 @@ export class Administration {
     return readGraph(this.#core, requireKey(typeof job === 'string' ? job : job?.jobId, 'job id'), options)
   }
 
-  /** What will run when: per type and hour, for 24 hours or as many as `hours` says, at most 168. */
+  /**
+   * What will run when under the present limits: per type and hour, for 24 hours or as many as `hours` says, at most 168.
+   * Limits of definitions count if this scheduler knows them.
+   */
   forecast(options: { hours?: number } = {}): Promise<Forecast> {
     return readForecast(this.#core, options)
   }
