@@ -6,6 +6,7 @@ import { migrationSql, type MigrationResult } from './database/migrator.ts'
 import { sendEvent, type SendEventOptions } from './durable/send-event.ts'
 import { Engine } from './engine.ts'
 import type { SchedulerEventName, SchedulerEvents } from './events.ts'
+import type { NamedActorOption } from './job/actor.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
 import { BelfryError } from './errors.ts'
 import type { EndedJob } from './job-reader.ts'
@@ -217,21 +218,25 @@ export class Scheduler {
    */
   cancelJob(
     job: JobReference | KeyReference,
-    options: { reason?: string } & TransactionOption = {},
+    options: { reason?: string } & TransactionOption & NamedActorOption = {},
   ): Promise<CancelResult> {
     return this.#engine.acts.cancel(job, options)
   }
 
   /** Changes a pending job: its time, payload, priority, retries. False when it is not pending (any more). */
-  changeJob(job: JobReference | KeyReference, changes: JobChanges, options: TransactionOption = {}): Promise<boolean> {
-    return this.#engine.intake.change(job, changes, options.transaction as Queryable | undefined)
+  changeJob(
+    job: JobReference | KeyReference,
+    changes: JobChanges,
+    options: TransactionOption & NamedActorOption = {},
+  ): Promise<boolean> {
+    return this.#engine.intake.change(job, changes, options)
   }
 
   /**
    * Gives a failed or cancelled job a new life, due now, with all its retries. False when it is neither, or when its
    * unique key belongs to another unfinished job by now.
    */
-  redriveJob(job: JobReference, options: TransactionOption = {}): Promise<boolean> {
+  redriveJob(job: JobReference, options: TransactionOption & NamedActorOption = {}): Promise<boolean> {
     return this.#engine.acts.redrive(job, options)
   }
 
