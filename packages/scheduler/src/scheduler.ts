@@ -14,6 +14,7 @@ import { idOf, type JobReference, type KeyReference } from './job/job-reference.
 import type { Attempt, Job } from './job/job.ts'
 import type { HandlerObject } from './job/registry.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
+import type { DeclaredSchedules } from './recurring/declared-schedules.ts'
 import type { InTransaction } from './recurring/in-transaction.ts'
 import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
 import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
@@ -35,10 +36,7 @@ import { migrationPlan } from './store/migrations/plan.ts'
 import type { EventStream, WatchOptions } from './watching/event-stream.ts'
 
 /** Options of a scheduler. Only `database` is needed. */
-export interface SchedulerOptions extends EngineOptions {
-  /** Recurring schedules, stored or brought in line at start. */
-  schedules?: readonly ScheduleDefinition[]
-}
+export interface SchedulerOptions extends EngineOptions, DeclaredSchedules {}
 
 /**
  * The scheduler: schedules jobs and, once started, runs them in this process.
@@ -51,7 +49,7 @@ export class Scheduler {
 
   /** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`, `BELFRY_DUPLICATE_HANDLER` */
   constructor(options: SchedulerOptions) {
-    this.#engine = new Engine(options, options.schedules ?? [])
+    this.#engine = new Engine(options)
     this.admin = new Administration(this.#engine.core, this.#engine.runner)
   }
 
