@@ -9,8 +9,8 @@ import { JobReader } from './job-reader.ts'
 import { JobRegistry } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
+import { AT_START, checkDeclared, type DeclaredSchedules } from './recurring/declared-schedules.ts'
 import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
-import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
 import { Schedules } from './recurring/schedules.ts'
 import { endedWithin } from './runtime/clock.ts'
 import { followingJobs } from './scheduling/following-jobs.ts'
@@ -37,13 +37,12 @@ export class Engine {
   readonly #intake: JobIntake
   readonly #maintainer: Maintainer
   readonly #enqueuer: RecurringEnqueuer
-  readonly #declared: readonly ScheduleDefinition[]
+  readonly #declared: ReturnType<typeof checkDeclared>
   #state: 'new' | 'started' | 'stopped' = 'new'
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
 
-  /** @param declared schedules to be brought in line at start */
-  constructor(options: EngineOptions, declared: readonly ScheduleDefinition[]) {
+  constructor(options: EngineOptions & DeclaredSchedules) {
     const resolved = resolveOptions(options)
     this.core = {
       options: resolved,
@@ -53,7 +52,7 @@ export class Engine {
       events: eventsOf(resolved.logger),
       clock: resolved.clock,
     }
-    this.#declared = declared
+    this.#declared = checkDeclared(options)
     this.runner = new Runner(this.core, {
       onSchedules: () => this.#enqueuer.wake(),
       onEnded: () => this.waiters.look(),
@@ -112,11 +111,18 @@ export class Engine {
       throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
     }
     if (this.core.options.migrate) await migrateSchema(this.core)
-    if (this.#declared.length > 0) await this.schedules.applyAll(this.#declared)
+    await this.#applyDeclared()
     await this.runner.start()
     this.#enqueuer.start()
     this.#maintainer.start()
     this.#state = 'started'
+  }
+
+  async #applyDeclared(): Promise<void> {
+    const { definitions, removeOthers } = this.#declared
+    if (definitions.length === 0 && removeOthers === false) return
+    const plan = await this.schedules.applyAll(definitions, { removeOthers, actor: AT_START })
+    this.core.events.emit('schedules:applied', plan)
   }
 
   async #stop(): Promise<void> {

@@ -4,7 +4,9 @@ import { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
 /** A scheduler's events. Nobody reads what a silent logger is told: then no event needs to be made for it. */
 export function eventsOf(logger: Logger): EventHub {
   const events = new EventHub(listenerFaults(logger))
-  if (logger !== silentLogger) logEvents(events, logger)
+  if (logger === silentLogger) return events
+  logEvents(events, logger)
+  logSchedules(events, logger)
   return events
 }
 
@@ -42,12 +44,6 @@ function logEvents(events: EventHub, logger: Logger): void {
       'job taken back from a dead runner',
     ),
   )
-  events.on('schedule:fired', ({ scheduleId, occurrence, jobId }) =>
-    logger.info(
-      { event: 'schedule_fired', schedule_id: scheduleId, occurrence: occurrence.toISOString(), job_id: jobId },
-      jobId === null ? 'occurrence skipped' : 'occurrence became a job',
-    ),
-  )
   events.on('breaker:opened', ({ jobType, until }) =>
     logger.warn(
       { event: 'breaker_opened', job_type: jobType, until: until.toISOString() },
@@ -65,6 +61,22 @@ function logEvents(events: EventHub, logger: Logger): void {
   )
   events.on('runner:revived', ({ runnerId }) =>
     logger.warn({ event: 'runner_revived', runner_id: runnerId }, 'this runner was declared dead and entered anew'),
+  )
+}
+
+function logSchedules(events: EventHub, logger: Logger): void {
+  events.on('schedule:fired', ({ scheduleId, occurrence, jobId }) =>
+    logger.info(
+      { event: 'schedule_fired', schedule_id: scheduleId, occurrence: occurrence.toISOString(), job_id: jobId },
+      jobId === null ? 'occurrence skipped' : 'occurrence became a job',
+    ),
+  )
+  events.on('schedules:applied', ({ added, changed, removed, unchanged }) =>
+    logger.info(
+      { event: 'schedules_applied', added, changed, removed, unchanged },
+      `schedules: ${added.length} added, ${changed.length} changed, ${removed.length} removed, ` +
+        `${unchanged.length} unchanged`,
+    ),
   )
 }
 

@@ -35,6 +35,8 @@ export interface SchedulerEvents {
   'job:rescued': { readonly jobId: string; readonly jobType: string; readonly gaveUp: boolean }
   /** A schedule's occurrence became a job, or was skipped (the last one still runs, or it was missed). */
   'schedule:fired': { readonly scheduleId: string; readonly occurrence: Date; readonly jobId: string | null }
+  /** Start has stored the schedules of the `schedules` option, or brought them in line: what became of each, by id. */
+  'schedules:applied': Readonly<Record<'added' | 'changed' | 'removed' | 'unchanged', readonly string[]>>
   /** Failures in a row stopped a type for a while. */
   'breaker:opened': { readonly jobType: string; readonly until: Date }
   /** A job of a stopped type completed: it goes on. */

@@ -1,5 +1,5 @@
 export type { Administration } from './administration/administration.ts'
-export type { ActorOption, AuditAction, AuditEntry, AuditPage, AuditQuery } from './administration/audit.ts'
+export type { AuditEntry, AuditPage, AuditQuery } from './administration/audit.ts'
 export type {
   ActOptions,
   ActResult,
@@ -31,6 +31,7 @@ export {
   type IsolatedHandler,
   type IsolatedOptions,
 } from './isolation/isolated.ts'
+export type { ActorOption, NamedActorOption } from './job/actor.ts'
 export type { Backoff } from './job/backoff.ts'
 export type { BatchAnswer, BatchCall, BatchHandler, BatchJob, BatchOptions } from './job/batch.ts'
 export type {
@@ -94,6 +95,7 @@ export { Scheduler, type SchedulerOptions } from './scheduler.ts'
 export type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 export type { TransactionOption } from './scheduling/transaction-option.ts'
 export type { RunnerInfo, SchedulerStats, TableHealth, TypeStats } from './stats.ts'
+export type { AuditAction } from './store/audit.ts'
 export type { CancelResult } from './store/cancel-job.ts'
 export { collectMetrics, recordStats, type MetricSink } from './telemetry/collect-metrics.ts'
 export { METRICS, type Metric } from './telemetry/metric-names.ts'

@@ -12,11 +12,13 @@ import type { Attempt, Job } from './job/job.ts'
 import type { HandlerObject } from './job/registry.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
 import type { ApplySchedulesOptions, BackfillRange, InTransaction } from './recurring/call-options.ts'
+import type { DeclaredSchedules } from './recurring/declared-schedules.ts'
 import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
 import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
 import type { EngineOptions } from './options.ts'
 import type { FlowJobs } from './scheduling/flow-graph.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+import type { SingleActOptions } from './scheduling/noted-act.ts'
 import type { TransactionOption } from './scheduling/transaction-option.ts'
 import type { ScheduledBatch } from './scheduling/workflows.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
@@ -24,10 +26,7 @@ import type { CancelResult } from './store/cancel-job.ts'
 import type { EventStream, WatchOptions } from './watching/event-stream.ts'
 
 /** Options of a scheduler. Only `database` is needed. */
-export interface SchedulerOptions extends EngineOptions {
-  /** Recurring schedules, stored or brought in line at start. */
-  schedules?: readonly ScheduleDefinition[]
-}
+export interface SchedulerOptions extends EngineOptions, DeclaredSchedules {}
 
 /**
  * The scheduler: schedules jobs and, once started, runs them in this process.
@@ -40,7 +39,7 @@ export class Scheduler {
 
   /** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`, `BELFRY_DUPLICATE_HANDLER` */
   constructor(options: SchedulerOptions) {
-    this.#engine = new Engine(options, options.schedules ?? [])
+    this.#engine = new Engine(options)
     this.admin = new Administration(this.#engine.core, this.#engine.runner)
   }
 
@@ -190,13 +189,13 @@ export class Scheduler {
    */
   cancelJob(
     job: JobReference | KeyReference,
-    options?: { reason?: string } & TransactionOption,
+    options?: { reason?: string } & SingleActOptions,
   ): Promise<CancelResult> {
     return this.#engine.acts.cancel(job, options)
   }
 
   /** Changes a pending job: its time, payload, priority, retries. False when it is not pending (any more). */
-  changeJob(job: JobReference | KeyReference, changes: JobChanges, options?: TransactionOption): Promise<boolean> {
+  changeJob(job: JobReference | KeyReference, changes: JobChanges, options?: SingleActOptions): Promise<boolean> {
     return this.#engine.calls.change(job, changes, options)
   }
 
@@ -204,7 +203,7 @@ export class Scheduler {
    * Gives a failed or cancelled job a new life, due now, with all its retries. False when it is neither, or when its
    * unique key belongs to another unfinished job by now.
    */
-  redriveJob(job: JobReference, options: TransactionOption = {}): Promise<boolean> {
+  redriveJob(job: JobReference, options: SingleActOptions = {}): Promise<boolean> {
     return this.#engine.acts.redrive(job, options)
   }
 

@@ -1,7 +1,8 @@
 import type { Core } from '../core.ts'
+import type { ActorOption } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
 import type { Limits } from '../job/limits.ts'
-import { readAuditPage, type ActorOption, type AuditPage, type AuditQuery } from './audit.ts'
+import { readAuditPage, type AuditPage, type AuditQuery } from './audit.ts'
 import {
   cancelJobs,
   deleteJobs,
@@ -29,10 +30,11 @@ import { setTimeZone, type SetTimeZoneResult } from './time-zones.ts'
 import { eraseSubject, type EraseSubjectResult } from './subjects.ts'
 
 /**
- * What a person asks of a running scheduler: `scheduler.admin`. Every act is written to `belfry_audit` in its own
- * transaction, with the `actor` of the call. Every filter is checked; a bad one throws a BelfryError
- * (`BELFRY_INVALID_OPTION`, `BELFRY_INVALID_TIME`, `BELFRY_INVALID_JOB_ID`, `BELFRY_INVALID_JOB_TYPE`) before anything
- * is done.
+ * What a person asks of a running scheduler: `scheduler.admin`. Every act here is written to `belfry_audit` in its own
+ * transaction, with the `actor` of the call; so is every act on a schedule (`pauseSchedule` and the like), and an act of
+ * the scheduler on a single job (`cancelJob`, `changeJob`, `redriveJob`) that is given an `actor`. Every filter is
+ * checked; a bad one throws a BelfryError (`BELFRY_INVALID_OPTION`, `BELFRY_INVALID_TIME`, `BELFRY_INVALID_JOB_ID`,
+ * `BELFRY_INVALID_JOB_TYPE`) before anything is done.
  */
 export class Administration {
   readonly #core: Core
@@ -150,7 +152,10 @@ export class Administration {
     return readGraph(this.#core, requireKey(typeof job === 'string' ? job : job?.jobId, 'job id'), options)
   }
 
-  /** What will run when: per type and hour, for 24 hours or as many as `hours` says, at most 168. */
+  /**
+   * What will run when under the present limits: per type and hour, for 24 hours or as many as `hours` says, at most 168.
+   * Limits of definitions count if this scheduler knows them.
+   */
   forecast(options: { hours?: number } = {}): Promise<Forecast> {
     return readForecast(this.#core, options)
   }

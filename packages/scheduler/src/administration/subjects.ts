@@ -1,10 +1,10 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { againOnConflict } from '../durable/again-on-conflict.ts'
+import { actorOf } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
 import { writeAudit } from '../store/audit.ts'
 import { countSubject, eraseSubject as eraseRows } from '../store/erase-subject.ts'
-import { actorOf } from './audit.ts'
 import type { ActOptions, LocalRunner } from './bulk-acts.ts'
 
 /** What erasing a subject removed. */

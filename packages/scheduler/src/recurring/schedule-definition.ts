@@ -132,18 +132,20 @@ export function readSchedule(row: ScheduleRow): ReadSchedule {
   }
 }
 
-/** Whether applying a definition would change nothing. */
-export function isSame(stored: ScheduleRow, wanted: CheckedRow): boolean {
-  return (
-    stored.job_type === wanted.jobType &&
-    hasSameTimes(stored, wanted) &&
-    canonical(stored.rule_options) === canonical(JSON.parse(wanted.ruleOptions)) &&
-    canonical(stored.payload) === canonical(JSON.parse(wanted.payload)) &&
-    stored.payload_version === wanted.payloadVersion &&
-    stored.max_retries === wanted.maxRetries &&
-    stored.overlap === wanted.overlap &&
-    canonical(stored.catch_up) === canonical(JSON.parse(wanted.catchUp))
-  )
+/** Names of what applying a definition would change; none: nothing. */
+export function differencesOf(stored: ScheduleRow, wanted: CheckedRow): string[] {
+  const isSame = {
+    jobType: stored.job_type === wanted.jobType,
+    rule: stored.rule === wanted.rule,
+    timeZone: stored.time_zone === wanted.timeZone,
+    ruleOptions: canonical(stored.rule_options) === canonical(JSON.parse(wanted.ruleOptions)),
+    payload: canonical(stored.payload) === canonical(JSON.parse(wanted.payload)),
+    payloadVersion: stored.payload_version === wanted.payloadVersion,
+    maxRetries: stored.max_retries === wanted.maxRetries,
+    overlap: stored.overlap === wanted.overlap,
+    catchUp: canonical(stored.catch_up) === canonical(JSON.parse(wanted.catchUp)),
+  }
+  return Object.entries(isSame).flatMap(([name, same]) => (same ? [] : [name]))
 }
 
 /** Whether it fires at the same instants, so that its next occurrence stays what it is. */

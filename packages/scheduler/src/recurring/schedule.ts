@@ -68,6 +68,11 @@ export function scheduleOf(row: ScheduleRow): Schedule {
   }
 }
 
+/** What the audit says of a stored schedule: what it makes, and when. */
+export function inShort(row: Pick<ScheduleRow, 'job_type' | 'rule' | 'time_zone'>) {
+  return { jobType: row.job_type, rule: row.rule, timeZone: row.time_zone }
+}
+
 function dateOf(ms: number | null): Date | null {
   return ms === null ? null : new Date(ms)
 }

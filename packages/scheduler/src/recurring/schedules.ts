@@ -1,7 +1,9 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
+import { actorOf } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
+import { writeAudit, type WriteNote } from '../store/audit.ts'
 import { deleteSchedules, letWait, lockSchedule, pauseSchedule, readNow } from '../store/save-schedule.ts'
 import { listSchedules } from '../store/schedule-rows.ts'
 import { applyChecked } from './apply-schedules.ts'
@@ -9,7 +11,14 @@ import type { ApplySchedulesOptions, BackfillRange, InTransaction } from './call
 import { requireInstant } from './instant.ts'
 import { insertExtra, insertMissing, mayStart, type HeldSchedule } from './occurrence-jobs.ts'
 import type { Rule } from './rule.ts'
-import { scheduleOf, type AppliedSchedule, type Backfill, type Schedule, type SchedulePlan } from './schedule.ts'
+import {
+  inShort,
+  scheduleOf,
+  type AppliedSchedule,
+  type Backfill,
+  type Schedule,
+  type SchedulePlan,
+} from './schedule.ts'
 import { checkSchedule, readSchedule, type CheckedSchedule, type ScheduleDefinition } from './schedule-definition.ts'
 
 /** Occurrences of one backfill: what one statement stores well. */
@@ -32,8 +41,8 @@ export class Schedules {
   /** Stores one schedule, or brings the stored one in line. */
   async apply(definition: ScheduleDefinition, options: InTransaction): Promise<AppliedSchedule> {
     const wanted = [await checkSchedule(this.#core, definition)]
-    const plan = await this.#change(options, inside =>
-      applyChecked(this.#core, inside, { wanted, origin: 'runtime', remove: 'none', dryRun: false }),
+    const plan = await this.#change(options, (inside, note) =>
+      applyChecked(this.#core, inside, { wanted, origin: 'runtime', remove: 'none', dryRun: false, note }),
     )
     if (plan.added.length > 0) return 'added'
     return plan.changed.length > 0 ? 'changed' : 'unchanged'
@@ -48,50 +57,64 @@ export class Schedules {
     for (const definition of definitions) wanted.push(await checkSchedule(this.#core, definition))
     const { removeOthers = false, dryRun = false } = options
     const remove = removeOthers === 'all' ? 'all' : removeOthers ? 'code' : 'none'
-    return this.#change(options, inside => applyChecked(this.#core, inside, { wanted, origin: 'code', remove, dryRun }))
+    return this.#change(options, (inside, note) =>
+      applyChecked(this.#core, inside, { wanted, origin: 'code', remove, dryRun, note }),
+    )
   }
 
   /** False when there is none. */
   remove(scheduleId: string, options: InTransaction): Promise<boolean> {
-    return this.#change(options, async inside => {
-      const gone = await deleteSchedules(inside, this.#core.tables, [requireKey(scheduleId, 'scheduleId')])
-      return gone.length > 0
+    return this.#change(options, async (inside, note) => {
+      const [gone] = await deleteSchedules(inside, this.#core.tables, [requireKey(scheduleId, 'scheduleId')])
+      if (gone) await note({ action: 'remove_schedule', target: scheduleId, detail: inShort(gone) })
+      return gone !== undefined
     })
   }
 
   /** Pauses or resumes; a resumed schedule goes on with its next occurrence from now. False when there is none. */
   pause(scheduleId: string, paused: boolean, options: InTransaction): Promise<boolean> {
     const { tables } = this.#core
-    return this.#change(options, async inside => {
+    return this.#change(options, async (inside, note) => {
       const stored = await lockSchedule(inside, tables, requireKey(scheduleId, 'scheduleId'))
       if (!stored) return false
       const next = paused ? undefined : readSchedule(stored).rule.next(await this.#now(inside))
       const nextOccurrence = next?.toISOString() ?? null
-      return pauseSchedule(inside, tables, { scheduleId, paused, nextOccurrence, error: null })
+      await pauseSchedule(inside, tables, { scheduleId, paused, nextOccurrence, error: null })
+      const action = paused ? 'pause_schedule' : 'resume_schedule'
+      await note({ action, target: scheduleId, detail: paused ? {} : { nextOccurrence } })
+      return true
     })
   }
 
   /** Makes a job now, paused or not, as far as the overlap policy allows; answers its id, or null. */
   trigger(scheduleId: string, options: InTransaction): Promise<string | null> {
-    return this.#change(options, async inside => {
+    return this.#change(options, async (inside, note) => {
       const schedule = await this.#hold(inside, scheduleId)
       const now = await this.#now(inside)
-      if (await mayStart(schedule)) return insertExtra(schedule, now)
-      if (schedule.read.overlap === 'queue') {
+      const jobId = (await mayStart(schedule)) ? await insertExtra(schedule, now) : null
+      if (jobId === null && schedule.read.overlap === 'queue') {
         await letWait(inside, this.#core.tables, { scheduleId, occurrence: now.toISOString() })
       }
-      return null
+      await note({ action: 'trigger_schedule', target: scheduleId, detail: { jobId } })
+      return jobId
     })
   }
 
   /** Makes the jobs of past (or future) occurrences that have none, whatever the overlap policy. */
   async backfill(scheduleId: string, range: BackfillRange, options: InTransaction): Promise<Backfill> {
     const [from, to] = [requireInstant(range.from, 'from'), requireInstant(range.to, 'to')]
-    return this.#change(options, async inside => {
+    return this.#change(options, async (inside, note) => {
       const schedule = await this.#hold(inside, scheduleId)
       const occurrences = occurrencesIn(schedule.read.rule, from, to)
       const jobIds = await insertMissing(schedule, occurrences)
-      return { jobIds, existing: occurrences.length - jobIds.length }
+      const existing = occurrences.length - jobIds.length
+      const ends = { from: new Date(from).toISOString(), to: new Date(to).toISOString() }
+      await note({
+        action: 'backfill_schedule',
+        target: scheduleId,
+        detail: { ...ends, made: jobIds.length, existing },
+      })
+      return { jobIds, existing }
     })
   }
 
@@ -108,10 +131,14 @@ export class Schedules {
     return new Date(await readNow(transaction, databaseNow(this.#core)))
   }
 
-  /** In the caller's transaction, whose commit tells the runners; else in one of its own. */
-  async #change<T>({ transaction }: InTransaction, work: (transaction: Queryable) => Promise<T>): Promise<T> {
-    if (transaction) return work(transaction as Queryable)
-    const answer = await this.#core.database.transaction(work)
+  /** In the caller's transaction, whose commit tells the runners; else in one of its own. Notes are part of it. */
+  async #change<T>(options: InTransaction, work: (transaction: Queryable, note: WriteNote) => Promise<T>): Promise<T> {
+    const { database, tables } = this.#core
+    const actor = actorOf(options)
+    const noted = (inside: Queryable) =>
+      work(inside, note => writeAudit(inside, tables, { ...note, actor, now: databaseNow(this.#core) }))
+    if (options.transaction) return noted(options.transaction as Queryable)
+    const answer = await database.transaction(noted)
     this.#onChanged()
     return answer
   }

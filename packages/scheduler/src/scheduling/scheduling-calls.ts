@@ -4,6 +4,7 @@ import type { JobReference, KeyReference } from '../job/job-reference.ts'
 import type { FlowJobs } from './flow-graph.ts'
 import type { JobIntake } from './job-intake.ts'
 import { namedRequest, uncheckedJob } from './job-requests.ts'
+import type { SingleActOptions } from './noted-act.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './schedule-options.ts'
 import { transactionOf, type TransactionOption } from './transaction-option.ts'
 import type { ScheduledBatch, Workflows } from './workflows.ts'
@@ -43,7 +44,7 @@ export class SchedulingCalls {
     return this.#workflows.scheduleBatch(batch, transactionOf(options))
   }
 
-  change(job: JobReference | KeyReference, changes: JobChanges, options: TransactionOption = {}): Promise<boolean> {
-    return this.#intake.change(job, changes, transactionOf(options))
+  change(job: JobReference | KeyReference, changes: JobChanges, options: SingleActOptions = {}): Promise<boolean> {
+    return this.#intake.change(job, changes, options)
   }
 }

@@ -4,6 +4,7 @@ import { idOf, referenceOf, type JobReference, type KeyReference } from '../job/
 import { cancelJob, type CancelResult } from '../store/cancel-job.ts'
 import { findId } from '../store/find-id.ts'
 import { redriveJob } from '../store/redrive-job.ts'
+import { notedAct, type SingleActOptions } from './noted-act.ts'
 import { transactionOf, type TransactionOption } from './transaction-option.ts'
 
 /** The runner of this process: told at once what others hear by NOTIFY. */
@@ -27,25 +28,31 @@ export class SingleActs {
 
   async cancel(
     job: JobReference | KeyReference,
-    options: { reason?: string } & TransactionOption = {},
+    options: { reason?: string } & SingleActOptions = {},
   ): Promise<CancelResult> {
-    const { database, tables } = this.#core
-    const { reason = 'cancelled' } = options
-    const transaction = transactionOf(options)
-    const queryable = transaction ?? database
-    const jobId = await findId(queryable, tables, referenceOf(job))
-    if (jobId === undefined) return 'not_found'
-    const result = await cancelJob(queryable, tables, { jobId, reason, now: databaseNow(this.#core) })
+    const { tables } = this.#core
+    const { reason = 'cancelled', transaction } = options
+    const by = referenceOf(job)
+    const { jobId, result } = await notedAct(this.#core, options, async (queryable, note) => {
+      const found = await findId(queryable, tables, by)
+      if (found === undefined) return { jobId: '', result: 'not_found' as const }
+      const done = await cancelJob(queryable, tables, { jobId: found, reason, now: databaseNow(this.#core) })
+      const acted = done === 'cancelled' || done === 'requested'
+      if (acted) await note({ action: 'cancel_job', target: found, detail: { reason, result: done } })
+      return { jobId: found, result: done }
+    })
     if (result === 'requested' && !transaction) this.#runner.abort(jobId)
     return result
   }
 
-  async redrive(job: JobReference, options: TransactionOption): Promise<boolean> {
-    const transaction = transactionOf(options)
-    const queryable = transaction ?? this.#core.database
-    const request = { jobId: idOf(job), now: databaseNow(this.#core) }
-    const redriven = await redriveJob(queryable, this.#core.tables, request)
-    if (redriven && !transaction) this.#runner.wake()
+  async redrive(job: JobReference, options: SingleActOptions): Promise<boolean> {
+    const jobId = idOf(job)
+    const redriven = await notedAct(this.#core, options, async (queryable, note) => {
+      const done = await redriveJob(queryable, this.#core.tables, { jobId, now: databaseNow(this.#core) })
+      if (done) await note({ action: 'redrive_job', target: jobId, detail: {} })
+      return done
+    })
+    if (redriven && !options.transaction) this.#runner.wake()
     return redriven
   }
 

@@ -123,13 +123,17 @@ export async function pauseSchedule(
   return changed.rows.length > 0
 }
 
-/** Deletes schedules; jobs they made stay. Answers the ids of those there were. */
-export async function deleteSchedules(database: Queryable, tables: Tables, ids: readonly string[]): Promise<string[]> {
-  const gone = await database.query<{ schedule_id: string }>(
-    `delete from ${tables.schedules} where schedule_id = any($1::text[]) returning schedule_id::text`,
+/** Deletes schedules; jobs they made stay. Answers those there were. */
+export async function deleteSchedules(
+  database: Queryable,
+  tables: Tables,
+  ids: readonly string[],
+): Promise<ScheduleRow[]> {
+  const gone = await database.query<ScheduleRow>(
+    `delete from ${tables.schedules} where schedule_id = any($1::text[]) returning ${SCHEDULE_COLUMNS}`,
     [ids],
   )
-  return gone.rows.map(row => row.schedule_id)
+  return gone.rows
 }
 
 /** Lets an occurrence wait for an earlier job to end; one that waited before is passed over. */
