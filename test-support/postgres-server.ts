@@ -104,8 +104,8 @@ export async function startPostgresServer(
   }
 }
 
-/** PostgreSQL refuses to run as root. */
-async function ownerOfServer(): Promise<{ uid: number; gid: number } | undefined> {
+/** Whom to run a server as when this is root: PostgreSQL and PgBouncer refuse to be. Undefined: as ourselves. */
+export async function ownerOfServer(): Promise<{ uid: number; gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined
   const users = (await readFile('/etc/passwd', 'utf8')).split('\n').map(line => line.split(':'))
   const found = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody')
@@ -142,7 +142,7 @@ export function freePort(): Promise<number> {
   })
 }
 
-async function whenReady(url: string): Promise<void> {
+export async function whenReady(url: string): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS
   for (;;) {
     const client = new Client({ connectionString: url })

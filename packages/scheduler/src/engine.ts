@@ -5,6 +5,7 @@ import { describeDatabaseError } from './database/database-error.ts'
 import { BelfryError } from './errors.ts'
 import { eventsOf } from './event-log.ts'
 import { Runner } from './execution/runner.ts'
+import { Hints } from './hints.ts'
 import { JobReader } from './job-reader.ts'
 import { JobRegistry } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
@@ -44,12 +45,14 @@ export class Engine {
   /** @param declared schedules to be brought in line at start */
   constructor(options: EngineOptions, declared: readonly ScheduleDefinition[]) {
     const resolved = resolveOptions(options)
+    const events = eventsOf(resolved.logger)
     this.core = {
       options: resolved,
       database: resolved.database,
       tables: tablesIn(resolved.schema),
       registry: new JobRegistry(options.jobs ?? []),
-      events: eventsOf(resolved.logger),
+      events,
+      hints: new Hints(events, resolved.pollIntervalMs),
       clock: resolved.clock,
     }
     this.#declared = declared

@@ -63,6 +63,13 @@ function logEvents(events: EventHub, logger: Logger): void {
       `database error during ${during}; trying again`,
     ),
   )
+  events.on('hints:unheard', ({ error, pollIntervalMs }) =>
+    logger.warn(
+      { event: 'hints_unheard', poll_interval_ms: pollIntervalMs, ...errorFields(error) },
+      `hints do not arrive: jobs of other processes are found every ${pollIntervalMs} ms by polling`,
+    ),
+  )
+  events.on('hints:heard', () => logger.info({ event: 'hints_heard' }, 'hints arrive again'))
   events.on('runner:revived', ({ runnerId }) =>
     logger.warn({ event: 'runner_revived', runner_id: runnerId }, 'this runner was declared dead and entered anew'),
   )

@@ -38,6 +38,13 @@ export interface SchedulerEvents {
   'breaker:closed': { readonly jobType: string }
   /** A statement of a background loop failed; the loop goes on. */
   'database:error': { readonly during: string; readonly error: unknown }
+  /**
+   * LISTEN failed, or is accepted and hears nothing (a pooler in transaction mode): jobs of other processes are found by
+   * polling, every `pollIntervalMs`. Told once, until it works again.
+   */
+  'hints:unheard': { readonly error: unknown; readonly pollIntervalMs: number }
+  /** LISTEN works again. */
+  'hints:heard': Readonly<Record<string, never>>
   /** This runner renewed its lease, with what its process cost since the last time. */
   'runner:heartbeat': { readonly runnerId: string; readonly running: number; readonly load: ProcessLoad }
   /** The runner lost its place in the registry (frozen or cut off for longer than a lease) and entered anew. */

@@ -1,5 +1,6 @@
 import { BelfryError } from '../errors.ts'
 import type { Database, Queryable, QueryResult, Unlisten } from './database.ts'
+import { HearingTest } from './hearing-test.ts'
 import { KeptPlans } from './kept-plans.ts'
 
 /** What is used of a `pg` client. Structural: the library imports no driver. */
@@ -65,11 +66,11 @@ export function fromPool(pool: PgPool): Database {
     query,
     queryKept,
     transaction: work => transact(pool, work),
-    listen: async (channel, onHint, onReconnect) => {
+    listen: async (channel, onHint, onReconnect, onDeaf) => {
       if ((pool.options.max ?? DEFAULT_POOL_SIZE) < 2) {
         throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'LISTEN would take the only connection of this pool')
       }
-      return listen({ pool, channel, onHint, onReconnect })
+      return listen({ pool, channel, onHint, onReconnect, onDeaf })
     },
   }
 }
@@ -119,6 +120,7 @@ interface Subscription {
   channel: string
   onHint: (payload: string) => void
   onReconnect: () => void
+  onDeaf: ((error: unknown) => void) | undefined
 }
 
 /** Listens on one checked-out connection; a lost one is replaced until the subscription ends. */
@@ -142,7 +144,9 @@ async function listen(subscription: Subscription): Promise<Unlisten> {
         }
       })
       if (ended) return
-      const opened = await openListener(subscription, lost).catch(() => undefined)
+      const opened = await openListener(subscription, lost).catch((error: unknown) => {
+        if (!ended) subscription.onDeaf?.(error)
+      })
       if (!opened) continue
       if (ended) return opened.close()
       current = opened
@@ -159,6 +163,7 @@ async function listen(subscription: Subscription): Promise<Unlisten> {
 
 async function openListener({ pool, channel, onHint }: Subscription, onLost: () => void): Promise<{ close(): void }> {
   const client = await pool.connect()
+  const hearing = new HearingTest()
   let open = true
   let listening = false
   const close = (error?: Error) => {
@@ -172,13 +177,15 @@ async function openListener({ pool, channel, onHint }: Subscription, onLost: () 
   const fail = (error: Error) => {
     if (!open) return
     close(error)
-    // Before it listens, whoever opens it learns of the loss from the rejected LISTEN.
+    // Before it listens, whoever opens it learns of the loss from the rejection.
     if (listening) onLost()
+    else hearing.fail(error)
   }
   client.on('error', fail)
   client.on('end', () => fail(new Error('connection ended')))
   client.on('notification', message => {
-    if (message.channel === channel) onHint(message.payload ?? '')
+    const payload = message.payload ?? ''
+    if (message.channel === channel && !hearing.takes(payload)) onHint(payload)
   })
   let answered = true
   const ping = setInterval(() => {
@@ -188,9 +195,11 @@ async function openListener({ pool, channel, onHint }: Subscription, onLost: () 
   }, PING_INTERVAL_MS)
   try {
     await client.query(`listen "${channel.replaceAll('"', '""')}"`)
+    await hearing.run(channel, (text, values) => pool.query(text, values))
     listening = true
   } catch (error) {
     close(error instanceof Error ? error : new Error(String(error)))
+    if (error instanceof BelfryError) throw error
     throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', `cannot LISTEN on ${channel}`, { cause: error })
   }
   return { close }
