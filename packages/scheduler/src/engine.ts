@@ -9,6 +9,7 @@ import { Hints } from './hints.ts'
 import { JobReader } from './job-reader.ts'
 import { JobRegistry } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
+import { PoolWatch } from './maintenance/pool-watch.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
 import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
 import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
@@ -36,6 +37,7 @@ export class Engine {
   readonly waiters: Waiters
   readonly watching: Watching
   readonly #maintainer: Maintainer
+  readonly #poolWatch: PoolWatch
   readonly #enqueuer: RecurringEnqueuer
   readonly #declared: readonly ScheduleDefinition[]
   #state: 'new' | 'started' | 'stopped' = 'new'
@@ -69,6 +71,7 @@ export class Engine {
     this.workflows = new Workflows(this.core, this.intake)
     this.waiters = new Waiters(this.core, () => this.runner.active)
     this.#maintainer = new Maintainer(this.core)
+    this.#poolWatch = new PoolWatch(this.core)
     this.watching = new Watching(this.core)
   }
 
@@ -80,6 +83,7 @@ export class Engine {
   start(): Promise<void> {
     this.#starting ??= this.#start().catch(async (error: unknown) => {
       this.#starting = undefined
+      this.#poolWatch.stop()
       await this.runner.stop(0)
       throw describeDatabaseError(error)
     })
@@ -113,6 +117,8 @@ export class Engine {
     if (this.#state === 'stopped') {
       throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
     }
+    // First: a start, too, may wait for a connection.
+    this.#poolWatch.start()
     if (this.core.options.migrate) await migrateSchema(this.core)
     if (this.#declared.length > 0) await this.schedules.applyAll(this.#declared, {})
     await this.runner.start()
@@ -132,5 +138,6 @@ export class Engine {
     const background = Promise.all([this.#enqueuer.stop(), this.#maintainer.stop()])
     await endedWithin(this.core.clock, background, BACKGROUND_PATIENCE_MS)
     await this.runner.stop(this.core.options.gracePeriodMs)
+    this.#poolWatch.stop()
   }
 }

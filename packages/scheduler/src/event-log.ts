@@ -70,6 +70,13 @@ function logEvents(events: EventHub, logger: Logger): void {
     ),
   )
   events.on('hints:heard', () => logger.info({ event: 'hints_heard' }, 'hints arrive again'))
+  events.on('pool:exhausted', ({ size, waiting, waitedMs }) =>
+    logger.warn(
+      { event: 'pool_exhausted', size, waiting, waited_ms: waitedMs },
+      `all ${size} connections of the pool are taken, ${waiting} calls wait, one for ${waitedMs} ms: leases may be lost; ` +
+        "raise the pool's max, or find who keeps connections",
+    ),
+  )
   events.on('runner:revived', ({ runnerId }) =>
     logger.warn({ event: 'runner_revived', runner_id: runnerId }, 'this runner was declared dead and entered anew'),
   )

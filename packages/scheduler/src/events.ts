@@ -45,6 +45,11 @@ export interface SchedulerEvents {
   'hints:unheard': { readonly error: unknown; readonly pollIntervalMs: number }
   /** LISTEN works again. */
   'hints:heard': Readonly<Record<string, never>>
+  /**
+   * Calls wait long for a connection: the program has all `size` of the pool in use. `waiting`: calls in the queue;
+   * `waitedMs`: what one of them has been waiting at least. Told once a minute while it lasts; only pools of `pg` tell.
+   */
+  'pool:exhausted': { readonly size: number; readonly waiting: number; readonly waitedMs: number }
   /** This runner renewed its lease, with what its process cost since the last time. */
   'runner:heartbeat': { readonly runnerId: string; readonly running: number; readonly load: ProcessLoad }
   /** The runner lost its place in the registry (frozen or cut off for longer than a lease) and entered anew. */

@@ -18,6 +18,16 @@ export interface Queryable {
   queryKept?<Row>(text: string, values: readonly unknown[]): Promise<QueryResult<Row>>
 }
 
+/** How full a pool is. */
+export interface PoolState {
+  /** Connections it may have. */
+  readonly size: number
+  /** Calls that wait for one. */
+  readonly waiting: number
+  /** Connections that were handed out since the handle was made. */
+  readonly handedOut: number
+}
+
 /** Ends a subscription; resolves when the connection behind it is given back. */
 export type Unlisten = () => Promise<void>
 
@@ -40,4 +50,6 @@ export interface Database extends Queryable {
     onReconnect: () => void,
     onDeaf?: (error: unknown) => void,
   ): Promise<Unlisten>
+  /** Absent, or answering undefined, where a pool does not tell. */
+  poolState?(): PoolState | undefined
 }

@@ -23,6 +23,9 @@ export interface PgPool {
   connect(): Promise<PgClient>
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'connect', listener: (client: PgClient) => void): unknown
+  on(event: 'acquire', listener: () => void): unknown
+  /** Calls that wait for a connection; a pool that does not tell is not watched. */
+  readonly waitingCount?: number
   readonly options: { max?: number | undefined }
 }
 
@@ -43,12 +46,8 @@ const PING_INTERVAL_MS = 5_000
  * idle, or while it is being handed over, ends the process.
  */
 export function fromPool(pool: PgPool): Database {
-  if (!guarded.has(pool)) {
-    guarded.add(pool)
-    pool.on('error', ignoreLostClient)
-    // The pool takes its own listener off before whoever asked for the client can attach theirs.
-    pool.on('connect', client => client.on('error', ignoreLostClient))
-  }
+  const size = pool.options.max ?? DEFAULT_POOL_SIZE
+  const handedOut = guard(pool)
   const plans = new KeptPlans(pool)
   const query = async <Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> => {
     const result = await pool.query(text, values as unknown[])
@@ -62,21 +61,38 @@ export function fromPool(pool: PgPool): Database {
   }
   return {
     kind: 'server',
-    maxConnections: pool.options.max ?? DEFAULT_POOL_SIZE,
+    maxConnections: size,
     query,
     queryKept,
     transaction: work => transact(pool, work),
     listen: async (channel, onHint, onReconnect, onDeaf) => {
-      if ((pool.options.max ?? DEFAULT_POOL_SIZE) < 2) {
+      if (size < 2) {
         throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'LISTEN would take the only connection of this pool')
       }
       return listen({ pool, channel, onHint, onReconnect, onDeaf })
     },
+    poolState: () =>
+      pool.waitingCount === undefined
+        ? undefined
+        : { size, waiting: pool.waitingCount, handedOut: handedOut.connections },
   }
 }
 
-/** Pools that have our listener: a program may make any number of handles of one pool. */
-const guarded = new WeakSet<PgPool>()
+/** Pools that have our listeners: a program may make any number of handles of one pool. */
+const guarded = new WeakMap<PgPool, { connections: number }>()
+
+/** Listens to a pool, once; answers the number of connections that it has handed out since, which goes on counting. */
+function guard(pool: PgPool): { readonly connections: number } {
+  const known = guarded.get(pool)
+  if (known) return known
+  const handedOut = { connections: 0 }
+  guarded.set(pool, handedOut)
+  pool.on('error', ignoreLostClient)
+  // The pool takes its own listener off before whoever asked for the client can attach theirs.
+  pool.on('connect', client => client.on('error', ignoreLostClient))
+  pool.on('acquire', () => (handedOut.connections += 1))
+  return handedOut
+}
 
 /** pg removes the broken client by itself; whoever needs a connection next gets the error then. */
 function ignoreLostClient(): void {}
