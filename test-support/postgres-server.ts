@@ -98,7 +98,8 @@ export async function startPostgresServer(
     await gone()
   }
   const liftFileLimit = async () => {
-    const lift = (pid: number) => run('prlimit', ['--pid', String(pid), '--fsize=unlimited'])
+    // As the user it runs as, and the soft limit alone: root in a container may do less with the processes of others.
+    const lift = (pid: number) => run('prlimit', ['--pid', String(pid), '--fsize=unlimited:'], user)
     // First the one that all others come from.
     await lift(await postmaster())
     const client = new Client({ connectionString: url })

@@ -1,4 +1,5 @@
 import { EventHub } from './events.ts'
+import { describeSkew } from './runtime/clock-skew.ts'
 import { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
 
 /** A scheduler's events. Nobody reads what a silent logger is told: then no event needs to be made for it. */
@@ -75,6 +76,13 @@ function logEvents(events: EventHub, logger: Logger): void {
       { event: 'pool_exhausted', size, waiting, waited_ms: waitedMs },
       `all ${size} connections of the pool are taken, ${waiting} calls wait, one for ${waitedMs} ms: leases may be lost; ` +
         "raise the pool's max, or find who keeps connections",
+    ),
+  )
+  events.on('clock:skewed', skew =>
+    logger.warn(
+      { event: 'clock_skewed', skew_ms: Math.round(skew.skewMs), error_ms: Math.round(skew.errorMs) },
+      `this process's clock is ${describeSkew(skew)} the database's: dueness, leases and schedules go by the database's, ` +
+        'times that your code makes and log lines do not; set the clock right',
     ),
   )
   events.on('runner:revived', ({ runnerId }) =>

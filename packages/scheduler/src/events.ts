@@ -1,4 +1,5 @@
 import type { AttemptOutcome } from './job/job.ts'
+import type { ClockSkew } from './runtime/clock-skew.ts'
 import type { ProcessLoad } from './runtime/process-meter.ts'
 
 /** One job, as events name it. */
@@ -50,6 +51,11 @@ export interface SchedulerEvents {
    * `waitedMs`: what one of them has been waiting at least. Told once a minute while it lasts; only pools of `pg` tell.
    */
   'pool:exhausted': { readonly size: number; readonly waiting: number; readonly waitedMs: number }
+  /**
+   * This process's clock differs from the database's by more than five seconds. Dueness, leases and schedules are not
+   * touched. Told once, until it is right again.
+   */
+  'clock:skewed': ClockSkew
   /** This runner renewed its lease, with what its process cost since the last time. */
   'runner:heartbeat': { readonly runnerId: string; readonly running: number; readonly load: ProcessLoad }
   /** The runner lost its place in the registry (frozen or cut off for longer than a lease) and entered anew. */

@@ -99,6 +99,11 @@ describe.concurrent('processes whose clocks are wrong by hours, and jump', () =>
       env: { DATABASE_URL: test.url, LD_PRELOAD: library, FAKETIME: '+5h' },
     })
     await program.shows(/"ready"/)
+    const skewMs = await until('its clock is compared', async () => {
+      const [runner] = (await observer.getStats()).runners
+      return runner?.clockSkew?.skewMs
+    })
+    expect(skewMs / HOUR_MS).toBeCloseTo(5, 1)
     const { jobId } = await observer.scheduleJob('blocking', { payload: {}, delay: 300 })
     await program.shows(/"settled".*"completed"/)
     const [attempt] = await observer.getAttempts(jobId)
