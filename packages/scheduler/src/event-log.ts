@@ -5,11 +5,14 @@ import { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
 /** A scheduler's events. Nobody reads what a silent logger is told: then no event needs to be made for it. */
 export function eventsOf(logger: Logger): EventHub {
   const events = new EventHub(listenerFaults(logger))
-  if (logger !== silentLogger) logEvents(events, logger)
+  if (logger !== silentLogger) {
+    logEvents(events, logger)
+    logTroubles(events, logger)
+  }
   return events
 }
 
-/** Writes a scheduler's events to its logger: one event, one line, stable `event` names. */
+/** Writes what happens to jobs to the logger: one event, one line, stable `event` names. */
 function logEvents(events: EventHub, logger: Logger): void {
   events.on('job:scheduled', ({ jobId, jobType, conflict }) =>
     logger.debug({ event: 'job_scheduled', job_id: jobId, job_type: jobType, conflict }, 'job scheduled'),
@@ -58,6 +61,10 @@ function logEvents(events: EventHub, logger: Logger): void {
   events.on('breaker:closed', ({ jobType }) =>
     logger.info({ event: 'breaker_closed', job_type: jobType }, 'a job completed: going on'),
   )
+}
+
+/** What ails the process or its way to the database. */
+function logTroubles(events: EventHub, logger: Logger): void {
   events.on('database:error', ({ during, error }) =>
     logger.error(
       { event: 'database_error', during, ...errorFields(error) },

@@ -16,17 +16,12 @@ export class Hints {
     return this.#heard
   }
 
-  /** LISTEN works. */
-  arrive(): void {
-    if (this.#heard) return
-    this.#heard = true
-    this.#events.emit('hints:heard', {})
-  }
-
-  /** LISTEN failed, or is accepted and hears nothing. */
-  fail(error: unknown): void {
-    if (!this.#heard) return
-    this.#heard = false
-    this.#events.emit('hints:unheard', { error, pollIntervalMs: this.#pollIntervalMs })
+  /** LISTEN works; with a failure: it does not, or is accepted and hears nothing. */
+  report(failure?: unknown): void {
+    const heard = failure === undefined
+    if (heard === this.#heard) return
+    this.#heard = heard
+    if (heard) this.#events.emit('hints:heard', {})
+    else this.#events.emit('hints:unheard', { error: failure, pollIntervalMs: this.#pollIntervalMs })
   }
 }

@@ -125,6 +125,7 @@ const LARGEST_FILE_KB = 8 * 1024
 /** Where a server has little room, and how it gets more. */
 interface Tightness {
   readonly place: ServerPlace
+  readonly refusal: RegExp
   fill(): Promise<void>
   makeRoom(server: PostgresServer): Promise<void>
 }
@@ -136,6 +137,7 @@ const tight: Record<string, (context: TestContext) => Promise<Tightness>> = {
     const ballast = join(disk, 'ballast')
     return {
       place: { within: disk },
+      refusal: /No space left on device|cannot be reached|terminat/,
       fill: async () => {
         const { bavail, bsize } = await statfs(disk)
         await writeFile(ballast, Buffer.alloc(Math.max(0, bavail * bsize - 512 * 1024)))
@@ -147,6 +149,7 @@ const tight: Record<string, (context: TestContext) => Promise<Tightness>> = {
   'whose files may grow no more': () =>
     Promise.resolve({
       place: { largestFileKb: LARGEST_FILE_KB },
+      refusal: /File too large/,
       fill: () => Promise.resolve(),
       makeRoom: server => server.liftFileLimit(),
     }),
@@ -174,10 +177,10 @@ describe.concurrent('a server', () => {
   it.for(Object.entries(tight))(
     '%s refuses jobs with a clear error, breaks nothing, and goes on when there is room',
     async ([, make], context) => {
-      const { place, fill, makeRoom } = await make(context)
+      const room = await make(context)
       const server = await startPostgresServer(
         { max_wal_size: '4MB', min_wal_size: '2MB', autovacuum: 'off' },
-        { ...place, initdb: ['--wal-segsize=1'] },
+        { ...room.place, initdb: ['--wal-segsize=1'] },
       )
       context.onTestFinished(() => server.remove())
       const direct = poolOn(context, server.url)
@@ -188,15 +191,13 @@ describe.concurrent('a server', () => {
       scheduler.registerHandler('quick', () => {})
       await scheduler.start()
 
-      await fill()
-      expect(String(await firstRefusal(scheduler, journal))).toMatch(
-        /No space left on device|File too large|cannot be reached|terminat/,
-      )
+      await room.fill()
+      expect(String(await firstRefusal(scheduler, journal))).toMatch(room.refusal)
       const atTheWall = journal.errors.length
       await new Promise(resolve => setTimeout(resolve, 700))
       expect(journal.errors.length - atTheWall).toBeLessThan(40)
 
-      await makeRoom(server)
+      await room.makeRoom(server)
       // When it was the log that found no room, the whole server went down and has to be started by somebody.
       await direct.query('select 1').catch(() => server.start())
       await until('a job is taken again', () =>

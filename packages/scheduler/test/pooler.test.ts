@@ -99,7 +99,11 @@ describe.skipIf(program === undefined).concurrent('behind PgBouncer in transacti
 
   it('with a direct connection for LISTEN hints arrive, and nothing is told', async context => {
     const { poolOn, make } = begin(context)
-    const database = { ...fromPool(poolOn(bouncer.url)), listen: fromPool(poolOn(test.url)).listen }
+    const direct = fromPool(poolOn(test.url))
+    const database: Database = {
+      ...fromPool(poolOn(bouncer.url)),
+      listen: (...call) => direct.listen(...call),
+    }
     const { scheduler: runner, told } = make(database, NO_POLLING)
     runner.registerHandler('prompt', () => 'done')
     await runner.start()
@@ -162,7 +166,7 @@ const HURRIED = {
 }
 
 describe.concurrent('where LISTEN is accepted and hears nothing', () => {
-  it('it is tried again: told when it works, and what was missed is looked for', async context => {
+  it('the test is repeated: told when it works, and what was missed is looked for', async context => {
     const { poolOn, make } = begin(context)
     const { ears, database } = muffled(poolOn(test.url))
     const { scheduler: deaf, told } = make(database, { ...NO_POLLING, clock: HURRIED })
@@ -189,7 +193,7 @@ describe.concurrent('where LISTEN is accepted and hears nothing', () => {
     await (await deaf.watch()).close()
   })
 
-  it('since a lost connection came back so: told, and told when it hears again', async context => {
+  it('because a lost connection came back so: told, and told when it hears again', async context => {
     const { schema, poolOn, make } = begin(context)
     const { ears, database } = muffled(poolOn(test.url))
     ears.deaf = false

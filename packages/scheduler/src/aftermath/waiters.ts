@@ -161,19 +161,19 @@ export class Waiters {
     const hear = (payload: string) => {
       if (payload === 'ended' || payload === 'awaited') this.look()
     }
-    const again = () => {
-      hints.arrive()
+    const again = (failure?: unknown) => {
+      hints.report(failure)
       this.look()
     }
     try {
-      const unlisten = await database.listen(tables.channel, hear, again, error => hints.fail(error))
+      const unlisten = await database.listen(tables.channel, hear, again)
       this.#hears = true
       // What ended before is not told any more.
       again()
       return unlisten
     } catch (error) {
       this.#failedAt = clock.monotonic()
-      hints.fail(error)
+      hints.report(error)
       return undefined
     }
   }

@@ -41,14 +41,13 @@ export interface Database extends Queryable {
   transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>
   /**
    * Subscribes to NOTIFY. `onHint` gets payloads; `onReconnect` is called after a lost connection came back, when
-   * hints may have been missed. Rejects when LISTEN cannot work here, also when it is accepted and hears nothing; polling
-   * then does its job. `onDeaf` is called each time a lost connection could not be replaced; it is tried again.
+   * hints may have been missed, and with the error each time it did not; it is tried again. Rejects when LISTEN cannot
+   * work here, also when it is accepted and hears nothing; polling then does its job.
    */
   listen(
     channel: string,
     onHint: (payload: string) => void,
-    onReconnect: () => void,
-    onDeaf?: (error: unknown) => void,
+    onReconnect: (failure?: unknown) => void,
   ): Promise<Unlisten>
   /** Absent, or answering undefined, where a pool does not tell. */
   poolState?(): PoolState | undefined

@@ -65,11 +65,11 @@ export function fromPool(pool: PgPool): Database {
     query,
     queryKept,
     transaction: work => transact(pool, work),
-    listen: async (channel, onHint, onReconnect, onDeaf) => {
+    listen: async (channel, onHint, onReconnect) => {
       if (size < 2) {
         throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'LISTEN would take the only connection of this pool')
       }
-      return listen({ pool, channel, onHint, onReconnect, onDeaf })
+      return listen({ pool, channel, onHint, onReconnect })
     },
     poolState: () =>
       pool.waitingCount === undefined
@@ -135,8 +135,7 @@ interface Subscription {
   pool: PgPool
   channel: string
   onHint: (payload: string) => void
-  onReconnect: () => void
-  onDeaf: ((error: unknown) => void) | undefined
+  onReconnect: (failure?: unknown) => void
 }
 
 /** Listens on one checked-out connection; a lost one is replaced until the subscription ends. */
@@ -161,7 +160,7 @@ async function listen(subscription: Subscription): Promise<Unlisten> {
       })
       if (ended) return
       const opened = await openListener(subscription, lost).catch((error: unknown) => {
-        if (!ended) subscription.onDeaf?.(error)
+        if (!ended) subscription.onReconnect(error)
       })
       if (!opened) continue
       if (ended) return opened.close()

@@ -45,19 +45,21 @@ export class WakeListener {
   async #listen(): Promise<void> {
     const { database, tables, clock, hints } = this.#core
     const hear = (payload: string) => this.#hear(payload)
-    const again = () => {
-      hints.arrive()
-      this.#targets.onReconnect()
+    const again = (failure?: unknown) => {
+      hints.report(failure)
+      if (failure === undefined) this.#targets.onReconnect()
     }
     try {
-      const unlisten = await database.listen(tables.channel, hear, again, error => hints.fail(error))
+      const unlisten = await database.listen(tables.channel, hear, again)
       if (this.#stopped) return await unlisten()
       this.#unlisten = unlisten
       if (!hints.heard) again()
     } catch (error) {
       if (this.#stopped) return
-      hints.fail(error)
-      this.#retry = clock.setTimer(RETRY_MS, () => (this.#listening = this.#listen()))
+      hints.report(error)
+      this.#retry = clock.setTimer(RETRY_MS, () => {
+        this.#listening = this.#listen()
+      })
     }
   }
 

@@ -53,7 +53,7 @@ export function fromPostgresJs(sql: PostgresJs | PostgresJsTransaction): Databas
     kind: 'server',
     maxConnections: sql.options.max,
     transaction: work => transact(sql, work),
-    listen: (channel, onHint, onReconnect, onDeaf) => listen(sql, { channel, onHint, onReconnect, onDeaf }),
+    listen: (channel, onHint, onReconnect) => listen(sql, { channel, onHint, onReconnect }),
   }
 }
 
@@ -84,12 +84,11 @@ async function transact<T>(sql: PostgresJs, work: (transaction: Queryable) => Pr
 interface Subscription {
   channel: string
   onHint: (payload: string) => void
-  onReconnect: () => void
-  onDeaf: ((error: unknown) => void) | undefined
+  onReconnect: (failure?: unknown) => void
 }
 
 /** postgres.js listens again by itself after a lost connection, and says so through the same callback as at first. */
-async function listen(sql: PostgresJs, { channel, onHint, onReconnect, onDeaf }: Subscription): Promise<Unlisten> {
+async function listen(sql: PostgresJs, { channel, onHint, onReconnect }: Subscription): Promise<Unlisten> {
   let state: 'opening' | 'open' | 'ended' = 'opening'
   let hearing = new HearingTest()
   let retest: NodeJS.Timeout | undefined
@@ -110,7 +109,7 @@ async function listen(sql: PostgresJs, { channel, onHint, onReconnect, onDeaf }:
     } catch (error) {
       if (state !== 'open') return
       retest = setTimeout(() => void again(), RETEST_MS)
-      onDeaf?.(error)
+      onReconnect(error)
     }
   }
   const listening = () => {
