@@ -5,9 +5,11 @@ import { describeDatabaseError } from './database/database-error.ts'
 import { BelfryError } from './errors.ts'
 import { eventsOf } from './event-log.ts'
 import { Runner } from './execution/runner.ts'
+import { Hints } from './hints.ts'
 import { JobReader } from './job-reader.ts'
 import { JobRegistry } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
+import { PoolWatch } from './maintenance/pool-watch.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
 import { AT_START, checkDeclared, type DeclaredSchedules } from './recurring/declared-schedules.ts'
 import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
@@ -36,6 +38,7 @@ export class Engine {
   readonly watching: Watching
   readonly #intake: JobIntake
   readonly #maintainer: Maintainer
+  readonly #poolWatch: PoolWatch
   readonly #enqueuer: RecurringEnqueuer
   readonly #declared: ReturnType<typeof checkDeclared>
   #state: 'new' | 'started' | 'stopped' = 'new'
@@ -44,12 +47,14 @@ export class Engine {
 
   constructor(options: EngineOptions & DeclaredSchedules) {
     const resolved = resolveOptions(options)
+    const events = eventsOf(resolved.logger)
     this.core = {
       options: resolved,
       database: resolved.database,
       tables: tablesIn(resolved.schema),
       registry: new JobRegistry(options.jobs ?? []),
-      events: eventsOf(resolved.logger),
+      events,
+      hints: new Hints(events, resolved.pollIntervalMs),
       clock: resolved.clock,
     }
     this.#declared = checkDeclared(options)
@@ -66,6 +71,7 @@ export class Engine {
     this.calls = new SchedulingCalls(this.#intake, new Workflows(this.core, this.#intake))
     this.waiters = new Waiters(this.core, () => this.runner.active)
     this.#maintainer = new Maintainer(this.core)
+    this.#poolWatch = new PoolWatch(this.core)
     this.watching = new Watching(this.core)
   }
 
@@ -77,6 +83,7 @@ export class Engine {
   start(): Promise<void> {
     this.#starting ??= this.#start().catch(async (error: unknown) => {
       this.#starting = undefined
+      this.#poolWatch.stop()
       await this.runner.stop(0)
       throw describeDatabaseError(error)
     })
@@ -110,6 +117,8 @@ export class Engine {
     if (this.#state === 'stopped') {
       throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
     }
+    // First: a start, too, may wait for a connection.
+    this.#poolWatch.start()
     if (this.core.options.migrate) await migrateSchema(this.core)
     await this.#applyDeclared()
     await this.runner.start()
@@ -136,5 +145,6 @@ export class Engine {
     const background = Promise.all([this.#enqueuer.stop(), this.#maintainer.stop()])
     await endedWithin(this.core.clock, background, BACKGROUND_PATIENCE_MS)
     await this.runner.stop(this.core.options.gracePeriodMs)
+    this.#poolWatch.stop()
   }
 }

@@ -1,4 +1,5 @@
 import { EventHub } from './events.ts'
+import { describeSkew } from './runtime/clock-skew.ts'
 import { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
 
 /** A scheduler's events. Nobody reads what a silent logger is told: then no event needs to be made for it. */
@@ -7,10 +8,11 @@ export function eventsOf(logger: Logger): EventHub {
   if (logger === silentLogger) return events
   logEvents(events, logger)
   logSchedules(events, logger)
+  logTroubles(events, logger)
   return events
 }
 
-/** Writes a scheduler's events to its logger: one event, one line, stable `event` names. */
+/** Writes what happens to jobs to the logger: one event, one line, stable `event` names. */
 function logEvents(events: EventHub, logger: Logger): void {
   events.on('job:scheduled', ({ jobId, jobType, conflict }) =>
     logger.debug({ event: 'job_scheduled', job_id: jobId, job_type: jobType, conflict }, 'job scheduled'),
@@ -53,10 +55,35 @@ function logEvents(events: EventHub, logger: Logger): void {
   events.on('breaker:closed', ({ jobType }) =>
     logger.info({ event: 'breaker_closed', job_type: jobType }, 'a job completed: going on'),
   )
+}
+
+/** What ails the process or its way to the database. */
+function logTroubles(events: EventHub, logger: Logger): void {
   events.on('database:error', ({ during, error }) =>
     logger.error(
       { event: 'database_error', during, ...errorFields(error) },
       `database error during ${during}; trying again`,
+    ),
+  )
+  events.on('hints:unheard', ({ error, pollIntervalMs }) =>
+    logger.warn(
+      { event: 'hints_unheard', poll_interval_ms: pollIntervalMs, ...errorFields(error) },
+      `hints do not arrive: jobs of other processes are found every ${pollIntervalMs} ms by polling`,
+    ),
+  )
+  events.on('hints:heard', () => logger.info({ event: 'hints_heard' }, 'hints arrive again'))
+  events.on('pool:exhausted', ({ size, waiting, waitedMs }) =>
+    logger.warn(
+      { event: 'pool_exhausted', size, waiting, waited_ms: waitedMs },
+      `all ${size} connections of the pool are taken, ${waiting} calls wait, one for ${waitedMs} ms: leases may be lost; ` +
+        "raise the pool's max, or find who keeps connections",
+    ),
+  )
+  events.on('clock:skewed', skew =>
+    logger.warn(
+      { event: 'clock_skewed', skew_ms: Math.round(skew.skewMs), error_ms: Math.round(skew.errorMs) },
+      `this process's clock is ${describeSkew(skew)} the database's: dueness, leases and schedules go by the database's, ` +
+        'times that your code makes and log lines do not; set the clock right',
     ),
   )
   events.on('runner:revived', ({ runnerId }) =>

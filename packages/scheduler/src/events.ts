@@ -1,4 +1,5 @@
 import type { AttemptOutcome } from './job/job.ts'
+import type { ClockSkew } from './runtime/clock-skew.ts'
 import type { ProcessLoad } from './runtime/process-meter.ts'
 
 /** One job, as events name it. */
@@ -43,6 +44,23 @@ export interface SchedulerEvents {
   'breaker:closed': { readonly jobType: string }
   /** A statement of a background loop failed; the loop goes on. */
   'database:error': { readonly during: string; readonly error: unknown }
+  /**
+   * LISTEN failed, or is accepted and hears nothing (a pooler in transaction mode): jobs of other processes are found by
+   * polling, every `pollIntervalMs`. Told once, until it works again.
+   */
+  'hints:unheard': { readonly error: unknown; readonly pollIntervalMs: number }
+  /** LISTEN works again. */
+  'hints:heard': Readonly<Record<string, never>>
+  /**
+   * Calls wait long for a connection: the program has all `size` of the pool in use. `waiting`: calls in the queue;
+   * `waitedMs`: what one of them has been waiting at least. Told once a minute while it lasts; only pools of `pg` tell.
+   */
+  'pool:exhausted': { readonly size: number; readonly waiting: number; readonly waitedMs: number }
+  /**
+   * This process's clock differs from the database's by more than five seconds. Dueness, leases and schedules are not
+   * touched. Told once, until it is right again.
+   */
+  'clock:skewed': ClockSkew
   /** This runner renewed its lease, with what its process cost since the last time. */
   'runner:heartbeat': { readonly runnerId: string; readonly running: number; readonly load: ProcessLoad }
   /** A look for due jobs was answered, `durationMs` after it was sent; `claimed` of them are held by this runner now. */

@@ -140,6 +140,7 @@ describe('warnings follow from the figures alone', () => {
     tables: [{ name: 'scheduled_jobs_live', liveRows: 1_000, deadRows: 0, bytes: 1e6, vacuumedMsAgo: null }],
     oldestTransactionMs: null,
     types: [],
+    runners: [],
     blocked: [],
     autovacuum: true,
   }
