@@ -241,8 +241,7 @@ export class Scheduler {
    * @throws BelfryError `BELFRY_INVALID_…`, `BELFRY_PAYLOAD_TOO_LARGE`, `BELFRY_DATABASE_…`; nothing is sent then
    */
   async sendEvent(name: string, options: SendEventOptions & TransactionOption = {}): Promise<{ delivered: number }> {
-    const parts = { ...this.#engine.core, maxBytes: this.#engine.core.options.maxPayloadBytes }
-    const sent = await sendEvent(parts, name, options as SendEventOptions & { transaction?: Queryable })
+    const sent = await sendEvent(this.#engine.core, name, options as SendEventOptions & { transaction?: Queryable })
     if (sent.delivered > 0 && !options.transaction) this.#engine.runner.wake()
     return sent
   }

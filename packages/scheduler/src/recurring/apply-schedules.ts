@@ -1,6 +1,7 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
+import { openIfPossible, sealedAs, sealValue } from '../job/sealed-value.ts'
 import { adoptSchedules, deleteSchedules, lockSchedules, readNow, saveSchedule } from '../store/save-schedule.ts'
 import { listSchedules, type ScheduleRow } from '../store/schedule-rows.ts'
 import type { SchedulePlan } from './schedule.ts'
@@ -31,14 +32,16 @@ export async function applyChecked(
   const stored = new Map(locked.map(row => [row.schedule_id, row]))
   const differing = wanted.filter(({ row }) => {
     const there = stored.get(row.scheduleId)
-    return !there || !isSame(there, row)
+    return !there || !isSame(opened(core, there), row)
   })
   const removed = await idsToRemove(core, transaction, reconciliation)
   if (!dryRun) {
     const now = new Date(await readNow(transaction, databaseNow(core)))
     for (const each of differing) {
       const next = nextOf(each, stored.get(each.row.scheduleId), now)
-      await saveSchedule(transaction, tables, { ...each.row, origin, nextOccurrence: next?.toISOString() ?? null })
+      const payload = sealValue(core.options.payloadCipher, each.row.payload, sealedAs.payload(each.row.jobType))
+      const nextOccurrence = next?.toISOString() ?? null
+      await saveSchedule(transaction, tables, { ...each.row, payload, origin, nextOccurrence })
     }
     if (origin === 'code') await adoptSchedules(transaction, tables, ids)
     if (removed.length > 0) await deleteSchedules(transaction, tables, removed)
@@ -50,6 +53,11 @@ export async function applyChecked(
     removed,
     unchanged: ids.filter(id => !changes.includes(id)),
   }
+}
+
+/** Compared as it reads: the same payload never looks the same twice when it is encrypted. */
+function opened({ options }: Core, row: ScheduleRow): ScheduleRow {
+  return { ...row, payload: openIfPossible(options.payloadCipher, row.payload, sealedAs.payload(row.job_type)) }
 }
 
 /** An unchanged rule keeps its next occurrence, so that restarts and other changes shift and lose nothing. */

@@ -2,6 +2,7 @@ import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
 import { requireKey } from '../job/job-id.ts'
+import { openIfPossible, sealedAs } from '../job/sealed-value.ts'
 import { deleteSchedules, letWait, lockSchedule, pauseSchedule, readNow } from '../store/save-schedule.ts'
 import { listSchedules } from '../store/schedule-rows.ts'
 import { applyChecked } from './apply-schedules.ts'
@@ -40,7 +41,11 @@ export class Schedules {
   }
 
   async list(): Promise<Schedule[]> {
-    return (await listSchedules(this.#core.database, this.#core.tables)).map(scheduleOf)
+    const { database, tables, options } = this.#core
+    return (await listSchedules(database, tables)).map(row => ({
+      ...scheduleOf(row),
+      payload: openIfPossible(options.payloadCipher, row.payload, sealedAs.payload(row.job_type)),
+    }))
   }
 
   /** Stores one schedule, or brings the stored one in line. */

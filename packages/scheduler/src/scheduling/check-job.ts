@@ -5,7 +5,7 @@ import { requirePriority, requireWhole } from '../job/whole.ts'
 import { requireKey } from '../job/job-id.ts'
 import type { PayloadCipher } from '../job/payload-cipher.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
-import { sealPayload } from '../job/stored-payload.ts'
+import { sealedAs, sealValue } from '../job/sealed-value.ts'
 import { checkWindow } from '../job/delivery.ts'
 import { checkUnique } from '../job/unique-options.ts'
 import { parseDuration } from '../runtime/duration.ts'
@@ -50,7 +50,7 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
   return {
     jobId,
     jobType: type,
-    payload: sealPayload(limits.payloadCipher, text, type),
+    payload: sealValue(limits.payloadCipher, text, sealedAs.payload(type)),
     payloadVersion,
     ...dueTime(options),
     maxRetries: requireWhole(options.maxRetries, { name: 'maxRetries', least: 0 }) ?? definition.maxRetries ?? 3,

@@ -6,7 +6,7 @@ import { BelfryError, show } from '../errors.ts'
 import { referenceOf, type JobReference, type KeyReference } from '../job/job-reference.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
-import { sealPayload } from '../job/stored-payload.ts'
+import { sealedAs, sealValue } from '../job/sealed-value.ts'
 import { changeJob } from '../store/change-job.ts'
 import { DatabaseClock } from '../store/database-clock.ts'
 import { findId } from '../store/find-id.ts'
@@ -112,7 +112,8 @@ export class JobIntake {
       const definition = registry.findOrDefault(job.jobType)
       const text = serializePayload(changes.payload, definition.type, options.maxPayloadBytes)
       if (definition.payload) await parsePayload(definition, JSON.parse(text), definition.payloadVersion)
-      payload = { text: sealPayload(options.payloadCipher, text, definition.type), version: definition.payloadVersion }
+      const sealed = sealValue(options.payloadCipher, text, sealedAs.payload(definition.type))
+      payload = { text: sealed, version: definition.payloadVersion }
     }
     const time = await changedTime(this.#core, { queryable, jobId, clock: this.#clock }, changes)
     if (!time) return false
