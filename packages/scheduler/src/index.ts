@@ -19,6 +19,7 @@ export type { Hindrance, HindranceKind, RunnerName } from './administration/hind
 export type { JobFilter, TimeRange } from './administration/job-filter.ts'
 export type { JobPage, JobSummary } from './administration/job-list.ts'
 export type { PageOptions } from './administration/page.ts'
+export type { PayloadKeyCount, ResealResult } from './administration/payload-keys.ts'
 export type { SchemaCheck, SchemaDifference } from './administration/schema.ts'
 export type { SetTimeZoneResult } from './administration/time-zones.ts'
 export type { EraseSubjectResult } from './administration/subjects.ts'

@@ -1,6 +1,7 @@
 import { defineJob, payloadCipher, Scheduler, type PayloadCipher } from 'belfry'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
+import { leaveKey } from '../../../examples/change-keys.ts'
 import { describeOnBothEngines } from './support/engines.ts'
 
 const SECRET = 'the cake is in the oven'
@@ -127,5 +128,83 @@ describeOnBothEngines('with a payload cipher', engine => {
     const [job] = (await scheduler.admin.listJobs({ jobType: 'nightly' })).jobs
     expect((await scheduler.getJob(job?.jobId ?? ''))?.payload).toEqual(secret)
     expect(JSON.stringify(await keyless.getSchedules())).not.toContain(SECRET)
+  })
+
+  it('keys are changed: what is under the old one is counted, encrypted anew, and read without it', async () => {
+    const { scheduler, schema, clock, durable } = begin(oldCipher)
+    await scheduler.migrate()
+    await scheduler.applySchedule({ scheduleId: 'nightly', job: 'nightly', rule: '@hourly', payload: secret })
+    const first = await scheduler.scheduleJob(durable, secret, { jobId: 'first' })
+    await scheduler.scheduleJob('reader', { dependsOn: [{ job: first, name: 'first' }] })
+    await scheduler.runDueJobs()
+    await scheduler.sendEvent('opened', { key: 'oven', payload: secret })
+    await scheduler.scheduleJobs(Array.from({ length: 450 }, () => ({ job: 'later', payload: secret, delay: '30d' })))
+    const plain = begin(undefined, schema, clock).scheduler
+    await plain.scheduleJob('nightly', { payload: secret, jobId: 'plain', delay: '2h' })
+    const unreadable = payloadCipher({ keys: { lost: Buffer.alloc(32, 9) }, current: 'lost' })
+    await begin(unreadable, schema, clock).scheduler.scheduleJob('later', { payload: secret, delay: '30d' })
+    // Two jobs, 450, the schedule, progress, step, two effects, the event and what the wait for it got.
+    expect(await scheduler.admin.payloadKeys()).toEqual([
+      { key: null, unfinished: 1, finished: 0 },
+      { key: 'lost', unfinished: 1, finished: 0 },
+      { key: 'old', unfinished: 459, finished: 0 },
+    ])
+
+    const keys = { old: old.bytes, new: current.bytes }
+    const both = begin(payloadCipher({ keys, current: 'new' }), schema, clock).scheduler
+    expect(await both.admin.resealPayloads({ actor: 'ada' })).toEqual({ resealed: 460, unreadable: 1 })
+    expect(await both.admin.resealPayloads()).toEqual({ resealed: 0, unreadable: 1 })
+    expect(await both.admin.payloadKeys()).toEqual([
+      { key: 'lost', unfinished: 1, finished: 0 },
+      { key: 'new', unfinished: 460, finished: 0 },
+    ])
+    expect((await both.admin.listAudit()).entries.at(-1)).toMatchObject({
+      actor: 'ada',
+      action: 'reseal_payloads',
+      target: 'new',
+      detail: { resealed: 460, unreadable: 1 },
+    })
+
+    const after = begin(payloadCipher({ keys: { new: current.bytes }, current: 'new' }), schema, clock)
+    clock.advance('2h')
+    await after.scheduler.runDueJobs()
+    expect(after.seen).toContainEqual({
+      attempt: 2,
+      done: { said: SECRET },
+      sent: `sent ${SECRET}`,
+      heard: secret,
+      chosen: { result: { told: SECRET } },
+    })
+    expect(after.seen).toContainEqual({ answer: SECRET })
+    expect(after.seen.filter(each => JSON.stringify(each) === JSON.stringify(secret))).toHaveLength(2)
+    expect(await after.scheduler.admin.payloadKeys()).toEqual([
+      { key: 'lost', unfinished: 1, finished: 0 },
+      { key: 'new', unfinished: expect.any(Number), finished: expect.any(Number) },
+    ])
+    await expect(plain.admin.resealPayloads()).rejects.toMatchObject({ code: 'BELFRY_INVALID_OPTION' })
+    expect(await leaveKey(both, 'old')).toBe(true)
+    expect(await leaveKey(both, 'lost')).toBe(false)
+  })
+
+  it('a run that was asked for while its job ran is encrypted anew too', async () => {
+    const { scheduler, schema, clock } = begin(oldCipher)
+    await scheduler.migrate()
+    const again = { uniqueKey: 'k', onConflict: 'rerun', payload: secret } as const
+    const keys = { old: old.bytes, new: current.bytes }
+    const both = begin(payloadCipher({ keys, current: 'new' }), schema, clock).scheduler
+    const seen: unknown[] = []
+    scheduler.registerHandler('again', async payload => {
+      if (seen.push(payload) > 1) return
+      await scheduler.scheduleJob('again', { ...again, payload: { note: 'more cake' } })
+      await both.admin.resealPayloads()
+      expect(await both.admin.payloadKeys()).toEqual([{ key: 'new', unfinished: 2, finished: 0 }])
+    })
+    both.registerHandler('again', payload => void seen.push(payload))
+    await scheduler.scheduleJob('again', again)
+    // This process lacks the new key: it leaves the second run, by its retries, to one that has it.
+    await scheduler.runDueJobs()
+    clock.advance('1h')
+    await both.runDueJobs()
+    expect(seen).toContainEqual({ note: 'more cake' })
   })
 })

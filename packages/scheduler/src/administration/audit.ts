@@ -20,6 +20,7 @@ export type AuditAction =
   | 'pause'
   | 'resume'
   | 'set_limits'
+  | 'reseal_payloads'
 
 /** An administrative act as it was written down. */
 export interface AuditEntry {

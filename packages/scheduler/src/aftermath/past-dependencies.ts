@@ -18,10 +18,7 @@ export async function pastDependencies(core: Core, childId: string): Promise<rea
  * One job that a job has waited for, by its name or id.
  * @throws BelfryError `BELFRY_JOB_NOT_FOUND`, `BELFRY_UNKNOWN_PAYLOAD_KEY`, `BELFRY_PAYLOAD_UNREADABLE`
  */
-export async function pastDependency(
-  core: Core,
-  request: { childId: string; name: string },
-): Promise<PastDependency> {
+export async function pastDependency(core: Core, request: { childId: string; name: string }): Promise<PastDependency> {
   const { database, tables } = core
   const { childId, name: only } = request
   const [row] = await readDependencies(database, tables, { childId, only, limit: 1 })

@@ -39,10 +39,7 @@ function received(journal: Journal, row: WaitRow): unknown {
 
 type WaitRow = NonNullable<Awaited<ReturnType<Journal['find']>>>
 
-async function open(
-  journal: Journal,
-  wait: Topic & { name: string; timeoutMs: number },
-): Promise<WaitRow> {
+async function open(journal: Journal, wait: Topic & { name: string; timeoutMs: number }): Promise<WaitRow> {
   const { database, tables } = journal.parts
   const request = { ...journal.holder, ...wait, now: journal.now }
   // In turn: waits of one job that begin together must not take the same event.

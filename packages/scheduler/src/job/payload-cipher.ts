@@ -31,6 +31,8 @@ export interface PayloadCipherOptions {
  * what was encrypted as one thing cannot be read as another.
  */
 export interface PayloadCipher {
+  /** The id of the key that new values are encrypted with, as their envelopes say it. */
+  readonly current: string
   /** The envelope's JSON text for a value's JSON text. Each call has an initialisation vector of its own. */
   encrypt(text: string, of: string): string
   /**
@@ -59,6 +61,8 @@ export function payloadCipher(options: PayloadCipherOptions): PayloadCipher {
     )
   }
   return Object.freeze({
+    current,
+
     encrypt(text: string, of: string): string {
       const iv = randomBytes(IV_BYTES)
       const cipher = createCipheriv(ALGORITHM, currentKey, iv, { authTagLength: TAG_BYTES }).setAAD(boundTo(of))
