@@ -99,8 +99,8 @@ export class Administration {
   }
 
   /**
-   * Deletes every job of a subject, finished, pending and running, with payload, result, errors, attempts and logs, in
-   * one transaction. Nothing a running one answers is stored any more. The audit keeps the subject's name and counts.
+   * Deletes every recurring schedule and every job of a subject, finished, pending and running, with payload, result,
+   * errors, attempts and logs, in one transaction. Nothing a running one answers is stored any more. The audit keeps the subject's name and counts.
    */
   eraseSubject(subject: string, options: ActOptions = {}): Promise<EraseSubjectResult> {
     return eraseSubject(this.#core, subject, { ...options, runner: this.#runner })

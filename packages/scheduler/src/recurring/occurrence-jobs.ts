@@ -124,6 +124,7 @@ function jobOf(schedule: HeldSchedule, of: { occurrence: Date; jobId: string }):
     maxRetries: row.max_retries,
     priority: read.priority,
     expireAfterMs: read.expireAfterMs ?? null,
+    ...read.carried,
     scheduleId: row.schedule_id,
     occurrence: occurrence.toISOString(),
   }

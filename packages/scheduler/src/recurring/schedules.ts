@@ -88,27 +88,36 @@ export class Schedules {
   }
 
   /** Makes a job now, paused or not, as far as the overlap policy allows; answers its id, or null. */
-  trigger(scheduleId: string, options: InTransaction): Promise<string | null> {
-    return this.#change(options, async inside => {
+  async trigger(scheduleId: string, options: InTransaction): Promise<string | null> {
+    const made = await this.#change(options, async inside => {
       const schedule = await this.#hold(inside, scheduleId)
       const now = await this.#now(inside)
-      if (await mayStart(schedule)) return insertExtra(schedule, now)
+      const { job_type: jobType } = schedule.row
+      if (await mayStart(schedule)) return { jobType, jobId: await insertExtra(schedule, now) }
       if (schedule.read.overlap === 'queue') {
         await letWait(inside, this.#core.tables, { scheduleId, occurrence: now.toISOString() })
       }
-      return null
+      return undefined
     })
+    if (made) this.#tell(made.jobType, [made.jobId])
+    return made?.jobId ?? null
   }
 
   /** Makes the jobs of past (or future) occurrences that have none, whatever the overlap policy. */
   async backfill(scheduleId: string, range: BackfillRange, options: InTransaction): Promise<Backfill> {
     const [from, to] = [requireInstant(range.from, 'from'), requireInstant(range.to, 'to')]
-    return this.#change(options, async inside => {
+    const { jobType, ...backfill } = await this.#change(options, async inside => {
       const schedule = await this.#hold(inside, scheduleId)
       const occurrences = occurrencesIn(schedule.read.rule, from, to)
       const jobIds = await insertMissing(schedule, occurrences)
-      return { jobIds, existing: occurrences.length - jobIds.length }
+      return { jobType: schedule.row.job_type, jobIds, existing: occurrences.length - jobIds.length }
     })
+    this.#tell(jobType, backfill.jobIds)
+    return backfill
+  }
+
+  #tell(jobType: string, jobIds: readonly string[]): void {
+    for (const jobId of jobIds) this.#core.events.emit('job:scheduled', { jobId, jobType, conflict: false })
   }
 
   async #hold(transaction: Queryable, scheduleId: string): Promise<HeldSchedule> {
