@@ -143,7 +143,7 @@ export function readSchedule(row: ScheduleRow): ReadSchedule {
     spreadMs: requireSpread(spreadMs),
     priority,
     expireAfterMs,
-    carried: checkCarried((row.job_options ?? {}) as StoredJobOptions),
+    carried: checkCarried(row.job_options ?? {}),
   }
 }
 
