@@ -11,7 +11,7 @@ export interface JobEvent {
 
 /** What a scheduler tells whoever listens; metrics and logs are made of these. */
 export interface SchedulerEvents {
-  /** A job was stored by this process. */
+  /** A job was stored by this process, for a caller or for an occurrence of a schedule. */
   'job:scheduled': { readonly jobId: string; readonly jobType: string; readonly conflict: boolean }
   /**
    * A handler is about to be called. `waitMs`: how long after its due time, by this process's clock, never negative; null

@@ -187,10 +187,7 @@ export class Scheduler {
    * Cancels a job. A pending one never starts; a running one is asked to stop through its signal, in whatever process it
    * runs, and ends as `cancelled` if its handler obeys.
    */
-  cancelJob(
-    job: JobReference | KeyReference,
-    options?: { reason?: string } & SingleActOptions,
-  ): Promise<CancelResult> {
+  cancelJob(job: JobReference | KeyReference, options?: { reason?: string } & SingleActOptions): Promise<CancelResult> {
     return this.#engine.acts.cancel(job, options)
   }
 

@@ -26,6 +26,7 @@ import { readGraph, type JobGraph } from './graph.ts'
 import type { JobFilter } from './job-filter.ts'
 import { readJobPage, type JobPage } from './job-list.ts'
 import type { PageOptions } from './page.ts'
+import { readPayloadKeys, resealPayloads, type PayloadKeyCount, type ResealResult } from './payload-keys.ts'
 import { setTimeZone, type SetTimeZoneResult } from './time-zones.ts'
 import { eraseSubject, type EraseSubjectResult } from './subjects.ts'
 
@@ -100,8 +101,8 @@ export class Administration {
   }
 
   /**
-   * Deletes every job of a subject, finished, pending and running, with payload, result, errors, attempts and logs, in
-   * one transaction. Nothing a running one answers is stored any more. The audit keeps the subject's name and counts.
+   * Deletes every recurring schedule and every job of a subject, finished, pending and running, with payload, result,
+   * errors, attempts and logs, in one transaction. Nothing a running one answers is stored any more. The audit keeps the subject's name and counts.
    */
   eraseSubject(subject: string, options: ActOptions = {}): Promise<EraseSubjectResult> {
     return eraseSubject(this.#core, subject, { ...options, runner: this.#runner })
@@ -127,6 +128,21 @@ export class Administration {
   /** Sets a type's limits in every process at once; null goes back to those of its definition. */
   setLimits(jobType: string, limits: Limits | null, options: ActorOption = {}): Promise<void> {
     return setLimits(this.#core, { jobType, limits }, options)
+  }
+
+  /** What is stored by the key it is encrypted with. Reads every job there is: for a change of keys, not for a dashboard. */
+  payloadKeys(): Promise<PayloadKeyCount[]> {
+    return readPayloadKeys(this.#core)
+  }
+
+  /**
+   * Encrypts anew, with the current key of `payloadCipher`, what is under another key or under none and still to be used:
+   * unfinished jobs and their steps, schedules, events. In transactions of 200 values; a call that is cut off has done a
+   * part. What somebody else holds at that moment is passed over: call it again until `payloadKeys` counts none.
+   * @throws BelfryError `BELFRY_INVALID_OPTION` without a `payloadCipher`, `BELFRY_INVALID_JOB_ID`
+   */
+  resealPayloads(options: ActorOption = {}): Promise<ResealResult> {
+    return resealPayloads(this.#core, options)
   }
 
   /** Failed jobs in groups of equal errors, the most frequent first. Default 50 groups, at most 1,000. */

@@ -5,7 +5,7 @@ import { ExpiredError } from '../job/control-errors.ts'
 import type { ExecutionCall } from '../job/middleware.ts'
 import { decideOutcome, type HandlerEnd } from '../job/outcome.ts'
 import { parsePayload } from '../job/payload.ts'
-import { openPayload } from '../job/stored-payload.ts'
+import { openValue, sealedAs } from '../job/sealed-value.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import type { UncommonFields } from '../store/claim-jobs.ts'
@@ -249,7 +249,7 @@ function refuseAborted(held: HeldJob): void {
 
 /** The payload as the handler gets it: at once when there is nothing to check. */
 function payloadOf({ job, details, definition }: HeldJob, options: ResolvedOptions): unknown {
-  const payload = openPayload(options.payloadCipher, job.payload, job.job_type)
+  const payload = openValue(options.payloadCipher, job.payload, sealedAs.payload(job.job_type))
   if (!definition.payload && details.payload_version === definition.payloadVersion) return payload
   return parsePayload(definition, payload, details.payload_version)
 }

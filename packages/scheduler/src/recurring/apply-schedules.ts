@@ -1,6 +1,7 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
+import { openIfPossible, sealedAs, sealValue } from '../job/sealed-value.ts'
 import type { WriteNote } from '../store/audit.ts'
 import { adoptSchedules, deleteSchedules, lockSchedules, readNow, saveSchedule } from '../store/save-schedule.ts'
 import { listSchedules, type ScheduleRow } from '../store/schedule-rows.ts'
@@ -33,16 +34,18 @@ export async function applyChecked(
   const stored = new Map(locked.map(row => [row.schedule_id, row]))
   const differing = wanted.filter(({ row }) => {
     const there = stored.get(row.scheduleId)
-    return !there || differencesOf(there, row).length > 0
+    return !there || differencesOf(opened(core, there), row).length > 0
   })
   const removed = await idsToRemove(core, transaction, reconciliation)
   if (!dryRun) {
     const now = new Date(await readNow(transaction, databaseNow(core)))
     for (const each of differing) {
-      const before = stored.get(each.row.scheduleId)
-      const next = nextOf(each, before, now)
-      await saveSchedule(transaction, tables, { ...each.row, origin, nextOccurrence: next?.toISOString() ?? null })
-      await note(noteOf(each.row, before))
+      const there = stored.get(each.row.scheduleId)
+      const next = nextOf(each, there, now)
+      const payload = sealValue(core.options.payloadCipher, each.row.payload, sealedAs.payload(each.row.jobType))
+      const nextOccurrence = next?.toISOString() ?? null
+      await saveSchedule(transaction, tables, { ...each.row, payload, origin, nextOccurrence })
+      await note(noteOf(each.row, there && opened(core, there)))
     }
     if (origin === 'code') await adoptSchedules(transaction, tables, ids)
     for (const gone of removed.length > 0 ? await deleteSchedules(transaction, tables, removed) : []) {
@@ -64,6 +67,11 @@ function noteOf(row: CheckedRow, before: ScheduleRow | undefined): Parameters<Wr
   if (!before) return { action: 'add_schedule', target, detail }
   const changes = { changed: differencesOf(before, row), before: inShort(before) }
   return { action: 'change_schedule', target, detail: { ...detail, ...changes } }
+}
+
+/** Compared as it reads: the same payload never looks the same twice when it is encrypted. */
+function opened({ options }: Core, row: ScheduleRow): ScheduleRow {
+  return { ...row, payload: openIfPossible(options.payloadCipher, row.payload, sealedAs.payload(row.job_type)) }
 }
 
 /** An unchanged rule keeps its next occurrence, so that restarts and other changes shift and lose nothing. */

@@ -1,6 +1,8 @@
 import type { Core } from '../core.ts'
 import { BelfryError, show } from '../errors.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
+import { checkCarried, type CarriedFields } from '../job/carried.ts'
+import type { CarriedOptions } from '../job/job-options.ts'
 import { requireWhole } from '../job/whole.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
@@ -23,8 +25,8 @@ export type Overlap = (typeof OVERLAPS)[number]
 const OVERLAPS = ['allow', 'skip', 'queue', 'replace'] as const
 const DAY_MS = 86_400_000
 
-/** A recurring schedule: what is made, and when. */
-export interface ScheduleDefinition {
+/** A recurring schedule: what is made, and when. Each of its jobs carries what `CarriedOptions` says. */
+export interface ScheduleDefinition extends CarriedOptions {
   /** Yours, stable: how it is known in the database. */
   scheduleId: string
   job: string | AnyJobDefinition
@@ -92,6 +94,7 @@ export async function checkSchedule(core: Core, definition: ScheduleDefinition):
     ruleOptions: JSON.stringify(ruleOptions),
     payload: text,
     payloadVersion: known.payloadVersion,
+    jobOptions: JSON.stringify(jobOptionsOf(definition, known)),
     maxRetries: requireWhole(definition.maxRetries, { name: 'maxRetries', least: 0 }) ?? known.maxRetries ?? 3,
     overlap: requireChoice(overlap, { name: 'overlap', of: OVERLAPS }),
     catchUp: JSON.stringify(requireCatchUp(catchUp)),
@@ -107,6 +110,17 @@ export interface ReadSchedule {
   readonly spreadMs: number
   readonly priority: number
   readonly expireAfterMs: number | undefined
+  readonly carried: CarriedFields
+}
+
+/** Column `job_options`: what the schedule's jobs carry, under its options' names, defaults left out. */
+export type StoredJobOptions = Readonly<Omit<CarriedOptions, 'timeout'> & { timeout?: number }>
+
+/** @throws BelfryError as `checkCarried` does */
+function jobOptionsOf(definition: ScheduleDefinition, job: AnyJobDefinition): StoredJobOptions {
+  const { timeoutMs, lane, ...rest } = checkCarried(definition, job)
+  const given = Object.entries({ timeout: timeoutMs, concurrencyKey: lane, ...rest }).filter(each => each[1] !== null)
+  return Object.fromEntries(given)
 }
 
 /**
@@ -129,6 +143,7 @@ export function readSchedule(row: ScheduleRow): ReadSchedule {
     spreadMs: requireSpread(spreadMs),
     priority,
     expireAfterMs,
+    carried: checkCarried(row.job_options ?? {}),
   }
 }
 
@@ -139,6 +154,7 @@ export function differencesOf(stored: ScheduleRow, wanted: CheckedRow): string[]
     rule: stored.rule === wanted.rule,
     timeZone: stored.time_zone === wanted.timeZone,
     ruleOptions: canonical(stored.rule_options) === canonical(JSON.parse(wanted.ruleOptions)),
+    jobOptions: canonical(stored.job_options) === canonical(JSON.parse(wanted.jobOptions)),
     payload: canonical(stored.payload) === canonical(JSON.parse(wanted.payload)),
     payloadVersion: stored.payload_version === wanted.payloadVersion,
     maxRetries: stored.max_retries === wanted.maxRetries,

@@ -3,6 +3,7 @@ import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
 import { actorOf } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
+import { openIfPossible, sealedAs } from '../job/sealed-value.ts'
 import { writeAudit, type WriteNote } from '../store/audit.ts'
 import { deleteSchedules, letWait, lockSchedule, pauseSchedule, readNow } from '../store/save-schedule.ts'
 import { listSchedules } from '../store/schedule-rows.ts'
@@ -35,7 +36,11 @@ export class Schedules {
   }
 
   async list(): Promise<Schedule[]> {
-    return (await listSchedules(this.#core.database, this.#core.tables)).map(scheduleOf)
+    const { database, tables, options } = this.#core
+    return (await listSchedules(database, tables)).map(row => ({
+      ...scheduleOf(row),
+      payload: openIfPossible(options.payloadCipher, row.payload, sealedAs.payload(row.job_type)),
+    }))
   }
 
   /** Stores one schedule, or brings the stored one in line. */
@@ -87,23 +92,25 @@ export class Schedules {
   }
 
   /** Makes a job now, paused or not, as far as the overlap policy allows; answers its id, or null. */
-  trigger(scheduleId: string, options: InTransaction): Promise<string | null> {
-    return this.#change(options, async (inside, note) => {
+  async trigger(scheduleId: string, options: InTransaction): Promise<string | null> {
+    const { jobType, jobId } = await this.#change(options, async (inside, note) => {
       const schedule = await this.#hold(inside, scheduleId)
       const now = await this.#now(inside)
-      const jobId = (await mayStart(schedule)) ? await insertExtra(schedule, now) : null
-      if (jobId === null && schedule.read.overlap === 'queue') {
+      const made = (await mayStart(schedule)) ? await insertExtra(schedule, now) : null
+      if (made === null && schedule.read.overlap === 'queue') {
         await letWait(inside, this.#core.tables, { scheduleId, occurrence: now.toISOString() })
       }
-      await note({ action: 'trigger_schedule', target: scheduleId, detail: { jobId } })
-      return jobId
+      await note({ action: 'trigger_schedule', target: scheduleId, detail: { jobId: made } })
+      return { jobType: schedule.row.job_type, jobId: made }
     })
+    if (jobId !== null) this.#tell(jobType, [jobId])
+    return jobId
   }
 
   /** Makes the jobs of past (or future) occurrences that have none, whatever the overlap policy. */
   async backfill(scheduleId: string, range: BackfillRange, options: InTransaction): Promise<Backfill> {
     const [from, to] = [requireInstant(range.from, 'from'), requireInstant(range.to, 'to')]
-    return this.#change(options, async (inside, note) => {
+    const { jobType, ...backfill } = await this.#change(options, async (inside, note) => {
       const schedule = await this.#hold(inside, scheduleId)
       const occurrences = occurrencesIn(schedule.read.rule, from, to)
       const jobIds = await insertMissing(schedule, occurrences)
@@ -114,8 +121,14 @@ export class Schedules {
         target: scheduleId,
         detail: { ...ends, made: jobIds.length, existing },
       })
-      return { jobIds, existing }
+      return { jobType: schedule.row.job_type, jobIds, existing }
     })
+    this.#tell(jobType, backfill.jobIds)
+    return backfill
+  }
+
+  #tell(jobType: string, jobIds: readonly string[]): void {
+    for (const jobId of jobIds) this.#core.events.emit('job:scheduled', { jobId, jobType, conflict: false })
   }
 
   async #hold(transaction: Queryable, scheduleId: string): Promise<HeldSchedule> {

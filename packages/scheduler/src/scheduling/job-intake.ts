@@ -3,10 +3,11 @@ import { describeDatabaseError } from '../database/database-error.ts'
 import type { Queryable } from '../database/database.ts'
 import { againOnConflict } from '../durable/again-on-conflict.ts'
 import { BelfryError, show } from '../errors.ts'
+import { requireMetadata } from '../job/carried.ts'
 import { referenceOf, type FoundBy, type JobReference, type KeyReference } from '../job/job-reference.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
-import { sealPayload } from '../job/stored-payload.ts'
+import { sealedAs, sealValue } from '../job/sealed-value.ts'
 import { changeJob } from '../store/change-job.ts'
 import { DatabaseClock } from '../store/database-clock.ts'
 import { findId } from '../store/find-id.ts'
@@ -15,7 +16,7 @@ import { findFinishedIds } from '../store/find-finished-ids.ts'
 import { insertJobs, type Inserted, type InsertedJob } from '../store/insert-jobs.ts'
 import type { NewJob } from '../store/new-job.ts'
 import { changedTime } from './change-window.ts'
-import { checkJob, requireMetadata, type JobRequest } from './check-job.ts'
+import { checkJob, type JobRequest } from './check-job.ts'
 import { HintThrottle } from './hint-throttle.ts'
 import { insertWithKeys, looksAtHolder, type CheckedJob } from './keyed-insert.ts'
 import { JobWriter, type LocalRunner } from './job-writer.ts'
@@ -123,7 +124,8 @@ export class JobIntake {
       const definition = registry.findOrDefault(job.jobType)
       const text = serializePayload(changes.payload, definition.type, options.maxPayloadBytes)
       if (definition.payload) await parsePayload(definition, JSON.parse(text), definition.payloadVersion)
-      payload = { text: sealPayload(options.payloadCipher, text, definition.type), version: definition.payloadVersion }
+      const sealed = sealValue(options.payloadCipher, text, sealedAs.payload(definition.type))
+      payload = { text: sealed, version: definition.payloadVersion }
     }
     const time = await changedTime(this.#core, { queryable, jobId, clock: this.#clock }, changes)
     if (!time) return undefined

@@ -57,9 +57,8 @@ export class SingleActs {
   }
 
   async sendEvent(name: string, options: SendEventOptions & TransactionOption): Promise<{ delivered: number }> {
-    const parts = { ...this.#core, maxBytes: this.#core.options.maxPayloadBytes }
     const transaction = transactionOf(options)
-    const sent = await sendEvent(parts, name, { ...options, transaction })
+    const sent = await sendEvent(this.#core, name, { ...options, transaction })
     if (sent.delivered > 0 && !transaction) this.#runner.wake()
     return sent
   }

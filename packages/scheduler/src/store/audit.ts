@@ -12,6 +12,7 @@ export type AuditAction =
   | 'pause'
   | 'resume'
   | 'set_limits'
+  | 'reseal_payloads'
   | 'cancel_job'
   | 'redrive_job'
   | 'change_job'
