@@ -14,6 +14,8 @@ const run = promisify(execFile)
 export interface PostgresServer {
   /** Superuser, database `postgres`. */
   readonly url: string
+  /** Folder of its socket, which this user may connect to. */
+  readonly socketFolder: string
   /** Starts it again after `stop` or `kill`, on the same port and folder. */
   start(): Promise<void>
   /** Stops it the polite way; data stays until `remove`. */
@@ -63,7 +65,7 @@ export async function startPostgresServer(
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const all: Record<string, string> = {
     listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
+    unix_socket_directories: folder,
     port: String(port),
     fsync: 'off',
     max_connections: '200',
@@ -112,6 +114,7 @@ export async function startPostgresServer(
   await start()
   return {
     url,
+    socketFolder: folder,
     start,
     stop: gone,
     kill,
