@@ -66,6 +66,7 @@ export type { Dependency, JobOptions, OnFailure } from './job/job-options.ts'
 export type { JobReference, KeyReference } from './job/job-reference.ts'
 export { JobType } from './job/job-type.ts'
 export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
+export type { InputOf, JobName, JobWithPayload } from './job/job-with-payload.ts'
 export type {
   ExecutionCall,
   ExecutionMiddleware,
@@ -84,7 +85,7 @@ export type { CatchUp } from './recurring/catch-up.ts'
 export type { DstPolicy } from './recurring/daylight-saving.ts'
 export { parseRule, previewOccurrences, type Rule, type RuleBounds, type RuleInput } from './recurring/rule.ts'
 export type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
-export type { Overlap, ScheduleDefinition } from './recurring/schedule-definition.ts'
+export type { Overlap, ScheduleDefinition, ScheduleDefinitions } from './recurring/schedule-definition.ts'
 export type { ApplySchedulesOptions, BackfillRange } from './recurring/schedules.ts'
 export { sleep, systemClock, type Clock, type Timer } from './runtime/clock.ts'
 export { parseDuration, type Duration } from './runtime/duration.ts'
@@ -93,6 +94,7 @@ export type { ProcessLoad, ProcessMeter } from './runtime/process-meter.ts'
 export { Scheduler, type SchedulerOptions } from './scheduler.ts'
 export type {
   BulkJob,
+  BulkJobs,
   JobChanges,
   ScheduledJob,
   ScheduleOptions,

@@ -8,13 +8,14 @@ import { Engine } from './engine.ts'
 import type { SchedulerEventName, SchedulerEvents } from './events.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
 import { BelfryError } from './errors.ts'
+import type { InputOf, JobName } from './job/job-with-payload.ts'
 import type { EndedJob } from './job-reader.ts'
 import { idOf, type JobReference, type KeyReference } from './job/job-reference.ts'
 import type { Attempt, Job } from './job/job.ts'
 import type { HandlerObject } from './job/registry.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
 import type { InTransaction } from './recurring/in-transaction.ts'
-import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
+import type { ScheduleDefinition, ScheduleDefinitions } from './recurring/schedule-definition.ts'
 import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
 import type { ApplySchedulesOptions, BackfillRange } from './recurring/schedules.ts'
 import type { EngineOptions } from './options.ts'
@@ -22,6 +23,7 @@ import { namedRequest, uncheckedJob } from './scheduling/job-requests.ts'
 import type { FlowJobs } from './scheduling/flow-graph.ts'
 import type {
   BulkJob,
+  BulkJobs,
   JobChanges,
   ScheduledJob,
   ScheduleOptions,
@@ -34,22 +36,23 @@ import { migrationPlan } from './store/migrations/plan.ts'
 import type { EventStream, WatchOptions } from './watching/event-stream.ts'
 
 /** Options of a scheduler. Only `database` is needed. */
-export interface SchedulerOptions extends EngineOptions {
+export interface SchedulerOptions<Scheduled extends readonly JobName[] = readonly JobName[]> extends EngineOptions {
   /** Recurring schedules, stored or brought in line at start. */
-  schedules?: readonly ScheduleDefinition[]
+  schedules?: ScheduleDefinitions<Scheduled>
 }
 
 /**
  * The scheduler: schedules jobs and, once started, runs them in this process.
- * Constructing one does nothing but check its options.
+ * Constructing one does nothing but check its options. `Scheduled` is there for their `schedules` alone, whose payloads are
+ * checked against their jobs: constructors have no type parameters of their own.
  */
-export class Scheduler {
+export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]> {
   /** What a person asks of a running scheduler: lists, acts on many jobs, subjects, audit, `explain`, `forecast`. */
   readonly admin: Administration
   readonly #engine: Engine
 
   /** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`, `BELFRY_DUPLICATE_HANDLER` */
-  constructor(options: SchedulerOptions) {
+  constructor(options: SchedulerOptions<Scheduled>) {
     this.#engine = new Engine(options, options.schedules ?? [])
     this.admin = new Administration(this.#engine.core, this.#engine.runner)
   }
@@ -147,6 +150,10 @@ export class Scheduler {
    * Schedules many jobs, of one type or several, in one transaction: all or none. Answers come in order.
    * @throws BelfryError as `scheduleJob` does, for the first job at fault
    */
+  scheduleJobs<Jobs extends readonly JobName[]>(
+    jobs: BulkJobs<Jobs>,
+    options?: TransactionOption,
+  ): Promise<readonly ScheduledJob[]>
   scheduleJobs(jobs: readonly BulkJob[], options: TransactionOption = {}): Promise<readonly ScheduledJob[]> {
     return this.#engine.intake.schedule(jobs.map(uncheckedJob), options.transaction as Queryable | undefined)
   }
@@ -168,6 +175,11 @@ export class Scheduler {
    * `context.dependencyCounts()` how. In one transaction: all or none.
    * @throws BelfryError as `scheduleJobs` does
    */
+  scheduleBatch<Jobs extends readonly JobName[], Last extends JobName>(
+    jobs: BulkJobs<Jobs>,
+    completion: BulkJob<Last>,
+    options?: TransactionOption,
+  ): Promise<ScheduledBatch>
   scheduleBatch(
     jobs: readonly BulkJob[],
     completion: BulkJob,
@@ -223,7 +235,11 @@ export class Scheduler {
   }
 
   /** Changes a pending job: its time, payload, priority, retries. False when it is not pending (any more). */
-  changeJob(job: JobReference | KeyReference, changes: JobChanges, options: TransactionOption = {}): Promise<boolean> {
+  changeJob<Definition extends { readonly type: string }>(
+    job: JobReference | KeyReference<Definition>,
+    changes: JobChanges<InputOf<Definition>>,
+    options: TransactionOption = {},
+  ): Promise<boolean> {
     return this.#engine.intake.change(job, changes, options.transaction as Queryable | undefined)
   }
 
@@ -252,7 +268,10 @@ export class Scheduler {
    * restarts shift nothing; a paused schedule stays paused.
    * @throws BelfryError `BELFRY_INVALID_RULE`, `BELFRY_INVALID_TIME_ZONE`, `BELFRY_INVALID_PAYLOAD`, `BELFRY_INVALID_…`
    */
-  applySchedule(definition: ScheduleDefinition, options: InTransaction = {}): Promise<AppliedSchedule> {
+  applySchedule<Named extends JobName>(
+    definition: ScheduleDefinition<Named>,
+    options: InTransaction = {},
+  ): Promise<AppliedSchedule> {
     return this.#engine.schedules.apply(definition, options)
   }
 
@@ -261,6 +280,10 @@ export class Scheduler {
    * does this at start.
    * @throws BelfryError as `applySchedule` does, for the first one at fault
    */
+  applySchedules<Jobs extends readonly JobName[]>(
+    definitions: ScheduleDefinitions<Jobs>,
+    options?: ApplySchedulesOptions,
+  ): Promise<SchedulePlan>
   applySchedules(
     definitions: readonly ScheduleDefinition[],
     options: ApplySchedulesOptions = {},

@@ -1,9 +1,9 @@
 import type { Core } from '../core.ts'
 import { BelfryError, show } from '../errors.ts'
-import type { AnyJobDefinition } from '../job/definition.ts'
 import { requireWhole } from '../job/whole.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
+import type { JobName, JobWithPayload } from '../job/job-with-payload.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import type { NewSchedule } from '../store/save-schedule.ts'
@@ -24,11 +24,9 @@ const OVERLAPS = ['allow', 'skip', 'queue', 'replace'] as const
 const DAY_MS = 86_400_000
 
 /** A recurring schedule: what is made, and when. */
-export interface ScheduleDefinition {
+export type ScheduleDefinition<Job extends JobName = JobName> = JobWithPayload<Job> & {
   /** Yours, stable: how it is known in the database. */
   scheduleId: string
-  job: string | AnyJobDefinition
-  payload?: unknown
   /** Cron with 5 or 6 fields, a nickname, an interval or a recurrence rule; from when, until when, how often. */
   rule: RuleInput
   /** IANA name. Default UTC. */
@@ -44,6 +42,11 @@ export interface ScheduleDefinition {
   /** Retries of each job. Default: the definition's, else 3. */
   maxRetries?: number
 }
+
+/** Schedules, each with a payload that fits its job. */
+export type ScheduleDefinitions<Jobs extends readonly JobName[]> = readonly [
+  ...{ readonly [Place in keyof Jobs]: ScheduleDefinition<Jobs[Place]> },
+]
 
 /** What is stored of a definition, next occurrence and origin aside. */
 export type CheckedRow = Omit<NewSchedule, 'nextOccurrence' | 'origin'>

@@ -1,7 +1,7 @@
 import type { Queryable } from '../database/database.ts'
-import type { AnyJobDefinition } from '../job/definition.ts'
 import type { WindowOptions } from '../job/delivery.ts'
 import type { JobOptions, WhenOptions } from '../job/job-options.ts'
+import type { JobName, JobWithPayload } from '../job/job-with-payload.ts'
 
 export type { WhenOptions } from '../job/job-options.ts'
 
@@ -28,17 +28,21 @@ export interface ScheduledJob {
 }
 
 /** One job of a bulk call. */
-export type BulkJob = ScheduleOptions & {
-  readonly job: string | AnyJobDefinition
-  readonly payload?: unknown
-  readonly transaction?: never
-}
+export type BulkJob<Job extends JobName = JobName> = JobWithPayload<Job> &
+  JobOptions & {
+    readonly transaction?: never
+  }
+
+/** The jobs of a bulk call. */
+export type BulkJobs<Jobs extends readonly JobName[]> = readonly [
+  ...{ readonly [Place in keyof Jobs]: BulkJob<Jobs[Place]> },
+]
 
 /** What may be changed of a pending job. */
-export type JobChanges = WhenOptions &
+export type JobChanges<Input = unknown> = WhenOptions &
   WindowOptions & {
     /** Checked against the job's definition, if this process knows it. */
-    payload?: unknown
+    payload?: NoInfer<Input>
     /** As in a scheduling call. */
     priority?: number
     maxRetries?: number
