@@ -124,11 +124,11 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
    *   `BELFRY_INVALID_DURATION`, `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_JOB_TYPE`, `BELFRY_INVALID_JOB_ID`,
    *   `BELFRY_DUPLICATE_JOB_ID`, `BELFRY_DATABASE_…`; nothing is written then
    */
-  scheduleJob<Payload, Input>(
-    job: JobDefinition<Payload, Input>,
+  scheduleJob<Payload, Input, Result>(
+    job: JobDefinition<Payload, Input, Result>,
     payload: Input,
     options?: ScheduleOptions,
-  ): Promise<ScheduledJob>
+  ): Promise<ScheduledJob<Result>>
   scheduleJob(jobType: string, options: ScheduleOptions & { payload?: unknown }): Promise<ScheduledJob>
   async scheduleJob(
     job: string | AnyJobDefinition,
@@ -190,10 +190,13 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
   }
 
   /**
-   * Resolves with the job when it has ended, in whatever process; at once when it has ended before.
+   * Resolves with the job when it has ended, in whatever process; at once when it has ended before. The answer of
+   * `scheduleJob` tells the type of the result, if the definition has a handler; for an id the caller does.
    * @throws BelfryError `BELFRY_JOB_NOT_FOUND`, `BELFRY_WAIT_TIMEOUT`, `BELFRY_WAIT_ABORTED`, `BELFRY_SHUTDOWN`,
    *   `BELFRY_INVALID_…`; the job is not touched
    */
+  waitFor<Result>(job: ScheduledJob<Result>, options?: WaitForOptions): Promise<EndedJob<Result>>
+  waitFor<Result = unknown>(job: JobReference, options?: WaitForOptions): Promise<EndedJob<Result>>
   async waitFor<Result = unknown>(job: JobReference, options: WaitForOptions = {}): Promise<EndedJob<Result>> {
     return this.#engine.reader.ended<Result>(idOf(job), this.#engine.waiters, options)
   }

@@ -1,16 +1,24 @@
 import {
+  CancelError,
   defineBatchJob,
   defineJob,
   Scheduler,
   type BatchJob,
   type BulkJob,
+  type EndedJob,
   type Job,
+  type JobDefinition,
   type ScheduledJob,
   type ScheduleDefinition,
 } from 'belfry'
 import type { Database, Queryable } from 'belfry/database'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
+
+interface Rendered {
+  urls: string[]
+  pages: number
+}
 
 /** Never called: what matters is that it compiles, and that the marked lines do not. */
 export function calls(scheduler: Scheduler, database: Database): unknown[] {
@@ -229,6 +237,46 @@ describe('types flow from the definition', () => {
         expectTypeOf(tx).toEqualTypeOf<Queryable>()
       },
     })
+  })
+
+  it('from handlers to whoever waits for their results', () => {
+    const payload = z.object({ pages: z.number() })
+    const render = defineJob({ type: 'render', payload, handler: async ({ pages }) => ({ urls: ['a'], pages }) })
+    const plain = defineJob({ type: 'plain', handler: (of: { n: number }, { log }) => (log('n'), of.n > 1) })
+    const stored = defineJob({
+      type: 'stored',
+      transactional: true,
+      handler: async (_payload, { tx }) => (await tx.query('select')).rows.length,
+    })
+    const silent = defineJob({ type: 'silent', payload, handler: () => {} })
+    const remote = defineJob({ type: 'remote', payload })
+    const batch = defineBatchJob({
+      type: 'batch',
+      payload,
+      handler: async jobs => jobs.map(({ payload: { pages } }) => (pages > 0 ? pages : new CancelError('none'))),
+    })
+    const mapped = defineBatchJob({ type: 'mapped', handler: jobs => new Map(jobs.map(({ jobId }) => [jobId, jobId])) })
+    expectTypeOf(render).toEqualTypeOf<JobDefinition<{ pages: number }, { pages: number }, Rendered>>()
+    expectTypeOf(plain).toEqualTypeOf<JobDefinition<{ n: number }, { n: number }, boolean>>()
+    expectTypeOf(stored).toEqualTypeOf<JobDefinition<unknown, unknown, number>>()
+    expectTypeOf(silent).toEqualTypeOf<JobDefinition<{ pages: number }, { pages: number }, void>>()
+    expectTypeOf(remote).toEqualTypeOf<JobDefinition<{ pages: number }>>()
+    expectTypeOf(batch).toEqualTypeOf<JobDefinition<{ pages: number }, { pages: number }, number>>()
+    expectTypeOf(mapped).toEqualTypeOf<JobDefinition<unknown, unknown, string>>()
+    // Never called, as above.
+    const waits = async (scheduler: Scheduler) => {
+      const rendered = await scheduler.waitFor(await scheduler.scheduleJob(render, { pages: 1 }))
+      if (rendered.status === 'completed') expectTypeOf(rendered.result).toEqualTypeOf<Rendered>()
+      else expectTypeOf(rendered.result).toEqualTypeOf<null>()
+      const job = await scheduler.scheduleJob(remote, { pages: 1 })
+      expectTypeOf(await scheduler.waitFor(job)).toEqualTypeOf<EndedJob>()
+      expectTypeOf(await scheduler.waitFor<Rendered>(job)).toEqualTypeOf<EndedJob<Rendered>>()
+      expectTypeOf(await scheduler.waitFor<Rendered>('id')).toEqualTypeOf<EndedJob<Rendered>>()
+      expectTypeOf(await scheduler.waitFor('id')).toEqualTypeOf<EndedJob>()
+      const named = await scheduler.scheduleJob('any', { payload: 1 })
+      expectTypeOf(await scheduler.waitFor(named)).toEqualTypeOf<EndedJob>()
+    }
+    expectTypeOf(waits).toBeFunction()
   })
 
   it('to handlers and answers', () => {

@@ -19,8 +19,12 @@ export interface PgLikeClient {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
 }
 
-/** The answer of a scheduling call. */
-export interface ScheduledJob {
+/** Nothing at run time: how an answer carries the type of its job's result to `waitFor`. */
+declare const RESULT: unique symbol
+
+/** The answer of a scheduling call. `Result` is what the definition's handler answers. */
+export interface ScheduledJob<Result = unknown> {
+  readonly [RESULT]?: Result
   /** The new job, or on a conflict the unfinished one that holds the unique key. */
   readonly jobId: string
   /** The unique key was taken. */
