@@ -31,7 +31,7 @@ export {
   type IsolatedHandler,
   type IsolatedOptions,
 } from './isolation/isolated.ts'
-export type { Backoff } from './job/backoff.ts'
+export type { Backoff, BackoffRule } from './job/backoff.ts'
 export type { BatchAnswer, BatchCall, BatchHandler, BatchJob, BatchOptions } from './job/batch.ts'
 export type {
   ConfirmedEffect,

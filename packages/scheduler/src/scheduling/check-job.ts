@@ -1,4 +1,5 @@
 import { BelfryError, show } from '../errors.ts'
+import { requireStorableBackoff } from '../job/backoff.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
 import { requireAffordable, requireCost } from '../job/limits.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
@@ -55,6 +56,8 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
     ...dueTime(options),
     maxRetries: requireWhole(options.maxRetries, { name: 'maxRetries', least: 0 }) ?? definition.maxRetries ?? 3,
     timeoutMs: options.timeout === undefined ? null : parseDuration(options.timeout, 'timeout'),
+    backoff: requireStorableBackoff(options.backoff),
+    maxLost: requireWhole(options.maxLost, { name: 'maxLost', least: 1 }) ?? null,
     ...checkUnique(options, { type, payload }),
     priority: requirePriority(options.priority, 'priority') ?? definition.priority,
     subjects: requireWords(options.subjects, 'subjects'),
