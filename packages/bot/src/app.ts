@@ -212,7 +212,7 @@ function createScheduler(parts: AppParts, retention: RetentionPolicy | undefined
 }
 
 /** Once a day, at night in most of the bot's likely zones; a bot that is off then does it when it is back. */
-function cleanupSchedules(retention: RetentionPolicy | undefined): ScheduleDefinition[] {
+function cleanupSchedules(retention: RetentionPolicy | undefined): ScheduleDefinition<typeof dataCleanupJob>[] {
   if (!retention) return []
   const daily = { rule: '30 3 * * *', catchUp: 'last', overlap: 'skip' } as const
   return [{ scheduleId: DAILY_CLEANUP, job: dataCleanupJob, payload: { type: 'all' }, ...daily }]

@@ -33,7 +33,7 @@ export {
   type IsolatedOptions,
 } from './isolation/isolated.ts'
 export type { ActorOption, NamedActorOption } from './job/actor.ts'
-export type { Backoff } from './job/backoff.ts'
+export type { Backoff, BackoffRule } from './job/backoff.ts'
 export type { BatchAnswer, BatchCall, BatchHandler, BatchJob, BatchOptions } from './job/batch.ts'
 export type {
   ConfirmedEffect,
@@ -68,6 +68,7 @@ export type { CarriedOptions, Dependency, JobOptions, OnFailure } from './job/jo
 export type { JobReference, KeyReference } from './job/job-reference.ts'
 export { JobType } from './job/job-type.ts'
 export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
+export type { InputOf, JobName, JobWithPayload } from './job/job-with-payload.ts'
 export type {
   ExecutionCall,
   ExecutionMiddleware,
@@ -86,7 +87,12 @@ export type { CatchUp } from './recurring/catch-up.ts'
 export type { DstPolicy } from './recurring/daylight-saving.ts'
 export { parseRule, previewOccurrences, type Rule, type RuleBounds, type RuleInput } from './recurring/rule.ts'
 export type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
-export type { Overlap, ScheduleDefinition, StoredJobOptions } from './recurring/schedule-definition.ts'
+export type {
+  Overlap,
+  ScheduleDefinition,
+  ScheduleDefinitions,
+  StoredJobOptions,
+} from './recurring/schedule-definition.ts'
 export type { ApplySchedulesOptions, BackfillRange } from './recurring/call-options.ts'
 export { sleep, systemClock, type Clock, type Timer } from './runtime/clock.ts'
 export { parseDuration, type Duration } from './runtime/duration.ts'
@@ -94,7 +100,7 @@ export { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
 export type { ClockSkew } from './runtime/clock-skew.ts'
 export type { ProcessLoad, ProcessMeter } from './runtime/process-meter.ts'
 export { Scheduler, type SchedulerOptions } from './scheduler.ts'
-export type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+export type { BulkJob, BulkJobs, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 export type { TransactionOption } from './scheduling/transaction-option.ts'
 export type { RunnerInfo, SchedulerStats, TableHealth, TypeStats } from './stats.ts'
 export type { AuditAction } from './store/audit.ts'

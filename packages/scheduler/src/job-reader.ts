@@ -63,11 +63,12 @@ export class JobReader {
   }
 }
 
-/** A job that is over. */
-export type EndedJob<Result = unknown> = Job & {
-  readonly status: 'completed' | 'failed' | 'cancelled'
-  readonly result: Result
-}
+/** A job that is over. Only one that has completed has a result. */
+export type EndedJob<Result = unknown> = Job &
+  (
+    | { readonly status: 'completed'; readonly result: Result }
+    | { readonly status: 'failed' | 'cancelled'; readonly result: null }
+  )
 
 function hasEnded<Result>(job: Job): job is EndedJob<Result> {
   return job.status !== 'pending' && job.status !== 'running'

@@ -6,6 +6,7 @@ import type { SendEventOptions } from './durable/send-event.ts'
 import { Engine } from './engine.ts'
 import type { SchedulerEventName, SchedulerEvents } from './events.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
+import type { InputOf, JobName } from './job/job-with-payload.ts'
 import type { EndedJob } from './job-reader.ts'
 import { idOf, type JobReference, type KeyReference } from './job/job-reference.ts'
 import type { Attempt, Job } from './job/job.ts'
@@ -13,11 +14,11 @@ import type { HandlerObject } from './job/registry.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
 import type { ApplySchedulesOptions, BackfillRange, InTransaction } from './recurring/call-options.ts'
 import type { DeclaredSchedules } from './recurring/declared-schedules.ts'
-import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
+import type { ScheduleDefinition, ScheduleDefinitions } from './recurring/schedule-definition.ts'
 import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
 import type { EngineOptions } from './options.ts'
 import type { FlowJobs } from './scheduling/flow-graph.ts'
-import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+import type { BulkJob, BulkJobs, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
 import type { SingleActOptions } from './scheduling/noted-act.ts'
 import type { TransactionOption } from './scheduling/transaction-option.ts'
 import type { ScheduledBatch } from './scheduling/workflows.ts'
@@ -26,19 +27,22 @@ import type { CancelResult } from './store/cancel-job.ts'
 import type { EventStream, WatchOptions } from './watching/event-stream.ts'
 
 /** Options of a scheduler. Only `database` is needed. */
-export interface SchedulerOptions extends EngineOptions, DeclaredSchedules {}
+export interface SchedulerOptions<Scheduled extends readonly JobName[] = readonly JobName[]>
+  extends EngineOptions,
+    DeclaredSchedules<Scheduled> {}
 
 /**
  * The scheduler: schedules jobs and, once started, runs them in this process.
- * Constructing one does nothing but check its options.
+ * Constructing one does nothing but check its options. `Scheduled` is there for their `schedules` alone, whose payloads are
+ * checked against their jobs: constructors have no type parameters of their own.
  */
-export class Scheduler {
+export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]> {
   /** What a person asks of a running scheduler: lists, acts on many jobs, subjects, audit, `explain`, `forecast`. */
   readonly admin: Administration
   readonly #engine: Engine
 
   /** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`, `BELFRY_DUPLICATE_HANDLER` */
-  constructor(options: SchedulerOptions) {
+  constructor(options: SchedulerOptions<Scheduled>) {
     this.#engine = new Engine(options)
     this.admin = new Administration(this.#engine.core, this.#engine.runner)
   }
@@ -110,11 +114,11 @@ export class Scheduler {
    *   `BELFRY_INVALID_DURATION`, `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_JOB_TYPE`, `BELFRY_INVALID_JOB_ID`,
    *   `BELFRY_DUPLICATE_JOB_ID`, `BELFRY_DATABASE_…`; nothing is written then
    */
-  scheduleJob<Payload, Input>(
-    job: JobDefinition<Payload, Input>,
+  scheduleJob<Payload, Input, Result>(
+    job: JobDefinition<Payload, Input, Result>,
     payload: Input,
     options?: ScheduleOptions,
-  ): Promise<ScheduledJob>
+  ): Promise<ScheduledJob<Result>>
   scheduleJob(jobType: string, options: ScheduleOptions & { payload?: unknown }): Promise<ScheduledJob>
   scheduleJob(job: string | AnyJobDefinition, given: unknown, options?: ScheduleOptions): Promise<ScheduledJob> {
     return this.#engine.calls.one(job, given, options)
@@ -124,6 +128,10 @@ export class Scheduler {
    * Schedules many jobs, of one type or several, in one transaction: all or none. Answers come in order.
    * @throws BelfryError as `scheduleJob` does, for the first job at fault
    */
+  scheduleJobs<Jobs extends readonly JobName[]>(
+    jobs: BulkJobs<Jobs>,
+    options?: TransactionOption,
+  ): Promise<readonly ScheduledJob[]>
   scheduleJobs(jobs: readonly BulkJob[], options?: TransactionOption): Promise<readonly ScheduledJob[]> {
     return this.#engine.calls.many(jobs, options)
   }
@@ -145,15 +153,23 @@ export class Scheduler {
    * `context.dependencyCounts()` how. In one transaction: all or none.
    * @throws BelfryError as `scheduleJobs` does
    */
+  scheduleBatch<Jobs extends readonly JobName[], Last extends JobName>(
+    jobs: BulkJobs<Jobs>,
+    completion: BulkJob<Last>,
+    options?: TransactionOption,
+  ): Promise<ScheduledBatch>
   scheduleBatch(jobs: readonly BulkJob[], completion: BulkJob, options?: TransactionOption): Promise<ScheduledBatch> {
     return this.#engine.calls.batch(jobs, completion, options)
   }
 
   /**
-   * Resolves with the job when it has ended, in whatever process; at once when it has ended before.
+   * Resolves with the job when it has ended, in whatever process; at once when it has ended before. The answer of
+   * `scheduleJob` tells the type of the result, if the definition has a handler; for an id the caller does.
    * @throws BelfryError `BELFRY_JOB_NOT_FOUND`, `BELFRY_WAIT_TIMEOUT`, `BELFRY_WAIT_ABORTED`, `BELFRY_SHUTDOWN`,
    *   `BELFRY_INVALID_…`; the job is not touched
    */
+  waitFor<Result>(job: ScheduledJob<Result>, options?: WaitForOptions): Promise<EndedJob<Result>>
+  waitFor<Result = unknown>(job: JobReference, options?: WaitForOptions): Promise<EndedJob<Result>>
   async waitFor<Result = unknown>(job: JobReference, options: WaitForOptions = {}): Promise<EndedJob<Result>> {
     return this.#engine.reader.ended<Result>(idOf(job), this.#engine.waiters, options)
   }
@@ -192,7 +208,11 @@ export class Scheduler {
   }
 
   /** Changes a pending job: its time, payload, priority, retries. False when it is not pending (any more). */
-  changeJob(job: JobReference | KeyReference, changes: JobChanges, options?: SingleActOptions): Promise<boolean> {
+  changeJob<Definition extends { readonly type: string }>(
+    job: JobReference | KeyReference<Definition>,
+    changes: JobChanges<InputOf<Definition>>,
+    options?: SingleActOptions,
+  ): Promise<boolean> {
     return this.#engine.calls.change(job, changes, options)
   }
 
@@ -218,7 +238,10 @@ export class Scheduler {
    * restarts shift nothing; a paused schedule stays paused.
    * @throws BelfryError `BELFRY_INVALID_RULE`, `BELFRY_INVALID_TIME_ZONE`, `BELFRY_INVALID_PAYLOAD`, `BELFRY_INVALID_…`
    */
-  applySchedule(definition: ScheduleDefinition, options: InTransaction = {}): Promise<AppliedSchedule> {
+  applySchedule<Named extends JobName>(
+    definition: ScheduleDefinition<Named>,
+    options: InTransaction = {},
+  ): Promise<AppliedSchedule> {
     return this.#engine.schedules.apply(definition, options)
   }
 
@@ -227,6 +250,10 @@ export class Scheduler {
    * does this at start.
    * @throws BelfryError as `applySchedule` does, for the first one at fault
    */
+  applySchedules<Jobs extends readonly JobName[]>(
+    definitions: ScheduleDefinitions<Jobs>,
+    options?: ApplySchedulesOptions,
+  ): Promise<SchedulePlan>
   applySchedules(definitions: readonly ScheduleDefinition[], options?: ApplySchedulesOptions): Promise<SchedulePlan> {
     return this.#engine.schedules.applyAll(definitions, options)
   }

@@ -1,4 +1,4 @@
-import { defineBatchJob, defineJob, Scheduler, type BatchJob, type Job, type ScheduledJob } from 'belfry'
+import { defineBatchJob, defineJob, parseRule, Scheduler, type BatchJob, type Job, type ScheduledJob } from 'belfry'
 import type { Database, Queryable } from 'belfry/database'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
@@ -122,6 +122,46 @@ export function definitions(scheduler: Scheduler): unknown[] {
     defineBatchJob({ type, handler: () => 5 }),
     // @ts-expect-error options of a batch
     defineJob({ type, size: 10, handler: () => {} }),
+  ]
+}
+
+/** Never called, as above: options that contradict one another, and rules that do. */
+export function contradictions(scheduler: Scheduler, database: Database): unknown[] {
+  const [start, by, rule] = [new Date(), '1h' as const, '@daily']
+  const mail = defineJob<{ to: string }>({ type: 'mail', backoff: (retry, error) => (error ? retry : '1h') })
+  const retries = { maxLost: 1, backoff: { initial: '1s', max: '1m', factor: 1.5, jitter: 0 } } as const
+  return [
+    parseRule({ cron: rule, start, count: 5 }),
+    parseRule({ every: '1h', start, end: start }),
+    // @ts-expect-error occurrences that are counted from nowhere
+    parseRule({ cron: rule, count: 5 }),
+    // @ts-expect-error occurrences that are counted from nowhere
+    scheduler.applySchedule({ scheduleId: 'a', job: 'any', rule: { rrule: 'FREQ=DAILY', count: 5 } }),
+    // @ts-expect-error two rules
+    parseRule({ cron: rule, every: '1h' }),
+    // @ts-expect-error two rules
+    parseRule({ every: '1h', rrule: 'FREQ=DAILY' }),
+    scheduler.scheduleJob('any', { expiresAt: start, delay: '1h' }),
+    // @ts-expect-error two deadlines
+    scheduler.scheduleJob('any', { expiresAt: start, expireAfter: '1h' }),
+    scheduler.changeJob('id', { delay: '1h', timeZone: 'Europe/Berlin' }),
+    // @ts-expect-error two times
+    scheduler.changeJob('id', { delay: '1h', scheduledTime: start }),
+    scheduler.admin.postponeJobs({ subject: 'user:42' }, { by }),
+    // @ts-expect-error a span, and an instant
+    scheduler.admin.postponeJobs({ subject: 'user:42' }, { by, to: start }),
+    // @ts-expect-error neither
+    scheduler.admin.postponeJobs({ subject: 'user:42' }, {}),
+    // @ts-expect-error a transaction of one job among several
+    scheduler.scheduleFlow({ a: { job: 'any', payload: 1, transaction: database } }),
+    // @ts-expect-error a transaction of one job among several
+    scheduler.scheduleBatch([{ job: 'any', transaction: database }], { job: 'any' }),
+    // @ts-expect-error a transaction of one job among several
+    scheduler.scheduleBatch([], { job: 'any', transaction: database }),
+    scheduler.scheduleJob(mail, { to: '42' }, retries),
+    scheduler.scheduleJobs([{ job: mail, payload: { to: '42' }, ...retries }]),
+    // @ts-expect-error a function, which cannot be stored
+    scheduler.scheduleJob('any', { backoff: () => '1h' }),
   ]
 }
 

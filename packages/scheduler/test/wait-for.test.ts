@@ -32,10 +32,10 @@ describeOnBothEngines('waiting for a job', engine => {
     ] as const
     open.open()
     const [here, there, again, failed] = await Promise.all(waits)
-    expectTypeOf(here.result).toEqualTypeOf<{ answer: number }>()
+    expectTypeOf(here.result).toEqualTypeOf<{ answer: number } | null>()
     expect(here).toMatchObject({ jobId: good.jobId, status: 'completed', result: { answer: 42 } })
     expect([there.result, again.result]).toEqual([{ answer: 42 }, { answer: 42 }])
-    expect(failed).toMatchObject({ status: 'failed', errorMessage: 'broken' })
+    expect(failed).toMatchObject({ status: 'failed', result: null, errorMessage: 'broken' })
     // At once when it is over already.
     expect(await client.waitFor(good)).toMatchObject({ status: 'completed' })
     await Promise.all([runner.stop(), client.stop()])

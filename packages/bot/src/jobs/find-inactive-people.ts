@@ -9,9 +9,9 @@ export function registerFindInactiveHandler(scheduler: Scheduler, parts: Planner
 }
 
 /** Every ten minutes, one at a time; what was missed while nothing ran is made good by the first look. */
-export const findInactiveSchedule: ScheduleDefinition = {
+export const findInactiveSchedule = {
   scheduleId: 'find-inactive-people',
   job: findInactivePeopleJob,
   rule: { every: LOOK_INTERVAL_MS },
   overlap: 'skip',
-}
+} satisfies ScheduleDefinition

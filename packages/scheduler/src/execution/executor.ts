@@ -231,7 +231,7 @@ export class Executor {
     const outcome = decideOutcome(end, {
       retryCount: details.retry_count,
       maxRetries: details.max_retries,
-      backoff: definition.backoff,
+      backoff: details.backoff ?? definition.backoff,
       abortReason: held.abortReason,
       random: this.#core.options.random,
     })

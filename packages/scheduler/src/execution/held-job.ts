@@ -92,5 +92,5 @@ export function waitedMs({ job }: HeldJob, now: Date): number | null {
 
 /** One more crash and the job is given up: what runs beside it must not be taken for the culprit, nor the reverse. */
 export function isLastChance({ details, definition }: HeldJob): boolean {
-  return details.lost_count > 0 && details.lost_count + 1 >= definition.maxLost
+  return details.lost_count > 0 && details.lost_count + 1 >= (details.max_lost ?? definition.maxLost)
 }

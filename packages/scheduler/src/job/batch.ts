@@ -25,13 +25,17 @@ export interface BatchCall {
  * `Error` is what that job's attempt has thrown (`SnoozeError`, `CancelError` … too); anything else is its result.
  */
 // oxlint-disable-next-line typescript/no-invalid-void-type -- a handler that answers nothing
-export type BatchAnswer = void | undefined | readonly unknown[] | ReadonlyMap<string, unknown>
+export type BatchAnswer<Result = unknown> =
+  | void
+  | undefined
+  | readonly (Result | Error)[]
+  | ReadonlyMap<string, Result | Error>
 
 /** Does the work of many jobs in one call. What it throws, every job of the call has thrown. */
-export type BatchHandler<Payload> = (
+export type BatchHandler<Payload, Result = unknown> = (
   jobs: readonly BatchJob<Payload>[],
   call: BatchCall,
-) => BatchAnswer | Promise<BatchAnswer>
+) => BatchAnswer<Result> | Promise<BatchAnswer<Result>>
 
 /** How jobs are gathered. */
 export interface BatchOptions {

@@ -13,7 +13,7 @@ import type { Revalidate } from './revalidate.ts'
 import type { Schema } from './standard-schema.ts'
 
 /** Does the work of one job. What it returns is stored as the job's result (JSON, at most 64 KiB). */
-export type JobHandler<Payload> = (payload: Payload, context: JobContext) => unknown
+export type JobHandler<Payload, Result = unknown> = (payload: Payload, context: JobContext) => Result | Promise<Result>
 
 /** What durable work would store outlives a rollback, or ends the attempt: it has no place inside a transaction. */
 export type DurableFunctions = 'step' | 'sleep' | 'waitForEvent' | 'once' | 'confirmEffect' | 'confirmedEffect'
@@ -28,14 +28,17 @@ export type TransactionalContext = Omit<JobContext, DurableFunctions> & {
 }
 
 /** A handler that runs inside the transaction which completes its job. */
-export type TransactionalHandler<Payload> = (payload: Payload, context: TransactionalContext) => unknown
+export type TransactionalHandler<Payload, Result = unknown> = (
+  payload: Payload,
+  context: TransactionalContext,
+) => Result | Promise<Result>
 
 /** How a handler is called: by itself, or inside the transaction that completes its job. */
-export type HandlerOptions<Payload> =
+export type HandlerOptions<Payload, Result = unknown> =
   | {
       transactional?: false
       /** Does the work. Leave it out in a process that only schedules. */
-      handler?: JobHandler<Payload>
+      handler?: JobHandler<Payload, Result>
     }
   | {
       /**
@@ -44,18 +47,19 @@ export type HandlerOptions<Payload> =
        */
       transactional: true
       /** Does the work through `context.tx`. Not `isolated`: a transaction cannot go to another thread. */
-      handler?: TransactionalHandler<Payload> & { readonly close?: never }
+      handler?: TransactionalHandler<Payload, Result> & { readonly close?: never }
     }
 
 /** What a job type is. Every option has the default named beside it. */
-export type JobDefinitionOptions<Payload, Input = Payload> = CommonJobOptions<Payload, Input> & HandlerOptions<Payload>
+export type JobDefinitionOptions<Payload, Input = Payload, Result = unknown> = CommonJobOptions<Payload, Input> &
+  HandlerOptions<Payload, Result>
 
 /** What a job type is whose handler takes many jobs at once. */
-export type BatchJobDefinitionOptions<Payload, Input = Payload> = CommonJobOptions<Payload, Input> &
+export type BatchJobDefinitionOptions<Payload, Input = Payload, Result = unknown> = CommonJobOptions<Payload, Input> &
   BatchOptions & {
     transactional?: never
     /** Does the work of a whole batch. Leave it out in a process that only schedules. Not `isolated`. */
-    handler?: BatchHandler<Payload>
+    handler?: BatchHandler<Payload, Result>
   }
 
 /** What every job type may say of itself. */
@@ -103,13 +107,16 @@ export interface CommonJobOptions<Payload, Input = Payload> {
 /** What becomes of a job that could not start in time. A job put off gets a new deadline as far from its new due time. */
 export type OnExpired = 'drop' | 'run' | { readonly reschedule: Duration }
 
-/** A job type as the scheduler keeps it: checked, complete, frozen. `Input` is what a caller passes to schedule one. */
-export interface JobDefinition<Payload, Input = Payload> {
+/**
+ * A job type as the scheduler keeps it: checked, complete, frozen. `Input` is what a caller passes to schedule one,
+ * `Result` what its handler answers, for a batch of one job.
+ */
+export interface JobDefinition<Payload, Input = Payload, Result = unknown> {
   readonly type: string
   readonly payload: Schema<Payload, Input> | undefined
   readonly payloadVersion: number
   readonly upcast: Readonly<Record<number, (payload: unknown) => unknown>>
-  readonly handler: JobHandler<Payload> | undefined
+  readonly handler: JobHandler<Payload, Result> | undefined
   readonly maxRetries: number | undefined
   readonly timeoutMs: number
   readonly backoff: Backoff
@@ -158,14 +165,14 @@ const LONGEST_BATCH_WAIT_MS = 10_000
  * @throws BelfryError `BELFRY_INVALID_JOB_TYPE`, `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`,
  *   `BELFRY_COST_EXCEEDS_BUDGET`
  */
-export function defineJob<Payload = unknown, Input = Payload>(
-  options: JobDefinitionOptions<Payload, Input>,
-): JobDefinition<Payload, Input> {
+export function defineJob<Payload = unknown, Input = Payload, Result = unknown>(
+  options: JobDefinitionOptions<Payload, Input, Result>,
+): JobDefinition<Payload, Input, Result> {
   refuseMixture(options)
   if (options.transactional) refuseIsolated(options.handler, `${options.type} is transactional`)
   return Object.freeze({
     ...define(options),
-    handler: options.handler as JobHandler<Payload> | undefined,
+    handler: options.handler as JobHandler<Payload, Result> | undefined,
     transactional: options.transactional ?? false,
     batch: undefined,
   })
@@ -176,9 +183,9 @@ export function defineJob<Payload = unknown, Input = Payload>(
  * What `defineJob` says of options holds here too.
  * @throws BelfryError as `defineJob` does
  */
-export function defineBatchJob<Payload = unknown, Input = Payload>(
-  options: BatchJobDefinitionOptions<Payload, Input>,
-): JobDefinition<Payload, Input> {
+export function defineBatchJob<Payload = unknown, Input = Payload, Result = unknown>(
+  options: BatchJobDefinitionOptions<Payload, Input, Result>,
+): JobDefinition<Payload, Input, Exclude<Result, Error>> {
   const { type } = options
   if (options.transactional !== undefined) {
     throw new BelfryError(

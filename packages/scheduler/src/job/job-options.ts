@@ -1,4 +1,5 @@
 import type { Duration } from '../runtime/duration.ts'
+import type { BackoffRule } from './backoff.ts'
 import type { WindowOptions } from './delivery.ts'
 import type { JobReference } from './job-reference.ts'
 import type { UniqueOptions } from './unique-options.ts'
@@ -57,6 +58,10 @@ export type JobOptions = WhenOptions &
     jobId?: string
     /** Retries after the first failed attempt. Default: the definition's, else 3. */
     maxRetries?: number
+    /** Pause before each retry, instead of the definition's rule or function. */
+    backoff?: BackoffRule
+    /** Crashes of a process in mid-job before the job is given up as `lost`. Default: the definition's, else 3. */
+    maxLost?: number
     /** Where it stands among due jobs of its type: from -100 (last) to 100 (first), each point as good as 10 s of waiting. */
     priority?: number
     /**

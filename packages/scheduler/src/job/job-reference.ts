@@ -6,10 +6,10 @@ import { requireJobType } from './job-type.ts'
 export type JobReference = string | { readonly jobId: string }
 
 /** The unfinished job of a type that holds a unique key. */
-export type KeyReference =
+export type KeyReference<Definition extends { readonly type: string } = { readonly type: string }> =
   | { readonly jobType: string; readonly job?: never; readonly uniqueKey: string; readonly jobId?: never }
   | {
-      readonly job: { readonly type: string }
+      readonly job: Definition
       readonly jobType?: never
       readonly uniqueKey: string
       readonly jobId?: never

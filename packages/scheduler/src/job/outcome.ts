@@ -81,6 +81,6 @@ function retryOrFail(error: unknown, facts: AttemptFacts): Outcome {
     const delayMs = backoffDelay(facts.backoff, { retry: facts.retryCount + 1, error, random: facts.random() })
     return { kind: 'retry', wake: { delayMs }, error }
   } catch (backoffError) {
-    return { kind: 'failed', error: new AggregateError([error, backoffError], 'the backoff function failed as well') }
+    return { kind: 'failed', error: new AggregateError([error, backoffError], 'the backoff failed as well') }
   }
 }

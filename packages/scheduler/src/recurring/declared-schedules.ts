@@ -1,10 +1,11 @@
 import { BelfryError, show } from '../errors.ts'
-import type { ScheduleDefinition } from './schedule-definition.ts'
+import type { JobName } from '../job/job-with-payload.ts'
+import type { ScheduleDefinitions } from './schedule-definition.ts'
 
 /** Schedules a program declares. What start makes of them is told by the event `schedules:applied`. */
-export interface DeclaredSchedules {
+export interface DeclaredSchedules<Scheduled extends readonly JobName[] = readonly JobName[]> {
   /** Recurring schedules, stored or brought in line at start. */
-  schedules?: readonly ScheduleDefinition[]
+  schedules?: ScheduleDefinitions<Scheduled>
   /**
    * Stored schedules that are not among `schedules` at start: true removes those that came from code, `'all'` also those
    * made at run time. Default false: they stay. Not for programs that share a schema and declare different ones.

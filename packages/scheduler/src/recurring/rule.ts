@@ -12,14 +12,21 @@ import { parseDuration, type Duration } from '../runtime/duration.ts'
 import type { WallRule } from './wall-rule.ts'
 
 /** From when, until when and how often a rule fires. Instants as a `Date` or ISO text. */
-export interface RuleBounds {
-  /** The first instant it may fire at; intervals and recurrence rules count from it. */
-  readonly start?: Date | string
+export type RuleBounds = {
   /** The last instant it may fire at. */
   readonly end?: Date | string
-  /** Occurrences in all, counted from `start`, which it therefore needs. At most 10,000. */
-  readonly count?: number
-}
+} & (
+  | {
+      /** The first instant it may fire at; intervals and recurrence rules count from it. */
+      readonly start?: Date | string
+      readonly count?: never
+    }
+  | {
+      readonly start: Date | string
+      /** Occurrences in all, counted from `start`, which it therefore needs. At most 10,000. */
+      readonly count: number
+    }
+)
 
 /**
  * When a schedule fires: cron text, a recurrence rule's text (`RRULE:…`), or an object that says which of them it is

@@ -1,11 +1,12 @@
 import type { Core } from '../core.ts'
 import { BelfryError, show } from '../errors.ts'
-import type { AnyJobDefinition } from '../job/definition.ts'
 import { checkCarried, type CarriedFields } from '../job/carried.ts'
+import type { AnyJobDefinition } from '../job/definition.ts'
 import type { CarriedOptions } from '../job/job-options.ts'
 import { requireWhole } from '../job/whole.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
+import type { JobName, JobWithPayload } from '../job/job-with-payload.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import type { NewSchedule } from '../store/save-schedule.ts'
@@ -26,26 +27,30 @@ const OVERLAPS = ['allow', 'skip', 'queue', 'replace'] as const
 const DAY_MS = 86_400_000
 
 /** A recurring schedule: what is made, and when. Each of its jobs carries what `CarriedOptions` says. */
-export interface ScheduleDefinition extends CarriedOptions {
-  /** Yours, stable: how it is known in the database. */
-  scheduleId: string
-  job: string | AnyJobDefinition
-  payload?: unknown
-  /** Cron with 5 or 6 fields, a nickname, an interval or a recurrence rule; from when, until when, how often. */
-  rule: RuleInput
-  /** IANA name. Default UTC. */
-  timeZone?: string
-  /** Fixed times on the days on which the clocks change. Default `once`. */
-  dst?: DstPolicy
-  /** Occurrences missed while no process ran. Default `last`. */
-  catchUp?: CatchUp
-  /** While an earlier job of the schedule is unfinished. Default `allow`. */
-  overlap?: Overlap
-  /** Jobs start up to this much after their occurrence, each at its own fixed delay. Default 0, at most a day. */
-  spread?: Duration
-  /** Retries of each job. Default: the definition's, else 3. */
-  maxRetries?: number
-}
+export type ScheduleDefinition<Job extends JobName = JobName> = JobWithPayload<Job> &
+  CarriedOptions & {
+    /** Yours, stable: how it is known in the database. */
+    scheduleId: string
+    /** Cron with 5 or 6 fields, a nickname, an interval or a recurrence rule; from when, until when, how often. */
+    rule: RuleInput
+    /** IANA name. Default UTC. */
+    timeZone?: string
+    /** Fixed times on the days on which the clocks change. Default `once`. */
+    dst?: DstPolicy
+    /** Occurrences missed while no process ran. Default `last`. */
+    catchUp?: CatchUp
+    /** While an earlier job of the schedule is unfinished. Default `allow`. */
+    overlap?: Overlap
+    /** Jobs start up to this much after their occurrence, each at its own fixed delay. Default 0, at most a day. */
+    spread?: Duration
+    /** Retries of each job. Default: the definition's, else 3. */
+    maxRetries?: number
+  }
+
+/** Schedules, each with a payload that fits its job. */
+export type ScheduleDefinitions<Jobs extends readonly JobName[]> = readonly [
+  ...{ readonly [Place in keyof Jobs]: ScheduleDefinition<Jobs[Place]> },
+]
 
 /** What is stored of a definition, next occurrence and origin aside. */
 export type CheckedRow = Omit<NewSchedule, 'nextOccurrence' | 'origin'>

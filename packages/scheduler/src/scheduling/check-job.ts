@@ -1,4 +1,5 @@
 import { BelfryError, show } from '../errors.ts'
+import { requireStorableBackoff } from '../job/backoff.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
 import { checkCarried } from '../job/carried.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
@@ -51,6 +52,8 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
     payloadVersion,
     ...dueTime(options),
     maxRetries: requireWhole(options.maxRetries, { name: 'maxRetries', least: 0 }) ?? definition.maxRetries ?? 3,
+    backoff: requireStorableBackoff(options.backoff),
+    maxLost: requireWhole(options.maxLost, { name: 'maxLost', least: 1 }) ?? null,
     ...checkUnique(options, { type, payload }),
     priority: requirePriority(options.priority, 'priority') ?? definition.priority,
     ...checkCarried(options, definition),

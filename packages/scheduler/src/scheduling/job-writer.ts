@@ -162,6 +162,8 @@ function claimedJobOf(job: NewJob, nowMs: number): ClaimedJob {
           priority: job.priority ?? 0,
           delivery: job.delivery ?? null,
           spread_key: spreadKey(job),
+          backoff: job.backoff ?? null,
+          max_lost: job.maxLost ?? null,
         },
   }
 }

@@ -1,7 +1,7 @@
 import type { Queryable } from '../database/database.ts'
-import type { AnyJobDefinition } from '../job/definition.ts'
 import type { WindowOptions } from '../job/delivery.ts'
 import type { JobOptions, WhenOptions } from '../job/job-options.ts'
+import type { JobName, JobWithPayload } from '../job/job-with-payload.ts'
 
 export type { WhenOptions } from '../job/job-options.ts'
 
@@ -16,8 +16,12 @@ export interface PgLikeClient {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
 }
 
-/** The answer of a scheduling call. */
-export interface ScheduledJob {
+/** Nothing at run time: how an answer carries the type of its job's result to `waitFor`. */
+declare const RESULT: unique symbol
+
+/** The answer of a scheduling call. `Result` is what the definition's handler answers. */
+export interface ScheduledJob<Result = unknown> {
+  readonly [RESULT]?: Result
   /** The new job, or on a conflict the unfinished one that holds the unique key. */
   readonly jobId: string
   /** The unique key was taken. */
@@ -25,17 +29,21 @@ export interface ScheduledJob {
 }
 
 /** One job of a bulk call. */
-export type BulkJob = ScheduleOptions & {
-  readonly job: string | AnyJobDefinition
-  readonly payload?: unknown
-  readonly transaction?: never
-}
+export type BulkJob<Job extends JobName = JobName> = JobWithPayload<Job> &
+  JobOptions & {
+    readonly transaction?: never
+  }
+
+/** The jobs of a bulk call. */
+export type BulkJobs<Jobs extends readonly JobName[]> = readonly [
+  ...{ readonly [Place in keyof Jobs]: BulkJob<Jobs[Place]> },
+]
 
 /** What may be changed of a pending job. */
-export type JobChanges = WhenOptions &
+export type JobChanges<Input = unknown> = WhenOptions &
   WindowOptions & {
     /** Checked against the job's definition, if this process knows it. */
-    payload?: unknown
+    payload?: NoInfer<Input>
     /** As in a scheduling call. */
     priority?: number
     maxRetries?: number

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import type { BackoffRule } from '../job/backoff.ts'
 import type { Delivery } from '../job/delivery.ts'
 import { keepingPlan } from './keeping-plan.ts'
 import { oneMore } from './one-more.ts'
@@ -33,6 +34,9 @@ export interface UncommonFields {
   readonly delivery: Delivery | null
   /** What its place after an opening of its window depends on; null: its id. */
   readonly spread_key: string | null
+  /** Null, like `max_lost`: what its definition says. */
+  readonly backoff: BackoffRule | null
+  readonly max_lost: number | null
 }
 
 /** A job this runner now holds under a lease. */
@@ -69,6 +73,8 @@ export const ORDINARY: UncommonFields = Object.freeze({
   priority: 0,
   delivery: null,
   spread_key: null,
+  backoff: null,
+  max_lost: null,
 })
 
 /** How many jobs of one type are wanted. */
@@ -179,7 +185,7 @@ const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 
          'occurrence_ms', date_part('epoch', occurrence) * 1000,
          'expires_in_ms', date_part('epoch', expires_at - started_at) * 1000, 'metadata', metadata, 'lane', lane,
          'admitted', coalesce(admitted, false), 'weight', coalesce((options->>'weight')::int, 1), 'cost', (options->>'cost')::float8,
-         'priority', priority,
+         'priority', priority, 'backoff', options->'backoff', 'max_lost', options->'max_lost',
          'delivery', options->'delivery', 'spread_key', coalesce(unique_key, subjects[1])) end`
 
 /** What is answered of a claimed row, `job`. */

@@ -192,16 +192,17 @@ function rowOf(job: NewJob): string {
  * it is due.
  */
 function optionsOf(job: NewJob): Readonly<Record<string, unknown>> | undefined {
-  const { weight, cost, name, waits, expiresAt, expireAfterMs, delivery } = job
-  const later = waits && expiresAt == null ? expireAfterMs : null
-  if (weight == null && cost == null && name === undefined && later == null && delivery == null) return undefined
-  return {
+  const { weight, cost, name, waits, expiresAt, expireAfterMs, delivery, backoff, maxLost } = job
+  const options = {
     weight: weight ?? undefined,
     cost: cost ?? undefined,
     name,
-    expire_after_ms: later ?? undefined,
+    expire_after_ms: waits && expiresAt == null ? (expireAfterMs ?? undefined) : undefined,
     delivery: delivery ?? undefined,
+    backoff: backoff ?? undefined,
+    max_lost: maxLost ?? undefined,
   }
+  return Object.values(options).some(value => value !== undefined) ? options : undefined
 }
 
 async function holdersOf(

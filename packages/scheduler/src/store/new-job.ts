@@ -1,3 +1,4 @@
+import type { BackoffRule } from '../job/backoff.ts'
 import type { Delivery } from '../job/delivery.ts'
 import type { ParentLink } from './store-dependencies.ts'
 
@@ -13,6 +14,9 @@ export interface NewJob {
   readonly delayMs: number
   readonly maxRetries: number
   readonly timeoutMs?: number | null
+  /** Spans in milliseconds. */
+  readonly backoff?: BackoffRule | null
+  readonly maxLost?: number | null
   readonly uniqueKey?: string | null
   /** Milliseconds for which the key is taken from now on; kept in a table of its own. */
   readonly uniqueForMs?: number | null
@@ -68,6 +72,8 @@ export function isPlain(job: NewJob): boolean {
     !job.waits &&
     job.name === undefined &&
     job.delivery == null &&
-    job.cost == null
+    job.cost == null &&
+    job.backoff == null &&
+    job.maxLost == null
   )
 }

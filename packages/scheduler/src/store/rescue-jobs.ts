@@ -80,6 +80,10 @@ function placesOf({ live }: Tables, held: string): string {
 const WAITED = `case when isfinite(scheduled_time)
          then greatest(0, date_part('epoch', started_at - scheduled_time) * 1000)::bigint end`
 
+/** How often this very job may be lost. Whoever wrote something else there meant nothing by it. */
+const OWN_TIMES = `case when jsonb_typeof(live.options->'max_lost') = 'number'
+         then least(greatest((live.options->>'max_lost')::numeric, 1), 2147483647)::int end`
+
 async function takeBack(
   transaction: Queryable,
   tables: Tables,
@@ -95,7 +99,7 @@ async function takeBack(
   const isAmongDue = request.where === 'among due jobs'
   const rescued = await transaction.query<RescuedJob>(
     `with recursive ${isAmongDue ? `${placesOf(tables, request.held)},` : ''} lost as (
-       select live.*, ${oneMore('live.lost_count')} >= coalesce(allowed.times, $4::int) as gave_up
+       select live.*, ${oneMore('live.lost_count')} >= coalesce(${OWN_TIMES}, allowed.times, $4::int) as gave_up
        from ${tables.live} live
        left join unnest($2::text[], $3::int[]) as allowed(job_type, times) on allowed.job_type = live.job_type
        where ${isAmongDue ? 'live.ctid = any(array(select ctid from places)) and' : ''} ${request.held} for update of live skip locked
