@@ -2,6 +2,7 @@ import type { Database } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
 import { Suspension } from '../job/control-errors.ts'
 import { requireKey } from '../job/job-id.ts'
+import { unreadable } from '../job/stored-fields.ts'
 import { sleep, type Clock } from '../runtime/clock.ts'
 import { loadSteps, type StepKind, type StepRow } from '../store/load-steps.ts'
 import type { Tables } from '../store/tables.ts'
@@ -29,6 +30,8 @@ export interface DurableAttempt {
 
 /** Waits shorter than this are not worth ending the attempt, in ms. */
 const SHORTEST_SUSPENSION_MS = 1_000
+
+const REPAIR = 'Delete its row of belfry_steps, or repair it, and redrive the job.'
 
 type KnownRow = Pick<StepRow, 'done' | 'result' | 'has_result' | 'remaining_ms' | 'wake_ms' | 'arrived'>
 
@@ -131,6 +134,9 @@ export class Journal {
    */
   async pause(remainingMs: number, { wakeMs, reason }: { wakeMs: number; reason: string }): Promise<void> {
     if (remainingMs <= 0) return
+    if (Number.isNaN(new Date(wakeMs).getTime())) {
+      throw unreadable(`${reason}: its stored instant`, `expected one within reach, got ${wakeMs}`, REPAIR)
+    }
     const { clock } = this.parts
     // Under a virtual clock nobody may be there to move it on while a handler waits.
     if (remainingMs >= SHORTEST_SUSPENSION_MS || clock.databaseNow() !== null) {

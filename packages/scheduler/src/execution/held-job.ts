@@ -2,6 +2,7 @@ import type { FollowingJob } from '../durable/outbox.ts'
 import type { BelfryError } from '../errors.ts'
 import type { JobEvent } from '../events.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
+import { unreadable } from '../job/stored-fields.ts'
 import type { TypeLoad } from './type-load.ts'
 import { ORDINARY, type ClaimedJob, type UncommonFields } from '../store/claim-jobs.ts'
 
@@ -83,6 +84,12 @@ function nothing(): void {}
 /** A job as events name it. */
 export function eventOf({ job, details }: HeldJob): JobEvent {
   return { jobId: job.job_id, jobType: job.job_type, attempt: details.attempt }
+}
+
+/** @throws BelfryError `BELFRY_ROW_UNREADABLE` */
+export function refuseUnreadable({ job, details: { fault } }: HeldJob): void {
+  if (fault === undefined) return
+  throw unreadable(`job ${job.job_id}: its stored row`, fault, 'Repair the row and redrive it, or schedule it anew.')
 }
 
 /** One more crash and the job is given up: what runs beside it must not be taken for the culprit, nor the reverse. */

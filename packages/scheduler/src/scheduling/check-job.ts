@@ -7,6 +7,7 @@ import type { PayloadCipher } from '../job/payload-cipher.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { sealPayload } from '../job/stored-payload.ts'
 import { checkWindow } from '../job/delivery.ts'
+import { isTexts } from '../job/stored-fields.ts'
 import { checkUnique } from '../job/unique-options.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import type { NewJob } from '../store/new-job.ts'
@@ -136,10 +137,9 @@ function requireWords(words: unknown, what: string): readonly string[] | null {
 /** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_PAYLOAD_TOO_LARGE` */
 export function requireMetadata(metadata: unknown): Readonly<Record<string, string>> | null {
   if (metadata === undefined) return null
-  const isPlain = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)
-  if (!isPlain || Object.values(metadata).some(value => typeof value !== 'string')) {
+  if (!isTexts(metadata)) {
     throw new BelfryError('BELFRY_INVALID_OPTION', `metadata: expected an object of texts, got ${show(metadata)}`)
   }
   const text = serializePayload(metadata, 'metadata', LARGEST_METADATA_BYTES)
-  return text === '{}' ? null : (metadata as Readonly<Record<string, string>>)
+  return text === '{}' ? null : metadata
 }
