@@ -59,6 +59,7 @@ describeOnBothEngines('rows spoiled by hand', engine => {
       explained.push((await scheduler.admin.explain(story))?.jobId)
     }
     expect(explained).toEqual(Object.keys(SPOILS))
+    expect((await scheduler.admin.forecast()).types.length).toBeGreaterThan(0)
     const errors: unknown[] = []
     scheduler.on('database:error', event => errors.push(event))
     await scheduler.start()
@@ -84,5 +85,28 @@ describeOnBothEngines('rows spoiled by hand', engine => {
     const next = make()
     await next.start()
     await next.stop()
+  })
+
+  it('a window that was spoiled stops no change of zone, and is put right by it', async () => {
+    const schema = engine.freshSchema()
+    const windowed = defineJob({
+      type: 'windowed',
+      window: { from: '00:00', to: '24:00' },
+      handler: payload => payload,
+    })
+    const scheduler = new Scheduler({ database: engine.database, schema, jobs: [windowed] })
+    await scheduler.migrate()
+    for (const jobId of ['spoiled', 'sound']) {
+      await scheduler.scheduleJob(windowed, {}, { jobId, delay: '1s', subjects: ['user:ada'] })
+    }
+    await engine.database.query(`update ${schema}.scheduled_jobs_live
+      set options = '{"delivery": {"window": 5, "timeZone": "Mars/Olympus"}}' where job_id = 'spoiled'`)
+    expect(await scheduler.admin.setTimeZone('user:ada', 'Europe/Berlin', { actor: 'ada' })).toMatchObject({
+      changed: 2,
+    })
+    const { rows } = await engine.database.query(
+      `select options->'delivery' as kept from ${schema}.scheduled_jobs_live`,
+    )
+    expect(rows).toEqual([{ kept: { timeZone: 'Europe/Berlin' } }, { kept: { timeZone: 'Europe/Berlin' } }])
   })
 })
