@@ -315,7 +315,8 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
 
   /**
    * Runs every job that is due, and those that become due through them, then resolves with the number of attempts.
-   * For tests, scripts and simulations, on a scheduler that is not started.
+   * For tests, scripts and simulations, on a scheduler that is not started. A type whose claim fails is left out, and
+   * `database:error` tells of it.
    */
   runDueJobs(): Promise<number> {
     return this.#engine.runDueJobs()

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { defineJob, NonRetryableError, Scheduler, SnoozeError, systemClock, type Explanation } from 'belfry'
 import { TestClock } from 'belfry/testing'
 import { describe, expect, it } from 'vitest'
@@ -105,6 +106,74 @@ describeOnBothEngines('why is this job not running?', engine => {
     })
   })
 
+  it('stepped aside for its concurrency key: the jobs that hold its slots are named', async () => {
+    const begun = gate()
+    const end = gate()
+    const hold = async () => {
+      begun.open()
+      await end.promise
+    }
+    const call = defineJob({ type: 'call', limits: { perKey: { concurrency: 1 } }, handler: hold })
+    const options = { database: engine.database, schema: engine.freshSchema(), clock: systemClock }
+    const scheduler = new Scheduler({ ...options, jobs: [call] })
+    await scheduler.migrate()
+    // Claimed together, so that one of them has stepped aside when the other begins.
+    const first = await scheduler.scheduleJob(call, {}, { concurrencyKey: 'ada' })
+    const second = await scheduler.scheduleJob(call, {}, { concurrencyKey: 'ada' })
+    await scheduler.start()
+    await begun.promise
+    const { rows } = await engine.database.query(
+      `select ready_at = 'infinity' as parked from ${options.schema}.scheduled_jobs_live where job_id = $1::text`,
+      [second.jobId],
+    )
+    expect(rows).toEqual([{ parked: true }])
+    expect(await scheduler.admin.explain(second)).toMatchObject({
+      because: { kind: 'limit', limit: 1, jobs: [first.jobId] },
+      hindrances: [{ kind: 'limit' }],
+      sentence: `As many jobs of key ada run as may (1): ${first.jobId}.`,
+    })
+    end.open()
+    await scheduler.stop()
+  })
+
+  it('stands behind a job of its key that waits for its retry, in strict order: which, and until when', async () => {
+    const { scheduler, clock, admin } = await make()
+    const step = defineJob<{ n: number }>({
+      type: 'step',
+      limits: { perKey: { fifo: true } },
+      backoff: { initial: '1h', jitter: 0 },
+    })
+    scheduler.registerHandler(step, ({ n }) => {
+      if (n === 1) throw new Error('gateway closed')
+    })
+    for (const n of [1, 2, 3]) {
+      await scheduler.scheduleJob(step, { n }, { concurrencyKey: 'ada', jobId: `job-${n}`, delay: n })
+    }
+    clock.advance('1s')
+    expect((await admin.explain('job-3'))?.because).toMatchObject({
+      kind: 'order',
+      jobs: ['job-1', 'job-2'],
+      until: null,
+    })
+    await scheduler.runDueJobs()
+    const until = new Date('2027-01-01T13:00:01Z')
+    for (const jobId of ['job-2', 'job-3']) {
+      expect(await admin.explain(jobId)).toMatchObject({
+        status: 'pending',
+        because: {
+          kind: 'order',
+          jobs: ['job-1'],
+          until,
+          sentence:
+            'Jobs of key ada run in strict order, and job-1, which comes before it, is tried again at 2027-01-01 13:00:01 UTC.',
+        },
+      })
+      expect(kinds(await admin.explain(jobId))).not.toContain('dependency')
+    }
+    // It holds the slot itself, and is not in its own way.
+    expect(kinds(await admin.explain('job-1'))).toEqual(['retry', 'no_handler'])
+  })
+
   it('is running: where, since when, until when at the longest; and was asked to stop', async () => {
     const begun = gate()
     const long = defineJob({
@@ -131,6 +200,16 @@ describeOnBothEngines('why is this job not running?', engine => {
   })
 })
 
+it('every kind of reason has a row in the table of the documentation, and no other', async () => {
+  const code = await readFile(new URL('../src/administration/hindrance.ts', import.meta.url), 'utf8')
+  const page = await readFile(new URL('../../../docs/administration.md', import.meta.url), 'utf8')
+  const table = page.slice(page.indexOf('| `kind` | Means |')).split('\n\n')[0] ?? ''
+  const listed = table.split('\n').flatMap(row => [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)])
+  const known = [...code.matchAll(/readonly kind: '(\w+)'/g)]
+  const names = (found: RegExpMatchArray[]) => found.map(each => each[1]).toSorted()
+  expect(names(listed.slice(1))).toEqual(names(known))
+})
+
 describe('an explanation follows from the facts alone', () => {
   const now = new Date('2027-01-01T12:00:00Z')
   const runner = { runnerId: 'r1', host: 'box', processId: 7, handles: true }
@@ -142,6 +221,8 @@ describe('an explanation follows from the facts alone', () => {
     held: false,
     window: null,
     waitsForOther: false,
+    parked: false,
+    fault: null,
     due: new Date('2027-01-01T11:00:00Z'),
     startedAt: null,
     completedAt: null,
@@ -159,13 +240,16 @@ describe('an explanation follows from the facts alone', () => {
   }
 
   it('names what flow control adds, in the order in which it decides', () => {
-    const lane = { jobs: ['x', 'y'], running: 2, starts: [], failures: 0, pausedUntilMs: null }
+    const lane = { running: 2, starts: [], failures: 0, pausedUntilMs: null }
     const flow = flowHindrances({
       nowMs: facts.now.getTime(),
       jobType: facts.jobType,
       lane: 'user:1',
       weight: 1,
       cost: 1,
+      parked: false,
+      holdsSlot: false,
+      blockers: ['x', 'y'].map(jobId => ({ by: 'key', jobId, held: true, dueMs: 0 })),
       pauses: [{ jobType: facts.jobType, lane: '', reason: 'provider down' }],
       limits: { perKey: { concurrency: 2, rate: { limit: 1, perMs: 60_000 }, fifo: false } },
       type: lane,

@@ -153,6 +153,14 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
     await other.runDueJobs()
     return (await scheduler.getAttempts(jobId))[0]?.errorCode
   },
+  BELFRY_ROW_UNREADABLE: async () => {
+    const { scheduler, schema } = await make()
+    scheduler.registerHandler('work', () => {})
+    const { jobId } = await scheduler.scheduleJob('work', { payload: {} })
+    await database.query(`update ${schema}.scheduled_jobs_live set options = '{"weight": "heavy"}'`)
+    await scheduler.runDueJobs()
+    return (await scheduler.getAttempts(jobId))[0]?.errorCode
+  },
   BELFRY_INVALID_JOB_TYPE: () => refused(scheduler => scheduler.scheduleJob('', { payload: {} })),
   BELFRY_INVALID_JOB_ID: () => refused(scheduler => scheduler.getJob('')),
   BELFRY_DUPLICATE_HANDLER: async () => {

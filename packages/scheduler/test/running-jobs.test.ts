@@ -26,6 +26,21 @@ describeOnBothEngines('running jobs', engine => {
     return { clock, scheduler }
   }
 
+  it('put off until no time at all, a job fails by itself, and the outcome of its neighbour is kept', async () => {
+    const { scheduler } = make()
+    await scheduler.migrate()
+    scheduler.registerHandler('lost', () => {
+      throw new SnoozeError(new Date('next week'))
+    })
+    scheduler.registerHandler('sound', () => 'done')
+    const lost = await scheduler.scheduleJob('lost', { payload: {}, maxRetries: 0 })
+    const sound = await scheduler.scheduleJob('sound', { payload: {} })
+    await scheduler.runDueJobs()
+    expect(await scheduler.getJob(sound.jobId)).toMatchObject({ status: 'completed' })
+    expect(await scheduler.getJob(lost.jobId)).toMatchObject({ status: 'failed' })
+    expect((await scheduler.getAttempts(lost.jobId))[0]).toMatchObject({ errorCode: 'BELFRY_INVALID_TIME' })
+  })
+
   it('runs a job when it is due and not before, and keeps its result and one history row', async () => {
     const seen: unknown[] = []
     const greet = defineJob({

@@ -1,14 +1,17 @@
 import { databaseNow, type Core } from '../core.ts'
-import { DEFAULT_COST, stateOf } from '../flow/lane-state.ts'
+import { BelfryError } from '../errors.ts'
+import { DEFAULT_COST, limitsIn, stateOf } from '../flow/lane-state.ts'
 import { wantedTime, windowFor } from '../job/delivery.ts'
 import { nextOpening, placeInWindow } from '../job/delivery-window.ts'
+import { costOf, faultOf, readableDelivery, weightOf } from '../job/stored-fields.ts'
 import { readFlow } from '../store/flow-facts.ts'
 import { openDependencies } from '../store/read-dependencies.ts'
 import { readJobFacts, type JobFactsRow } from '../store/job-facts.ts'
 import { dependencyHindrance } from './dependency-hindrance.ts'
-import { explainJob, type Explanation, type JobFacts } from './explanation.ts'
+import { explainJob, unreadable, type Explanation, type JobFacts } from './explanation.ts'
 import { flowHindrances } from './flow-hindrances.ts'
 import type { Hindrance } from './hindrance.ts'
+import { dateAt } from './say.ts'
 
 /** Reads the facts of one moment in one statement and explains them. Undefined when there is no such job. */
 export async function explain(core: Core, jobId: string): Promise<Explanation | undefined> {
@@ -16,8 +19,9 @@ export async function explain(core: Core, jobId: string): Promise<Explanation | 
   if (!row) return undefined
   const timeoutMs = row.timeout_ms ?? core.registry.find(row.job_type)?.timeoutMs ?? null
   const waits = row.completed_ms === null && !row.held
-  const facts = { ...factsOf(row), timeoutMs, window: waits ? windowOf(core, row) : null }
-  const flow = waits ? [...(await dependenciesOf(core, row)), ...(await flowOf(core, row))] : []
+  const fault = faultOf(row) ?? null
+  const facts = { ...factsOf(row), fault, timeoutMs, window: waits && fault === null ? windowOf(core, row) : null }
+  const flow = waits ? [...(await dependenciesOf(core, row)), ...(await flowOf(core, row, fault))] : []
   return explainJob({ ...facts, flow })
 }
 
@@ -32,26 +36,44 @@ async function dependenciesOf({ database, tables }: Core, row: JobFactsRow): Pro
 }
 
 /** What flow control puts in a waiting job's way. */
-async function flowOf(core: Core, row: JobFactsRow): Promise<Hindrance[]> {
-  const { job_type: jobType, lane, now_ms: nowMs, weight } = row
-  const flow = await readFlow(core.database, core.tables, { jobType, lane, now: databaseNow(core) })
+async function flowOf(core: Core, row: JobFactsRow, fault: string | null): Promise<Hindrance[]> {
+  const { job_id: jobId, job_type: jobType, lane, now_ms: nowMs } = row
+  const definition = core.registry.find(jobType)
+  const flow = await readFlow(core.database, core.tables, { jobId, jobType, lane, now: databaseNow(core) })
+  const usual = definition?.cost ?? DEFAULT_COST
+  // A row that cannot be read counts as a usual one until it fails.
+  const { weight, cost } = fault === null ? row : { weight: 1, cost: null }
   const laneFacts = (each: typeof flow.type) => ({ ...each, ...stateOf(each), pausedUntilMs: each.paused_until_ms })
-  return flowHindrances({
-    nowMs,
-    jobType,
-    lane,
-    weight,
-    cost: row.cost ?? core.registry.find(jobType)?.cost ?? DEFAULT_COST,
-    pauses: flow.pauses.map(pause => ({ jobType: pause.job_type, lane: pause.lane, reason: pause.reason })),
-    limits: flow.limits ?? core.registry.find(jobType)?.limits,
-    type: laneFacts(flow.type),
-    key: laneFacts(flow.key),
-  })
+  try {
+    return flowHindrances({
+      nowMs,
+      jobType,
+      lane,
+      weight: weightOf(weight),
+      cost: costOf(cost) ?? usual,
+      parked: isParked(row),
+      holdsSlot: row.admitted,
+      pauses: flow.pauses.map(pause => ({ jobType: pause.job_type, lane: pause.lane, reason: pause.reason })),
+      limits: limitsIn(flow.type, definition),
+      type: laneFacts(flow.type),
+      key: laneFacts(flow.key),
+      blockers: flow.blockers.map(each => ({ by: each.by, jobId: each.job_id, held: each.held, dueMs: each.due_ms })),
+    })
+  } catch (error) {
+    if (!(error instanceof BelfryError)) throw error
+    return [unreadable(`Its type starts nothing: ${error.message}`, 'Somebody puts that right.')]
+  }
+}
+
+/** It stepped aside until a job of its key ends. */
+function isParked({ waits_for_other: waitsForOther, waits, lane }: JobFactsRow): boolean {
+  return waitsForOther && !waits && lane !== null
 }
 
 /** Whether its delivery window has put a waiting job off, or will when a runner takes it. */
 function windowOf(core: Core, row: JobFactsRow): JobFacts['window'] {
-  const { due_ms: due, now_ms: now, delivery, put_off: putOff, spread_key: key } = row
+  const { due_ms: due, now_ms: now, put_off: putOff, spread_key: key } = row
+  const delivery = readableDelivery(row.delivery)
   const window = windowFor(core.registry.find(row.job_type), delivery)
   if (!window || row.waits_for_other) return null
   const wanted = wantedTime(window, { due, delivery, putOff }, now)
@@ -66,13 +88,14 @@ function factsOf(row: JobFactsRow) {
   const { runner_id: runnerId, host, process_id: processId, lease_ms: leaseMs } = row
   const known = runnerId !== null && host !== null && processId !== null && leaseMs !== null
   return {
-    now: new Date(row.now_ms),
+    now: dateAt(row.now_ms),
     jobId: row.job_id,
     jobType: row.job_type,
     status: row.status,
     held: row.held,
     waitsForOther: row.waits_for_other,
-    due: new Date(row.due_ms),
+    parked: isParked(row),
+    due: dateAt(row.due_ms),
     startedAt: dateOf(row.started_ms),
     completedAt: dateOf(row.completed_ms),
     expiresAt: dateOf(row.expires_ms),
@@ -82,7 +105,7 @@ function factsOf(row: JobFactsRow) {
     error: row.error_message,
     cancelRequested: row.cancel_requested,
     runnerId,
-    holder: known ? { runnerId, host, processId, leaseUntil: new Date(leaseMs) } : null,
+    holder: known ? { runnerId, host, processId, leaseUntil: dateAt(leaseMs) } : null,
     runners: row.runners.map(each => ({
       runnerId: each.runner_id,
       host: each.host,
@@ -93,5 +116,5 @@ function factsOf(row: JobFactsRow) {
 }
 
 function dateOf(ms: number | null): Date | null {
-  return ms === null ? null : new Date(ms)
+  return ms === null ? null : dateAt(ms)
 }

@@ -27,6 +27,10 @@ export interface JobFacts {
   readonly window: { readonly timeZone: string; readonly opens: Date; readonly until: Date } | null
   /** It has no time of its own before something else happens. */
   readonly waitsForOther: boolean
+  /** What it waits for is its concurrency key. */
+  readonly parked: boolean
+  /** Why its row cannot be read; null: it can. */
+  readonly fault: string | null
   readonly due: Date
   readonly startedAt: Date | null
   readonly completedAt: Date | null
@@ -58,7 +62,7 @@ export function explainJob(facts: JobFacts): Explanation {
 function hindrancesOf(facts: JobFacts): readonly Hindrance[] {
   if (facts.completedAt !== null) return [finished(facts, facts.completedAt)]
   if (facts.held) return held(facts)
-  const found = [cancelled(facts), expired(facts), ...waiting(facts), ...facts.flow, handler(facts)]
+  const found = [cancelled(facts), spoiled(facts), expired(facts), ...waiting(facts), ...facts.flow, handler(facts)]
   const standing = found.filter(each => each !== undefined)
   return standing.length > 0 ? standing : [nothing()]
 }
@@ -138,9 +142,16 @@ function expired({ expiresAt, now, due }: JobFacts): Hindrance | undefined {
   }
 }
 
+function spoiled({ fault }: JobFacts): Hindrance | undefined {
+  return fault === null
+    ? undefined
+    : unreadable(`Its stored row cannot be read: ${fault}.`, 'It fails when it is taken.')
+}
+
 /** Before its time, and why. */
 function waiting(facts: JobFacts): readonly Hindrance[] {
-  const { due, now, waitsForOther, flow } = facts
+  const { due, now, waitsForOther, parked, flow } = facts
+  if (parked) return flow.length > 0 ? [] : [comingForward()]
   if (waitsForOther) return flow.some(each => each.kind === 'dependency') ? [] : [dependency()]
   if (facts.window) return [outside(facts.window)]
   if (due <= now) return []
@@ -179,6 +190,19 @@ function dependency(): Hindrance {
     sentence: 'It waits for something else to happen first.',
     change: 'It becomes due when that has happened.',
   }
+}
+
+function comingForward(): Hindrance {
+  return {
+    ...dependency(),
+    sentence: 'It stepped aside for other jobs of its key, and none of them is in its way any more.',
+    change: 'The runners look for such jobs now and then, and let it come forward.',
+  }
+}
+
+/** Something that somebody changed by hand. */
+export function unreadable(sentence: string, change: string): Hindrance {
+  return { kind: 'unreadable', until: null, sentence, change }
 }
 
 function handler({ runners, jobType }: JobFacts): Hindrance | undefined {

@@ -1,7 +1,7 @@
 import type { ResolvedLimits } from '../job/limits.ts'
 import { budgetLeft, earliestStart, type Ask, type MeteredLimits, type Meters } from '../flow/meter.ts'
 import type { Hindrance } from './hindrance.ts'
-import { say } from './say.ts'
+import { dateAt, say } from './say.ts'
 
 /** What flow control knows of a job at one moment. */
 export interface FlowFacts {
@@ -10,15 +10,28 @@ export interface FlowFacts {
   readonly lane: string | null
   readonly weight: number
   readonly cost: number
+  /** It stepped aside until a job of its key ends. */
+  readonly parked: boolean
+  /** It holds a slot of its type and key itself: a retry in strict order. */
+  readonly holdsSlot: boolean
   readonly pauses: readonly { readonly jobType: string; readonly lane: string; readonly reason: string | null }[]
   readonly limits: ResolvedLimits | undefined
   readonly type: LaneFacts
   readonly key: LaneFacts
+  readonly blockers: readonly Blocker[]
+}
+
+/** A job that may be in its way. */
+interface Blocker {
+  /** It runs, or holds a slot of the key, or comes before in the key's strict order. */
+  readonly by: 'type' | 'key' | 'order'
+  readonly jobId: string
+  /** A runner holds it. */
+  readonly held: boolean
+  readonly dueMs: number
 }
 
 interface LaneFacts extends Meters {
-  /** The first of the jobs that hold a slot. */
-  readonly jobs: readonly string[]
   readonly running: number
   readonly failures: number
   readonly pausedUntilMs: number | null
@@ -26,21 +39,60 @@ interface LaneFacts extends Meters {
 
 /** What pauses, limits, rates and breakers put in a waiting job's way. Pure. */
 export function flowHindrances(facts: FlowFacts): Hindrance[] {
-  const { limits, type, key, nowMs, jobType, lane } = facts
-  const ask = { ms: nowMs, weight: facts.weight, cost: facts.cost }
-  const found = facts.pauses.map(pause => paused(pause))
-  if (!limits) return found
-  const names = { type: `jobs of type ${jobType}`, key: `jobs of key ${lane ?? ''}` }
-  if (type.pausedUntilMs !== null && type.pausedUntilMs > nowMs) found.push(resting(names.type, type))
+  const pauses = facts.pauses.map(pause => paused(pause))
+  const ofType = typeHindrances(facts)
+  const ofKey = keyHindrances(facts)
+  // What it stepped aside for decides; its type is asked about it after that.
+  return facts.parked ? [...pauses, ...ofKey, ...ofType] : [...pauses, ...ofType, ...ofKey]
+}
+
+function typeHindrances(facts: FlowFacts): Hindrance[] {
+  const { limits = {}, type, nowMs, jobType } = facts
+  const what = `jobs of type ${jobType}`
+  const found: Hindrance[] = []
+  if (type.pausedUntilMs !== null && type.pausedUntilMs > nowMs) found.push(resting(what, type))
   if (limits.concurrency !== undefined && type.running >= limits.concurrency) {
-    found.push(full(names.type, limits.concurrency, type.jobs))
+    found.push(full(what, limits.concurrency, idsOf(facts, 'type')))
   }
-  found.push(...rated(names.type, { limits, meters: type, ask }))
-  if (lane === null || !limits.perKey) return found
-  if (key.pausedUntilMs !== null && key.pausedUntilMs > nowMs) found.push(resting(names.key, key))
-  const { concurrency } = limits.perKey
-  if (concurrency !== undefined && key.running >= concurrency) found.push(full(names.key, concurrency, key.jobs))
-  return [...found, ...rated(names.key, { limits: limits.perKey, meters: key, ask })]
+  return [...found, ...rated(what, { limits, meters: type, ask: askOf(facts) })]
+}
+
+/** A retry in strict order holds its slot: its key does not ask it again. */
+function keyHindrances(facts: FlowFacts): Hindrance[] {
+  const { limits, key, nowMs, lane, blockers, holdsSlot } = facts
+  const { perKey } = limits ?? {}
+  if (lane === null || !perKey || holdsSlot) return []
+  const what = `jobs of key ${lane}`
+  const found: Hindrance[] = []
+  if (key.pausedUntilMs !== null && key.pausedUntilMs > nowMs) found.push(resting(what, key))
+  const head = blockers.find(each => each.by === 'key') ?? blockers.find(each => each.by === 'order')
+  if (perKey.fifo && head && !head.held) found.push(behind(lane, head, facts))
+  else if (perKey.concurrency !== undefined && key.running >= perKey.concurrency) {
+    found.push(full(what, perKey.concurrency, idsOf(facts, 'key')))
+  }
+  return [...found, ...rated(what, { limits: perKey, meters: key, ask: askOf(facts) })]
+}
+
+function askOf({ nowMs, weight, cost }: FlowFacts): Ask {
+  return { ms: nowMs, weight, cost }
+}
+
+function idsOf({ blockers }: FlowFacts, by: Blocker['by']): readonly string[] {
+  return blockers.filter(each => each.by === by).map(each => each.jobId)
+}
+
+/** Strict order, and the job whose turn it is does not run at this moment. */
+function behind(lane: string, { jobId, by, dueMs }: Blocker, facts: FlowFacts): Hindrance {
+  const until = dueMs > facts.nowMs ? dateAt(dueMs) : null
+  const again = by === 'key' ? 'is tried again' : 'is due'
+  const state = until === null ? 'has not started' : `${again} at ${say(until)}`
+  return {
+    kind: 'order',
+    jobs: by === 'key' ? [jobId] : idsOf(facts, 'order'),
+    until,
+    sentence: `Jobs of key ${lane} run in strict order, and ${jobId}, which comes before it, ${state}.`,
+    change: `It goes on when ${jobId} has ended; ask why that waits, or cancel it.`,
+  }
 }
 
 function paused({ jobType, lane, reason }: FlowFacts['pauses'][number]): Hindrance {
@@ -56,8 +108,13 @@ function paused({ jobType, lane, reason }: FlowFacts['pauses'][number]): Hindran
 }
 
 function resting(what: string, { pausedUntilMs, failures }: LaneFacts): Hindrance {
-  const until = new Date(pausedUntilMs ?? 0)
   const reason = failures > 0 ? `${failures} failures in a row` : 'the other side asked for it'
+  if (pausedUntilMs === Number.POSITIVE_INFINITY) {
+    const sentence = `All ${what} rest without an end: ${reason}.`
+    const change = 'Somebody sets paused_until of their row in belfry_lanes to null.'
+    return { kind: 'paused', target: what, reason, until: null, sentence, change }
+  }
+  const until = dateAt(pausedUntilMs ?? 0)
   return {
     kind: 'paused',
     target: what,
@@ -88,13 +145,13 @@ function rated(
   const found: Hindrance[] = []
   const byRate = rate ? earliestStart({ rate }, meters, ask) : nowMs
   if (rate && byRate > nowMs) {
-    const until = new Date(byRate)
+    const until = dateAt(byRate)
     const sentence = `As many ${what} have started as may within ${rate.perMs} ms (${rate.limit}); the next may at ${say(until)}.`
     found.push({ kind: 'rate', limit: rate.limit, perMs: rate.perMs, until, sentence, change: 'Time passes.' })
   }
   const byBudget = budget ? earliestStart({ budget }, meters, ask) : nowMs
   if (budget && byBudget > nowMs) {
-    const until = new Date(byBudget)
+    const until = dateAt(byBudget)
     const left = Math.max(0, budgetLeft(budget, meters, nowMs))
     const sentence = `The budget of ${what} is spent: ${left} of ${budget.amount} within ${budget.perMs} ms is left; some is free at ${say(until)}.`
     const change = 'Time passes, or a job that runs gives back what it did not use.'

@@ -35,6 +35,10 @@ export type HindranceKind =
   | { readonly kind: 'rate'; readonly limit: number; readonly perMs: number }
   /** It waits for other jobs, or for something to happen. `jobs`: those that are known. */
   | { readonly kind: 'dependency'; readonly jobs: readonly string[] }
+  /** Strict order: these jobs of its key come before it, and the first of them does not run. */
+  | { readonly kind: 'order'; readonly jobs: readonly string[] }
+  /** Somebody changed its row, or what is stored of its type or key, into something that cannot be read. */
+  | { readonly kind: 'unreadable' }
   /** Nothing: the next free slot takes it. */
   | { readonly kind: 'none' }
 

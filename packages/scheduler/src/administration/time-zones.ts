@@ -3,6 +3,7 @@ import type { Queryable } from '../database/database.ts'
 import { quoteLiteral } from '../database/identifier.ts'
 import { place, wantedTime, windowFor } from '../job/delivery.ts'
 import { requireZone } from '../job/delivery-window.ts'
+import { readableDelivery } from '../job/stored-fields.ts'
 import type { BulkRequest } from '../store/bulk-batch.ts'
 import { moveDeliveries, pickDeliveries, type MovedBatch } from '../store/move-deliveries.ts'
 import { readNow } from '../store/save-schedule.ts'
@@ -53,8 +54,9 @@ async function moveBatch(
   const moves = rows.map(row => {
     const { due_ms: due, put_off: putOff, spread_key: key } = row
     const definition = core.registry.find(row.job_type)
-    const wanted = wantedTime(windowFor(definition, row.delivery), { due, delivery: row.delivery, putOff }, now)
-    const moved = { ...row.delivery, timeZone: request.zone }
+    const delivery = readableDelivery(row.delivery)
+    const wanted = wantedTime(windowFor(definition, delivery), { due, delivery, putOff }, now)
+    const moved = { ...delivery, timeZone: request.zone }
     const placed = place(windowFor(definition, moved), { wanted, now, key, delivery: moved })
     return { jobId: row.job_id, dueMs: placed.due === due ? null : placed.due, delivery: placed.delivery }
   })

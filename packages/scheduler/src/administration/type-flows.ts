@@ -1,5 +1,10 @@
 import { databaseNow, type Core } from '../core.ts'
-import { DEFAULT_COST, stateOf } from '../flow/lane-state.ts'
+import { BelfryError } from '../errors.ts'
+import type { LaneState } from '../flow/admission.ts'
+import { DEFAULT_COST, limitsIn, stateOf } from '../flow/lane-state.ts'
+import type { AnyJobDefinition } from '../job/definition.ts'
+import type { ResolvedLimits } from '../job/limits.ts'
+import type { LaneRow } from '../store/lanes.ts'
 import { readMeanDurations } from '../store/mean-durations.ts'
 import { EVERY_TYPE, listPauses } from '../store/pauses.ts'
 import { readTypeLanes } from '../store/type-lanes.ts'
@@ -11,20 +16,36 @@ export async function readTypeFlows(core: Core, jobTypes: readonly string[]): Pr
   const now = databaseNow(core)
   const whole = (await listPauses(database, tables)).filter(pause => pause.lane === '').map(pause => pause.job_type)
   const lanes = await readTypeLanes(database, tables, { jobTypes, now })
-  const known = lanes.map(row => ({ row, limits: row.limits ?? registry.find(row.job_type)?.limits ?? {} }))
-  const slotted = known.filter(({ limits }) => limits.concurrency !== undefined).map(({ row }) => row.job_type)
+  const known = lanes.map(row => ({ jobType: row.job_type, lane: readLane(row, registry.find(row.job_type)) }))
+  const slotted = known.filter(({ lane }) => lane?.limits.concurrency !== undefined).map(({ jobType }) => jobType)
   const means = slotted.length === 0 ? [] : await readMeanDurations(database, tables, { jobTypes: slotted, now })
   const meanOf = new Map(means.map(row => [row.job_type, row.mean_ms]))
   return new Map(
-    known.map(({ row, limits }) => [
-      row.job_type,
+    known.map(({ jobType, lane }) => [
+      jobType,
       {
-        limits,
-        state: stateOf(row),
-        paused: whole.includes(EVERY_TYPE) || whole.includes(row.job_type),
-        cost: registry.find(row.job_type)?.cost ?? DEFAULT_COST,
-        meanMs: meanOf.get(row.job_type) ?? null,
+        ...(lane ?? UNREADABLE),
+        paused: lane === undefined || whole.includes(EVERY_TYPE) || whole.includes(jobType),
+        cost: registry.find(jobType)?.cost ?? DEFAULT_COST,
+        meanMs: meanOf.get(jobType) ?? null,
       },
     ]),
   )
+}
+
+interface ReadLane {
+  readonly limits: ResolvedLimits
+  readonly state: LaneState
+}
+
+const UNREADABLE: ReadLane = { limits: {}, state: { running: 0, starts: [], failures: 0, pausedUntilMs: null } }
+
+/** Undefined: its row was spoiled by hand, and until it is mended the type starts nothing. */
+function readLane(row: LaneRow, definition: AnyJobDefinition | undefined): ReadLane | undefined {
+  try {
+    return { limits: limitsIn(row, definition), state: stateOf(row) }
+  } catch (error) {
+    if (error instanceof BelfryError) return undefined
+    throw error
+  }
 }

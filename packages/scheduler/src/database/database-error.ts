@@ -48,6 +48,19 @@ export function describeDatabaseError(error: unknown): unknown {
   return error
 }
 
+/**
+ * SQLSTATE classes of what concerns one statement and its rows: cardinality, data, constraints, a transaction that gave
+ * way, a lock or a statement's time that ran out, a trigger's own error.
+ */
+const REFUSED_ALONE = /^(21|22|23|40|55|P0|57014)/
+
+/** Whether other statements may do well although this one failed: the database is there, and it understood. */
+export function isRefusedAlone(error: unknown): boolean {
+  if (error instanceof BelfryError) return !error.code.startsWith('BELFRY_DATABASE_')
+  if (error instanceof TypeError || error instanceof RangeError) return true
+  return REFUSED_ALONE.test(codeOf(error) ?? '')
+}
+
 /** An error's own code, or that of the first error inside an AggregateError (Node's "happy eyeballs" connect). */
 function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined

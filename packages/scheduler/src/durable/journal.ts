@@ -3,6 +3,7 @@ import { BelfryError, show } from '../errors.ts'
 import { Suspension } from '../job/control-errors.ts'
 import { requireKey } from '../job/job-id.ts'
 import { openValue, sealValue } from '../job/sealed-value.ts'
+import { unreadable } from '../job/stored-fields.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { sleep, type Clock } from '../runtime/clock.ts'
 import { loadSteps, type StepKind, type StepRow } from '../store/load-steps.ts'
@@ -32,6 +33,8 @@ export interface DurableAttempt {
 
 /** Waits shorter than this are not worth ending the attempt, in ms. */
 const SHORTEST_SUSPENSION_MS = 1_000
+
+const REPAIR = 'Delete its row of belfry_steps, or repair it, and redrive the job.'
 
 type KnownRow = Omit<StepRow, 'kind' | 'name'>
 
@@ -147,6 +150,9 @@ export class Journal {
    */
   async pause(remainingMs: number, { wakeMs, reason }: { wakeMs: number; reason: string }): Promise<void> {
     if (remainingMs <= 0) return
+    if (Number.isNaN(new Date(wakeMs).getTime())) {
+      throw unreadable(`${reason}: its stored instant`, `expected one within reach, got ${wakeMs}`, REPAIR)
+    }
     const { clock } = this.parts
     // Under a virtual clock nobody may be there to move it on while a handler waits.
     if (remainingMs >= SHORTEST_SUSPENSION_MS || clock.databaseNow() !== null) {

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { databaseNow, type Core } from '../core.ts'
+import { isRefusedAlone } from '../database/database-error.ts'
 import type { GovernedClaim, Governor } from '../flow/governor.ts'
 import { claimJobs, type ClaimedJob, type ClaimRequest, type WantedJobs } from '../store/claim-jobs.ts'
 import { dueTypes } from '../store/due-types.ts'
 import { slotsFor, type PlannedJobs } from './claim-plan.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { Checks, Revalidator } from './revalidator.ts'
+import { TypeTroubles } from './type-troubles.ts'
 
 /** Jobs that came under one lease. */
 export interface Claimed {
@@ -53,6 +55,16 @@ interface Found {
   readonly againInMs: number | null
 }
 
+/** Of a type that is left alone. */
+const FOUND_NOTHING = { claimed: 0, seen: 0, filled: false, dropped: false, heldBack: true } as const
+
+/** Jobs of one type that is claimed by itself. */
+interface ApartWish {
+  readonly jobType: string
+  readonly limit: number
+  readonly lookAheadMs: number
+}
+
 /**
  * Claims by plan: ordinary types in one statement, each governed type under the lock of its limits, each type that is
  * asked again at the claim in a transaction of its own, each type with batches by itself, for its rows are no slots.
@@ -64,12 +76,16 @@ export class Claimer {
   readonly #revalidator: Revalidator
   /** Types with limits of which the last claim saw due jobs. */
   readonly #busyGoverned = new Set<string>()
+  /** Ordinary types claimed one by one, since a claim of several failed: only the one that is to blame shall suffer. */
+  readonly #suspected = new Set<string>()
+  readonly #troubles: TypeTroubles
 
   constructor(core: Core, parts: { governor: Governor; leaseKeeper: LeaseKeeper; revalidator: Revalidator }) {
     this.#core = core
     this.#governor = parts.governor
     this.#leaseKeeper = parts.leaseKeeper
     this.#revalidator = parts.revalidator
+    this.#troubles = new TypeTroubles(core)
   }
 
   /** Claims and hands over what comes, statement by statement, so that a later failure cannot take it back. */
@@ -83,7 +99,7 @@ export class Claimer {
     let dropped = false
     const free = order.wanted.filter(each => !this.#isApart(each))
     if (free.length > 0) {
-      const jobs = await this.#underLease(accept, lease => this.#claimFree({ ...order, wanted: free }, lease))
+      const jobs = await this.#claimTogether({ ...order, wanted: free }, accept)
       for (const jobType of filledTypes(jobs, free)) busy.add(jobType)
       filled = busy.size > 0 || jobs.length >= order.limit
       claimed += jobs.length
@@ -96,7 +112,7 @@ export class Claimer {
       if (!this.#isApart(wish) || (isGoverned && !due.has(jobType))) continue
       const limit = Math.min(wish.most, (order.limit - slots) * size)
       if (limit <= 0) continue
-      const found = await this.#claimApart({ jobType, limit, lookAheadMs: order.lookAheadMs }, accept)
+      const found = await this.#claimUnlessTroubled({ jobType, limit, lookAheadMs: order.lookAheadMs }, accept)
       claimed += found.claimed
       slots += slotsFor(found.claimed, size)
       dropped ||= found.dropped
@@ -114,9 +130,8 @@ export class Claimer {
   }
 
   #isApart({ jobType, size }: PlannedJobs): boolean {
-    return (
-      size > 1 || this.#governor.limitsOf(jobType) !== undefined || this.#revalidator.checkOf(jobType) !== undefined
-    )
+    if (size > 1 || this.#suspected.has(jobType)) return true
+    return this.#governor.limitsOf(jobType) !== undefined || this.#revalidator.checkOf(jobType) !== undefined
   }
 
   /** A look that takes no lock spares idle processes the transaction of a claim; who had more last time is not asked. */
@@ -129,15 +144,36 @@ export class Claimer {
     return new Set(governed.filter(jobType => due.has(jobType) || this.#busyGoverned.has(jobType)))
   }
 
-  #claimFree(order: ClaimOrder, lease: Lease): Promise<ClaimedJob[]> {
+  /** Ordinary types. If their claim is refused, each of them is claimed by itself instead, until that has gone well. */
+  async #claimTogether(order: ClaimOrder, accept: (claimed: Claimed) => void): Promise<readonly ClaimedJob[]> {
     const { database, tables } = this.#core
-    return claimJobs(database, tables, { ...order, ...lease, now: databaseNow(this.#core) })
+    try {
+      return await this.#underLease(accept, lease =>
+        claimJobs(database, tables, { ...order, ...lease, now: databaseNow(this.#core) }),
+      )
+    } catch (error) {
+      if (!isRefusedAlone(error)) throw error
+      for (const { jobType } of order.wanted) this.#suspected.add(jobType)
+      return []
+    }
   }
 
-  async #claimApart(
-    wish: { jobType: string; limit: number; lookAheadMs: number },
-    accept: (claimed: Claimed) => void,
-  ): Promise<Found> {
+  /** What goes wrong with one type is told, and the others go on. */
+  async #claimUnlessTroubled(wish: ApartWish, accept: (claimed: Claimed) => void): Promise<Found> {
+    const { jobType } = wish
+    const restMs = this.#troubles.restOf(jobType)
+    if (restMs > 0) return { ...FOUND_NOTHING, againInMs: restMs }
+    try {
+      const found = await this.#claimApart(wish, accept)
+      this.#troubles.over(jobType)
+      this.#suspected.delete(jobType)
+      return found
+    } catch (error) {
+      return { ...FOUND_NOTHING, againInMs: this.#troubles.note(jobType, error) }
+    }
+  }
+
+  async #claimApart(wish: ApartWish, accept: (claimed: Claimed) => void): Promise<Found> {
     const { jobType, lookAheadMs } = wish
     const isChecked = this.#revalidator.checkOf(jobType) !== undefined
     const limit = isChecked ? Math.min(wish.limit, MOST_CHECKED) : wish.limit

@@ -13,7 +13,7 @@ import { AttemptContext } from './attempt-context.ts'
 import { runBatch, type RunningAttempt } from './batch-run.ts'
 import { Deadlines } from './deadlines.ts'
 import { DeliveryGate } from './delivery-gate.ts'
-import { eventOf, waitedMs, type HeldJob } from './held-job.ts'
+import { eventOf, refuseUnreadable, waitedMs, type HeldJob } from './held-job.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import { Overruns } from './overruns.ts'
 import { EndedAttempt } from './settlement.ts'
@@ -77,6 +77,7 @@ export class Executor {
     }
     let work: unknown
     try {
+      refuseUnreadable(held)
       this.#refuseLate(held)
       const window = this.#gate.windowOf(held)
       work = window
@@ -108,6 +109,7 @@ export class Executor {
     runBatch(jobs, {
       begin: held => this.#begin(held, onFree),
       prepare: async held => {
+        refuseUnreadable(held)
         this.#refuseLate(held)
         const window = this.#gate.windowOf(held)
         if (window) await this.#gate.pass(held, window)

@@ -2,6 +2,7 @@ import type { FollowingJob } from '../durable/outbox.ts'
 import type { BelfryError } from '../errors.ts'
 import type { JobEvent } from '../events.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
+import { unreadable } from '../job/stored-fields.ts'
 import type { TypeLoad } from './type-load.ts'
 import { ORDINARY, type ClaimedJob, type UncommonFields } from '../store/claim-jobs.ts'
 
@@ -88,6 +89,12 @@ export function eventOf({ job, details }: HeldJob): JobEvent {
 /** From due to `now`, in ms; null when it was due since ever. */
 export function waitedMs({ job }: HeldJob, now: Date): number | null {
   return Number.isFinite(job.scheduled_ms) ? Math.max(0, now.getTime() - job.scheduled_ms) : null
+}
+
+/** @throws BelfryError `BELFRY_ROW_UNREADABLE` */
+export function refuseUnreadable({ job, details: { fault } }: HeldJob): void {
+  if (fault === undefined) return
+  throw unreadable(`job ${job.job_id}: its stored row`, fault, 'Repair the row and redrive it, or schedule it anew.')
 }
 
 /** One more crash and the job is given up: what runs beside it must not be taken for the culprit, nor the reverse. */

@@ -84,8 +84,8 @@ export class Checks {
     const until = clock.monotonic() + options.leaseMs / CHECKS_PER_LEASE
     const kept: ClaimedJob[] = []
     for (const job of jobs) {
-      // A job whose cancelling was asked for ends before its handler is called, whatever a check would say.
-      if (job.uncommon?.cancel_requested) kept.push(job)
+      // A job whose cancelling was asked for, or whose row is spoiled, ends before its handler is called, whatever a check would say.
+      if (job.uncommon?.cancel_requested || job.uncommon?.fault !== undefined) kept.push(job)
       else if (clock.monotonic() >= until) this.#unasked.push(job)
       else if (await this.#check(transaction, job)) kept.push(job)
     }

@@ -9,7 +9,7 @@ import { readLanes, saveLanes, type LaneRow } from '../store/lanes.ts'
 import { admitByKey, type Candidate } from './admission.ts'
 import { shareFairly, type KeyQueue, type Waiting } from './fair-share.ts'
 import type { LockedClaim } from './governed-request.ts'
-import { DEFAULT_COST, stateOf, withMeters } from './lane-state.ts'
+import { DEFAULT_COST, queuedCandidate, stateOf, withMeters } from './lane-state.ts'
 
 /** Keys looked at by one statement, and by one claim; the next claim goes on behind them. */
 const KEYS_PER_LOOK = 256
@@ -138,5 +138,5 @@ function only({ queues, holding, keyless }: Waiting, jobs: readonly ClaimedJob[]
 }
 
 function candidatesOf(jobs: readonly QueuedJob[], usual: number): Candidate[] {
-  return jobs.map(([jobId, dueMs, weight, cost]) => ({ jobId, dueMs, weight, cost: cost ?? usual }))
+  return jobs.map(each => queuedCandidate(each, usual))
 }

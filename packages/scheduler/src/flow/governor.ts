@@ -1,6 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
-import type { ResolvedBudget, ResolvedLimits } from '../job/limits.ts'
+import { readLimits, type ResolvedBudget, type ResolvedLimits } from '../job/limits.ts'
 import type { Outcome } from '../job/outcome.ts'
 import { lanesThatWait, wakeLanes } from '../store/admit-jobs.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
@@ -11,7 +11,7 @@ import { afterOutcomes, type EndedJob, type LaneChange } from './breaker.ts'
 import { claimInOrder } from './claim-in-order.ts'
 import { claimInTurn } from './claim-in-turn.ts'
 import type { GovernedRequest } from './governed-request.ts'
-import { candidateOf, DEFAULT_COST, stateOf, withMeters } from './lane-state.ts'
+import { candidateOf, DEFAULT_COST, limitsIn, stateOf, withMeters } from './lane-state.ts'
 import { afterSpending, type Meters } from './meter.ts'
 
 /** What a claim of a governed type brought. */
@@ -40,7 +40,7 @@ export class Governor {
   /** Reads the limits that were set at run time; at start, when told that they changed, and now and then. */
   async refresh(): Promise<void> {
     const rows = await readSetLimits(this.#core.database, this.#core.tables)
-    this.#set = new Map(rows.map(row => [row.job_type, row.limits]))
+    this.#set = new Map(rows.map(row => [row.job_type, readableLimits(row.limits)]))
   }
 
   limitsOf(jobType: string): ResolvedLimits | undefined {
@@ -55,7 +55,7 @@ export class Governor {
     return this.#core.database.transaction(async transaction => {
       const lane = await lockType(transaction, this.#core.tables, { jobType, now: request.now })
       const definition = this.#core.registry.find(jobType)
-      const limits = lane.limits ?? definition?.limits ?? {}
+      const limits = limitsIn(lane, definition)
       const now = { ms: lane.now_ms, wanted: request.limit, cost: definition?.cost ?? DEFAULT_COST }
       const { most, againAtMs } = grantForType(limits, stateOf(lane), now)
       const inMs = (atMs: number | null) => (atMs === null ? null : atMs - lane.now_ms)
@@ -97,7 +97,7 @@ export class Governor {
     const { tables, registry, events } = this.#core
     const now = databaseNow(this.#core)
     const type = await lockType(transaction, tables, { jobType, now })
-    const limits = type.limits ?? registry.find(jobType)?.limits ?? {}
+    const limits = limitsIn(type, registry.find(jobType))
     const change = afterOutcomes(limits, stateOf(type), { ended, nowMs: type.now_ms })
     const meters = this.#afterSpending(type, limits.budget, ended)
     const changed =
@@ -151,6 +151,15 @@ export class Governor {
     if (lanes.length === 0) return
     const concurrency = this.limitsOf(jobType)?.perKey?.concurrency
     await wakeLanes(transaction, this.#core.tables, { jobType, lanes, concurrency })
+  }
+}
+
+/** Limits that cannot be read keep their type governed: its claims tell what is wrong, and start nothing. */
+function readableLimits(stored: unknown): ResolvedLimits {
+  try {
+    return readLimits(stored, 'limits')
+  } catch {
+    return {}
   }
 }
 

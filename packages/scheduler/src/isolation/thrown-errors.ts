@@ -47,7 +47,9 @@ function causeOf(sent: SentError): ErrorOptions | undefined {
 /** Checked, since an error of the same name may be somebody else's. */
 function isWake(wake: unknown): wake is Wake {
   if (typeof wake !== 'object' || wake === null) return false
-  return 'at' in wake ? wake.at instanceof Date : 'delayMs' in wake && Number(wake.delayMs) >= 0
+  return 'at' in wake
+    ? wake.at instanceof Date && !Number.isNaN(wake.at.getTime())
+    : 'delayMs' in wake && Number(wake.delayMs) >= 0
 }
 
 function wakeOf(wake: Wake): Date | number {

@@ -4,6 +4,7 @@ import { requireKey } from './job-id.ts'
 import type { CarriedOptions } from './job-options.ts'
 import { requireAffordable, requireCost } from './limits.ts'
 import { serializePayload } from './payload.ts'
+import { isTexts } from './stored-fields.ts'
 import { requireWhole } from './whole.ts'
 
 /** A job about more than this many things is about none of them. */
@@ -69,10 +70,9 @@ function requireWords(words: unknown, what: string): readonly string[] | null {
 /** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_PAYLOAD_TOO_LARGE` */
 export function requireMetadata(metadata: unknown): Readonly<Record<string, string>> | null {
   if (metadata === undefined) return null
-  const isPlain = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)
-  if (!isPlain || Object.values(metadata).some(value => typeof value !== 'string')) {
+  if (!isTexts(metadata)) {
     throw new BelfryError('BELFRY_INVALID_OPTION', `metadata: expected an object of texts, got ${show(metadata)}`)
   }
   const text = serializePayload(metadata, 'metadata', LARGEST_METADATA_BYTES)
-  return text === '{}' ? null : (metadata as Readonly<Record<string, string>>)
+  return text === '{}' ? null : metadata
 }

@@ -71,7 +71,10 @@ export class Suspension extends BelfryError {
 /** When to run next: after a span counted by the database's clock, or at an instant. */
 export type Wake = { readonly delayMs: number } | { readonly at: Date }
 
-/** @throws BelfryError `BELFRY_INVALID_DURATION` */
+/** @throws BelfryError `BELFRY_INVALID_DURATION`, `BELFRY_INVALID_TIME` */
 export function wakeOf(value: Duration | Date, what: string): Wake {
+  if (value instanceof Date && Number.isNaN(value.getTime())) {
+    throw new BelfryError('BELFRY_INVALID_TIME', `${what}: expected a Date or a span of time, got an invalid Date`)
+  }
   return value instanceof Date ? { at: value } : { delayMs: parseDuration(value, what) }
 }

@@ -85,6 +85,29 @@ export function requireZone(timeZone: unknown): string {
   return zoneNamed(timeZone).name
 }
 
+/** Whether a value names a time zone. */
+export function isZone(value: unknown): boolean {
+  try {
+    return requireZone(value) !== ''
+  } catch {
+    return false
+  }
+}
+
+/** Whether stored JSON is a window. */
+export function isResolvedWindow(stored: unknown): stored is ResolvedWindow {
+  const { hours, timeZone, spreadMs } = (stored ?? {}) as Partial<Record<keyof ResolvedWindow, unknown>>
+  const isSpan = typeof spreadMs === 'number' && Number.isFinite(spreadMs) && spreadMs >= 0
+  return isSpan && isZone(timeZone) && Array.isArray(hours) && hours.length > 0 && hours.every(isStoredHours)
+}
+
+function isStoredHours(stored: unknown): boolean {
+  const { from, to, days } = (stored ?? {}) as { from?: unknown; to?: unknown; days?: unknown }
+  const isMinute = (value: unknown) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= DAY_MINUTES
+  const isDay = (value: unknown) => Number.isInteger(value) && WEEKDAYS[Number(value)] !== undefined
+  return isMinute(from) && isMinute(to) && from !== to && Array.isArray(days) && days.length > 0 && days.every(isDay)
+}
+
 function resolveHours(hours: unknown, what: string): ResolvedWindow['hours'][number] {
   const { from, to, days = WEEKDAYS } = (hours ?? {}) as Partial<OpeningHours>
   const opens = minutesOf(from)

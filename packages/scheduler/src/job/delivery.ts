@@ -1,5 +1,7 @@
 import { BelfryError, show } from '../errors.ts'
 import {
+  isResolvedWindow,
+  isZone,
   nextOpening,
   placeInWindow,
   requireZone,
@@ -28,6 +30,18 @@ export interface Delivery {
   readonly timeZone?: string
   /** The window has put it off: from when, to when. ISO texts. */
   readonly moved?: { readonly from: string; readonly to: string }
+}
+
+/** Whether stored JSON is what a row keeps of its window. */
+export function isDelivery(stored: unknown): stored is Delivery {
+  if (typeof stored !== 'object' || stored === null || Array.isArray(stored)) return false
+  const { window = false, timeZone = 'UTC', moved } = stored as Partial<Record<keyof Delivery, unknown>>
+  return (window === false || isResolvedWindow(window)) && isZone(timeZone) && (moved === undefined || isMove(moved))
+}
+
+function isMove(moved: unknown): boolean {
+  const { from, to } = (moved ?? {}) as { from?: unknown; to?: unknown }
+  return [from, to].every(each => typeof each === 'string' && !Number.isNaN(Date.parse(each)))
 }
 
 /** How the reason of an attempt begins that was put off because it would have begun outside the window. */

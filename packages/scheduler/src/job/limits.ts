@@ -93,6 +93,9 @@ export function resolveLimits(limits: Limits, what: string): ResolvedLimits {
     throw new BelfryError('BELFRY_INVALID_OPTION', `${what}: expected { concurrency, rate, … }, got ${show(limits)}`)
   }
   const { concurrency, perKey, breaker } = limits
+  if (perKey !== undefined && (typeof perKey !== 'object' || perKey === null)) {
+    throw new BelfryError('BELFRY_INVALID_OPTION', `${what}.perKey: expected limits of each key, got ${show(perKey)}`)
+  }
   return {
     ...whole('concurrency', concurrency, what),
     ...metered(limits, what),
@@ -112,6 +115,24 @@ export function resolveLimits(limits: Limits, what: string): ResolvedLimits {
     }),
   }
 }
+
+/**
+ * Limits as they are stored, where somebody may have written anything.
+ * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`
+ */
+export function readLimits(stored: unknown, what: string): ResolvedLimits {
+  return resolveLimits(asWritten(stored) as Limits, what)
+}
+
+/** With the names that spans of time have where limits are written; a number of milliseconds is a span. */
+function asWritten(stored: unknown): unknown {
+  if (typeof stored !== 'object' || stored === null) return stored
+  return Object.fromEntries(
+    Object.entries(stored).map(([name, value]) => [SPANS[name as keyof typeof SPANS] ?? name, asWritten(value)]),
+  )
+}
+
+const SPANS = { perMs: 'per', restMs: 'rest' } as const
 
 function whole(key: 'concurrency', value: unknown, what: string): { concurrency?: number } {
   const checked = requireWhole(value, { name: `${what}.${key}`, least: 1 })

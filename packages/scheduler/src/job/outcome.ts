@@ -34,10 +34,11 @@ export interface AttemptFacts {
   readonly random: () => number
 }
 
-/** Faults of the stored payload, which no retry mends, and of a step's result or an answer, which a retry would do over. */
+/** Faults of the stored row, which no retry mends, and of a step's result or an answer, which a retry would do over. */
 const HOPELESS: ReadonlySet<string> = new Set([
   'BELFRY_INVALID_PAYLOAD',
   'BELFRY_PAYLOAD_UNREADABLE',
+  'BELFRY_ROW_UNREADABLE',
   'BELFRY_STEP_RESULT',
   'BELFRY_INVALID_ANSWER',
 ])

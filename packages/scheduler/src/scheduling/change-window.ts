@@ -1,6 +1,7 @@
 import type { Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { checkWindow, place, wantedTime, windowFor, type Delivery } from '../job/delivery.ts'
+import { readableDelivery } from '../job/stored-fields.ts'
 import type { DatabaseClock } from '../store/database-clock.ts'
 import { findDelivery } from '../store/find-delivery.ts'
 import { dueTime } from './check-job.ts'
@@ -28,8 +29,9 @@ export async function changedTime(
   const due = dueTime(changes)
   const given = checkWindow(changes)
   if (!timed && !given) return NOTHING
-  const row = await findDelivery(job.queryable, core.tables, job.jobId)
-  if (!row) return undefined
+  const found = await findDelivery(job.queryable, core.tables, job.jobId)
+  if (!found) return undefined
+  const row = { ...found, delivery: readableDelivery(found.delivery) }
   const definition = core.registry.find(row.job_type)
   const { moved: _void, ...before } = row.delivery ?? {}
   // A window of its own takes the place of the one before; a zone alone stands beside it.

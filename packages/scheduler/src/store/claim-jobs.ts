@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import type { BackoffRule } from '../job/backoff.ts'
 import type { Delivery } from '../job/delivery.ts'
+import { faultOf } from '../job/stored-fields.ts'
 import { keepingPlan } from './keeping-plan.ts'
 import { oneMore } from './one-more.ts'
 import { isNotPaused } from './pauses.ts'
@@ -37,6 +38,8 @@ export interface UncommonFields {
   /** Null, like `max_lost`: what its definition says. */
   readonly backoff: BackoffRule | null
   readonly max_lost: number | null
+  /** Why its row cannot be read: it fails before its handler is called, and until then counts as if it were usual. */
+  readonly fault?: string
 }
 
 /** A job this runner now holds under a lease. */
@@ -128,7 +131,24 @@ export async function claimJobs(database: Queryable, tables: Tables, request: Cl
 
 /** UPDATE answers rows as they lie on disk; jobs of the same place go by their ids, the older first. */
 export function inTurn(jobs: readonly ClaimedJob[]): ClaimedJob[] {
-  return jobs.toSorted((a, b) => placeOf(a) - placeOf(b) || (a.job_id < b.job_id ? -1 : 1))
+  return jobs.map(readable).toSorted((a, b) => placeOf(a) - placeOf(b) || (a.job_id < b.job_id ? -1 : 1))
+}
+
+/** What somebody spoiled by hand concerns one job, never the others of the claim. */
+function readable(job: ClaimedJob): ClaimedJob {
+  const { uncommon } = job
+  const fault = uncommon && faultOf(uncommon)
+  if (!fault) return job
+  const usual = {
+    weight: 1,
+    cost: null,
+    delivery: null,
+    metadata: null,
+    lane: uncommon.lane === '' ? null : uncommon.lane,
+    backoff: null,
+    max_lost: null,
+  }
+  return { ...job, uncommon: { ...uncommon, ...usual, fault } }
 }
 
 /** Where a job stands among the others, in milliseconds. */
@@ -173,7 +193,10 @@ export function claimFunction(tables: Tables): string {
   })
 }
 
-/** Null for what `ORDINARY` says. */
+/**
+ * Null for what `ORDINARY` says. What is JSON in the row is judged when it is read: a cast of something spoiled would fail
+ * the whole claim. Infinity, which a column of times may hold, is no number in JSON.
+ */
 const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 and payload_version = 1
          and not cancel_requested and lost_count = 0 and snooze_count = 0 and priority = 0
          and coalesce(unique_key, schedule_id, lane) is null and coalesce(subjects, tags) is null
@@ -182,9 +205,10 @@ const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 
        else jsonb_build_object('attempt', attempt, 'retry_count', retry_count, 'max_retries', max_retries,
          'payload_version', payload_version, 'cancel_requested', cancel_requested, 'lost_count', lost_count,
          'timeout_ms', timeout_ms, 'schedule_id', schedule_id,
-         'occurrence_ms', date_part('epoch', occurrence) * 1000,
-         'expires_in_ms', date_part('epoch', expires_at - started_at) * 1000, 'metadata', metadata, 'lane', lane,
-         'admitted', coalesce(admitted, false), 'weight', coalesce((options->>'weight')::int, 1), 'cost', (options->>'cost')::float8,
+         'occurrence_ms', case when isfinite(occurrence) then date_part('epoch', occurrence) * 1000 end,
+         'expires_in_ms', case when expires_at < 'infinity'
+           then greatest(-1e15, (date_part('epoch', expires_at) - date_part('epoch', started_at)) * 1000) end, 'metadata', metadata, 'lane', lane,
+         'admitted', coalesce(admitted, false), 'weight', coalesce(options->'weight', '1'), 'cost', options->'cost',
          'priority', priority, 'backoff', options->'backoff', 'max_lost', options->'max_lost',
          'delivery', options->'delivery', 'spread_key', coalesce(unique_key, subjects[1])) end`
 

@@ -1,45 +1,70 @@
 import type { Queryable } from '../database/database.ts'
-import type { ResolvedLimits } from '../job/limits.ts'
 import { readLanes, WHOLE_TYPE, type LaneRow } from './lanes.ts'
 import { EVERY_TYPE, listPauses, type PauseRow } from './pauses.ts'
 import type { Tables } from './tables.ts'
 
 /** More holders of slots than this are not named. */
 const MOST_NAMED = 10
+/** Nobody's lease: jobs that hold their key's slot while they wait for a retry are counted too. */
+const NO_LEASE = '00000000-0000-0000-0000-000000000000'
+
+/** A job that is in another one's way. Times in milliseconds since 1970. */
+export interface BlockerRow {
+  /** It runs, or holds a slot of the key, or comes before in the key's strict order. */
+  readonly by: 'type' | 'key' | 'order'
+  readonly job_id: string
+  /** A runner holds it. */
+  readonly held: boolean
+  readonly due_ms: number
+}
 
 export interface FlowRow {
   readonly pauses: readonly PauseRow[]
-  readonly limits: ResolvedLimits | null
-  readonly type: LaneRow & { readonly jobs: readonly string[] }
-  readonly key: LaneRow & { readonly jobs: readonly string[] }
+  readonly type: LaneRow
+  readonly key: LaneRow
+  readonly blockers: readonly BlockerRow[]
+}
+
+/** The job that somebody asks about. */
+interface FlowRequest {
+  readonly jobId: string
+  readonly jobType: string
+  readonly lane: string | null
+  readonly now: string | null
 }
 
 /** What flow control knows of a type, and of one key of it, for somebody who asks why a job waits. */
-export async function readFlow(
-  database: Queryable,
-  tables: Tables,
-  request: { jobType: string; lane: string | null; now: string | null },
-): Promise<FlowRow> {
+export async function readFlow(database: Queryable, tables: Tables, request: FlowRequest): Promise<FlowRow> {
   const { jobType, now } = request
   const lane = request.lane ?? WHOLE_TYPE
-  const states = await readLanes(database, tables, { jobType, lanes: [WHOLE_TYPE, lane], now })
-  const holders = await database.query<{ job_id: string; lane: string | null }>(
-    `select job_id, lane from ${tables.live} where job_type collate "C" = $1::text and admitted
-     order by started_at limit 1000`,
-    [jobType],
-  )
-  const [type, key] = states
+  const [type] = await readLanes(database, tables, { jobType, lanes: [WHOLE_TYPE], now })
+  const [key] = await readLanes(database, tables, { jobType, lanes: [lane], now, except: NO_LEASE })
   if (!type || !key) throw new Error('no answer for the state of a lane')
-  const named = (rows: typeof holders.rows) => rows.slice(0, MOST_NAMED).map(row => row.job_id)
   const pauses = (await listPauses(database, tables)).filter(
     pause =>
       pause.job_type === EVERY_TYPE ||
       (pause.job_type === jobType && (pause.lane === '' || pause.lane === request.lane)),
   )
-  return {
-    pauses,
-    limits: type.limits,
-    type: { ...type, jobs: named(holders.rows) },
-    key: { ...key, jobs: named(holders.rows.filter(row => row.lane === request.lane)) },
-  }
+  return { pauses, type, key, blockers: await readBlockers(database, tables, request) }
+}
+
+async function readBlockers(database: Queryable, { live }: Tables, request: FlowRequest): Promise<BlockerRow[]> {
+  const some = (by: BlockerRow['by'], which: string, order: string) => `
+    (select '${by}' as by, job_id::text, lease_token is not null as held,
+       (date_part('epoch', scheduled_time) * 1000)::float8 as due_ms
+     from ${live} other where job_type collate "C" = $1::text and job_id <> $3::text and ${which}
+     order by ${order} limit ${MOST_NAMED})`
+  const found = await database.query<BlockerRow>(
+    `with asked as (select scheduled_time from ${live} where job_id = $3::text)
+     ${some('type', 'admitted and lease_token is not null', 'started_at')} union all
+     ${some('key', 'lane = $2::text and admitted', 'started_at')} union all
+     ${some(
+       'order',
+       `lane = $2::text and admitted is not true and lease_token is null and waits is null
+         and scheduled_time < (select scheduled_time from asked)`,
+       'scheduled_time',
+     )}`,
+    [request.jobType, request.lane, request.jobId],
+  )
+  return found.rows
 }

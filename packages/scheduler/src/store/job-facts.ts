@@ -1,5 +1,4 @@
 import type { Queryable } from '../database/database.ts'
-import type { Delivery } from '../job/delivery.ts'
 import type { AttemptOutcome, JobStatus } from '../job/job.ts'
 import { PUT_OFF } from './find-delivery.ts'
 import type { Tables } from './tables.ts'
@@ -19,7 +18,12 @@ export interface JobFactsRow {
   readonly job_type: string
   readonly status: JobStatus
   readonly held: boolean
+  /** It has no time of its own before something else happens. */
   readonly waits_for_other: boolean
+  /** It waits for other jobs to end. */
+  readonly waits: boolean
+  /** It holds a slot of its type and key. */
+  readonly admitted: boolean
   readonly due_ms: number
   readonly started_ms: number | null
   readonly completed_ms: number | null
@@ -31,13 +35,17 @@ export interface JobFactsRow {
   readonly error_message: string | null
   readonly cancel_requested: boolean
   readonly lane: string | null
-  readonly weight: number
-  readonly cost: number | null
+  /** As they are stored, like `delivery` and `metadata`: nobody has judged them yet. */
+  readonly weight: unknown
+  readonly backoff: unknown
+  readonly max_lost: unknown
+  readonly cost: unknown
+  readonly metadata: unknown
   readonly runner_id: string | null
   readonly host: string | null
   readonly process_id: number | null
   readonly lease_ms: number | null
-  readonly delivery: Delivery | null
+  readonly delivery: unknown
   readonly put_off: boolean
   readonly spread_key: string
   readonly runners: RunnerFact[]
@@ -54,11 +62,13 @@ export async function readJobFacts(
   const found = await database.query<JobFactsRow>(
     `with moment as (select coalesce($2::text::timestamptz, clock_timestamp()) as now)
      select ${ms('moment.now')} as now_ms, job.job_id, job.job_type, job.status, job.lease_token is not null as held,
-       coalesce(job.ready_at = 'infinity', false) as waits_for_other, ${ms('job.scheduled_time')} as due_ms,
+       coalesce(job.ready_at = 'infinity', false) as waits_for_other, coalesce(job.waits, false) as waits,
+       coalesce(job.admitted, false) as admitted, ${ms('job.scheduled_time')} as due_ms,
        ${ms('job.started_at')} as started_ms, ${ms('job.completed_at')} as completed_ms,
        ${ms('job.expires_at')} as expires_ms, job.timeout_ms::float8, job.retry_count, job.max_retries,
        job.last_outcome, left(job.error_message, 300) as error_message, job.cancel_requested, job.lane,
-       coalesce((job.options->>'weight')::int, 1) as weight, (job.options->>'cost')::float8 as cost,
+       coalesce(job.options->'weight', '1') as weight, job.options->'cost' as cost,
+       job.options->'backoff' as backoff, job.options->'max_lost' as max_lost, job.metadata,
        job.options->'delivery' as delivery, ${PUT_OFF} as put_off,
        coalesce(job.unique_key, job.subjects[1], job.job_id) as spread_key,
        job.runner_id::text, holder.host, holder.process_id, ${ms('holder.lease_until')} as lease_ms,

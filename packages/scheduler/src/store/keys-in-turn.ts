@@ -2,8 +2,8 @@ import type { Queryable } from '../database/database.ts'
 import { isNotPaused } from './pauses.ts'
 import type { Tables } from './tables.ts'
 
-/** A job that may be chosen. */
-export type QueuedJob = readonly [jobId: string, dueMs: number, weight: number, cost: number | null]
+/** A job that may be chosen; weight and cost as its row has them, which nobody has judged yet. */
+export type QueuedJob = readonly [jobId: string, dueMs: number, weight: unknown, cost: unknown]
 
 /** A key with due jobs. */
 export interface QueuedKey {
@@ -21,7 +21,7 @@ export interface KeysInTurn {
 }
 
 const JOB = `jsonb_build_array(job_id, date_part('epoch', scheduled_time) * 1000,
-         coalesce((options->>'weight')::int, 1), (options->>'cost')::float8)`
+         coalesce(options->'weight', '1'), options->'cost')`
 
 /**
  * The next keys of a type behind one key, at most so many, and the first due jobs of each that has a free slot. The keys
@@ -105,7 +105,7 @@ export async function keylessJobs(
          where ${unclaimed} and priority < 0 and waits is null and scheduled_time <= (select now from moment)
            and coalesce(ready_at, scheduled_time) > (select now from moment)
          order by scheduled_time limit ${MOST_PASSED_OVER})) first
-     where lane is null and scheduled_time <= (select now from moment)
+     where coalesce(lane, '') = '' and scheduled_time <= (select now from moment)
      order by scheduled_time limit $2::int`,
     [request.jobType, request.most, request.now],
   )

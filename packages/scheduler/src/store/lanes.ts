@@ -4,9 +4,10 @@ import type { Tables } from './tables.ts'
 
 /** Flow state of a type (`lane` empty) or of one key of it. Times in milliseconds since 1970. */
 export interface LaneRow {
+  readonly job_type: string
   readonly lane: string
-  /** Set at run time; null: the definition's. */
-  readonly limits: ResolvedLimits | null
+  /** Set at run time, as they are stored; null: the definition's. */
+  readonly limits: unknown
   readonly starts: [atMs: number, weight: number][]
   readonly memory: LaneMemory | null
   readonly failures: number
@@ -69,7 +70,7 @@ export async function readLanes(
   request: { jobType: string; lanes: readonly string[]; now: string | null; except?: string | undefined },
 ): Promise<LaneRow[]> {
   const found = await transaction.query<LaneRow>(
-    `select wanted.lane, known.limits, coalesce(known.starts, '[]') as starts, known.memory, coalesce(known.failures, 0) as failures,
+    `select $1::text as job_type, wanted.lane, known.limits, coalesce(known.starts, '[]') as starts, known.memory, coalesce(known.failures, 0) as failures,
        date_part('epoch', known.paused_until) * 1000 as paused_until_ms,
        wanted.lane <> '' and exists (select from ${tables.pauses} pause
          where pause.job_type = $1::text and pause.lane = wanted.lane) as paused,
@@ -114,17 +115,24 @@ export async function saveLanes(
        paused_until = excluded.paused_until, memory = excluded.memory, updated_at = clock_timestamp()`,
     [
       jobType,
-      JSON.stringify(lanes.map(each => [each.lane, each.starts, each.failures, each.pausedUntilMs, each.memory])),
+      JSON.stringify(
+        lanes.map(each => [each.lane, each.starts, each.failures, endText(each.pausedUntilMs), each.memory]),
+      ),
     ],
   )
 }
 
-/** Limits that were set at run time, by type. */
+/** As text: there is no infinity in JSON, and a pause without an end must not become none. */
+function endText(pausedUntilMs: number | null): string | null {
+  return pausedUntilMs === null ? null : String(pausedUntilMs)
+}
+
+/** Limits that were set at run time, by type, as they are stored. */
 export async function readSetLimits(
   database: Queryable,
   tables: Tables,
-): Promise<{ job_type: string; limits: ResolvedLimits }[]> {
-  const found = await database.query<{ job_type: string; limits: ResolvedLimits }>(
+): Promise<{ job_type: string; limits: unknown }[]> {
+  const found = await database.query<{ job_type: string; limits: unknown }>(
     `select job_type, limits from ${tables.lanes} where lane = '' and limits is not null`,
   )
   return found.rows

@@ -36,7 +36,8 @@ export async function lockEnded(
 export async function closeEnded(transaction: Queryable, tables: Tables, jobIds: readonly string[]): Promise<void> {
   await transaction.query(
     `with closed as (
-       update ${tables.finished} set awaited = false, options = nullif(options - 'rerun', '{}')
+       update ${tables.finished} set awaited = false, 
+         options = case when options->'rerun' is null then options else nullif(options - 'rerun', '{}') end
        where job_id = any($1::text[]) and awaited returning 1
      ) select pg_notify($2::text, 'ended') from (select from closed limit 1) one`,
     [jobIds, tables.channel],

@@ -5,6 +5,10 @@ import { KEPT_COLUMNS, type Tables } from './tables.ts'
 
 const DUE = 'greatest(live.scheduled_time, coalesce($2::text::timestamptz, clock_timestamp()))'
 
+/** Somebody may have written anything into `options`; no span is longer than a hundred thousand years. */
+const EXPIRES_AFTER_MS = `case jsonb_typeof(live.options->'expire_after_ms')
+  when 'number' then least(greatest((live.options->>'expire_after_ms')::numeric, 0), 3e15)::float8 end`
+
 /**
  * Lets those of the jobs go that wait for nothing any more: due now, or at their own time if that is later. A deadline
  * given as a span counts from then. Answers how many went.
@@ -18,7 +22,7 @@ export async function releaseWaiting(
     `with released as (
        update ${tables.live} live set waits = null, scheduled_time = ${DUE}, ready_at = ${readyAt(DUE, 'live.priority')},
          expires_at = coalesce(live.expires_at,
-           ${DUE} + (live.options->>'expire_after_ms')::float8 * interval '1 millisecond')
+           ${DUE} + ${EXPIRES_AFTER_MS} * interval '1 millisecond')
        where live.job_id = any($1::text[]) and live.waits and not exists (
          select from ${dependencyTable(tables)} dependency
          where dependency.child_id = live.job_id and dependency.outcome is null)
