@@ -53,7 +53,7 @@ describeOnBothEngines('everything about one person', engine => {
 
     expect(await admin.eraseSubject('user:42', { dryRun: true })).toMatchObject({ pending: 2, running: 0, finished: 1 })
     const erased = await admin.eraseSubject('user:42', { actor: 'privacy desk' })
-    expect(erased).toEqual({ dryRun: false, pending: 2, running: 0, finished: 1, attempts: 3 })
+    expect(erased).toEqual({ dryRun: false, schedules: 0, pending: 2, running: 0, finished: 1, attempts: 3 })
     const everything = await engine.database.query<{ text: string }>(
       `select coalesce(string_agg(text, ' '), '') as text from (
          select to_jsonb(j)::text as text from ${schema}.scheduled_jobs j

@@ -215,8 +215,8 @@ function bounded(
 
 /** How long counting has been looking, and what it says when that was long enough. */
 interface Counting {
-  steps(): number
-  tooFar(): Error
+  readonly steps: () => number
+  readonly tooFar: () => Error
 }
 
 /** The nth occurrence, or the last when there are fewer. */
