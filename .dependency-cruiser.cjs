@@ -12,7 +12,7 @@ const schedulerRooms = [
   ['core'],
   ['durable'],
   ['store'],
-  ['isolation', 'webhooks', 'telemetry'],
+  ['isolation', 'webhooks', 'telemetry', 'hints'],
   ['events', 'options'],
   ['job'],
   ['errors', 'runtime', 'database', 'version'],

@@ -1,7 +1,7 @@
 import { PGlite } from '@electric-sql/pglite'
 import { defineJob, Scheduler } from 'belfry'
 import { fromPglite } from 'belfry/database'
-import { formatFailure, runInline, simulate, TestClock } from 'belfry/testing'
+import { assertScheduled, formatFailure, runInline, simulate, TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 
 it('reminds after two days, and again if the first try fails', async () => {
@@ -31,17 +31,22 @@ it('reminds after two days, and again if the first try fails', async () => {
   await pglite.close()
 })
 
-it('greets whoever signs up', async () => {
+it('greets whoever signs up, and asks a week later how it goes', async () => {
   const pglite = await PGlite.create()
   const sent: string[] = []
   const scheduler = new Scheduler({ database: fromPglite(pglite) })
-  scheduler.registerHandler('greet', payload => void sent.push((payload as { name: string }).name))
+  scheduler.registerHandler('greet', async payload => {
+    sent.push((payload as { name: string }).name)
+    await scheduler.scheduleJob('ask_how_it_goes', { payload, delay: '7d' })
+  })
   await scheduler.migrate()
   const inline = runInline(scheduler)
 
   await scheduler.scheduleJob('greet', { payload: { name: 'Ada Example' } })
   await inline.settled()
   expect(sent).toEqual(['Ada Example'])
+  const [later] = await assertScheduled(scheduler, { jobType: 'ask_how_it_goes', times: 1 })
+  expect(later?.payload).toEqual({ name: 'Ada Example' })
   await pglite.close()
 })
 

@@ -53,9 +53,49 @@ describe('the documentation keeps up with the code', () => {
 
   it('every example in a page is the file it names, so that the tests run it', async () => {
     for (const page of await pages()) {
-      for (const [, file = '', text] of (await read(page)).matchAll(/```ts example=(\S+)\n([\s\S]*?)```/g)) {
+      for (const [, file = '', text] of (await read(page)).matchAll(/```[jt]s example=(\S+)\n([\s\S]*?)```/g)) {
         expect(text, `${page} shows ${file}`).toBe(await read(join('examples', file)))
       }
     }
+  })
+
+  it('TypeScript in docs/ is an example or says that it is a fragment', async () => {
+    // Made from the sources, and compared with them by a test of its own.
+    const written = (await pages()).filter(page => page.startsWith('docs/') && page !== 'docs/api.md')
+    const untied: string[] = []
+    for (const page of written) {
+      for (const [fence] of (await read(page)).matchAll(/^```(?:ts|typescript)\b(?! example=\S+$| fragment$).*$/gm)) {
+        untied.push(`${page}: ${fence}`)
+      }
+    }
+    expect(untied).toEqual([])
+  })
+
+  it('every "same" and "better" beside the peers names the test that shows it', async () => {
+    const short = { keys: 'peer-behaviours', failing: 'peer-behaviours-failing', life: 'peer-behaviours-life' }
+    const tests = new Set(await readdir(join(root, 'packages/scheduler/test')))
+    const claims = [
+      ...(await read('docs/comparison.md')).matchAll(/^\| ([^|]+) \| [^|]+ \| (?:same|better) \| (.*) \|$/gm),
+    ]
+    expect(claims.length).toBeGreaterThan(100)
+    const bare = claims.filter(([, , here = '']) => {
+      const names = [...(here.split(';').at(-1) ?? '').matchAll(/`([a-z-]+)`/g)].map(([, name = '']) => name)
+      return !names.some(name => tests.has(`${short[name as keyof typeof short] ?? name}.test.ts`))
+    })
+    expect(bare.map(([, behaviour]) => behaviour)).toEqual([])
+  })
+
+  it('every event and every log line of the scheduler is in docs/operations.md', async () => {
+    const page = await read('docs/operations.md')
+    const sources = await readdir(join(root, 'packages/scheduler/src'), { recursive: true })
+    const code = await Promise.all(
+      sources.filter(name => name.endsWith('.ts')).map(name => read(join('packages/scheduler/src', name))),
+    )
+    const events = [...(await read('packages/scheduler/src/events.ts')).matchAll(/^ {2}'([a-z:-]+)': /gm)]
+    const lines = [...code.join('\n').matchAll(/\{\s*event: '([a-z_]+)'/g)]
+    expect(events.length).toBeGreaterThan(10)
+    expect(lines.length).toBeGreaterThan(10)
+    const named = [...events, ...lines].map(([, name]) => name)
+    expect(named.filter(name => !page.includes(`\`${name}\``))).toEqual([])
   })
 })

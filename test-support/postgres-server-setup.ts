@@ -17,6 +17,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** Superuser URL of the server all test files share. */
     postgresUrl: string
+    /** The folder of its socket, if it is one of our own. */
+    postgresSocketFolder: string | undefined
     /** The database on it to copy for stories; see `migrateStorySchemas`. */
     storiesDatabase: string
     /** The database on it to copy for a bot; see `migrateBot`. */
@@ -46,6 +48,7 @@ async function provideServer(project: TestProject): Promise<() => Promise<void>>
   const stories = await makeTemplate(url, migrateStorySchemas)
   const bot = await makeTemplate(url, migrateBot)
   project.provide('postgresUrl', url)
+  project.provide('postgresSocketFolder', server?.socketFolder)
   project.provide('storiesDatabase', stories)
   project.provide('botDatabase', bot)
   return async () => {

@@ -14,12 +14,16 @@ const run = promisify(execFile)
 export interface PostgresServer {
   /** Superuser, database `postgres`. */
   readonly url: string
+  /** Folder of its socket, which this user may connect to. */
+  readonly socketFolder: string
   /** Starts it again after `stop` or `kill`, on the same port and folder. */
   start(): Promise<void>
   /** Stops it the polite way; data stays until `remove`. */
   stop(): Promise<void>
   /** SIGKILL to the postmaster and its children: a crash. */
   kill(): Promise<void>
+  /** Lets its files grow as they like from now on: ends `largestFileKb`. */
+  liftFileLimit(): Promise<void>
   /** Stops it and deletes its folder. */
   remove(): Promise<void>
 }
@@ -32,6 +36,8 @@ export interface ServerPlace {
   readonly bin?: string
   /** Folder to put the server's own folder in: a small or slow disk. Default: the system's temporary folder. */
   readonly within?: string
+  /** No file of it may grow beyond this: PostgreSQL meets that as it meets a full disk. Default: no limit. */
+  readonly largestFileKb?: number
   /** Further arguments of `initdb`. */
   readonly initdb?: readonly string[]
 }
@@ -59,7 +65,7 @@ export async function startPostgresServer(
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const all: Record<string, string> = {
     listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
+    unix_socket_directories: folder,
     port: String(port),
     fsync: 'off',
     max_connections: '200',
@@ -70,7 +76,9 @@ export async function startPostgresServer(
   const flags = Object.entries(all)
     .map(([name, value]) => `-c ${name}='${value}'`)
     .join(' ')
-  const watch = `'${join(bin, 'postgres')}' -D '${data}' ${flags} & server=$!; read line; kill -QUIT $server; wait $server`
+  // A soft limit, in blocks of 512 bytes: it can be lifted again without being root.
+  const limit = place.largestFileKb === undefined ? '' : `ulimit -S -f ${place.largestFileKb * 2}; `
+  const watch = `${limit}'${join(bin, 'postgres')}' -D '${data}' ${flags} & server=$!; read line; kill -QUIT $server; wait $server`
   let shell: ChildProcess | undefined
 
   const start = async () => {
@@ -86,17 +94,31 @@ export async function startPostgresServer(
     ended.stdin?.end()
     if (ended.exitCode === null && ended.signalCode === null) await exited
   }
+  const postmaster = async () => Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[0])
   const kill = async () => {
-    const pid = Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[0])
-    process.kill(pid, 'SIGKILL')
+    process.kill(await postmaster(), 'SIGKILL')
     await gone()
+  }
+  const liftFileLimit = async () => {
+    // As the user it runs as, and the soft limit alone: root in a container may do less with the processes of others.
+    const lift = (pid: number) => run('prlimit', ['--pid', String(pid), '--fsize=unlimited:'], user)
+    // First the one that all others come from.
+    await lift(await postmaster())
+    const client = new Client({ connectionString: url })
+    await client.connect()
+    const { rows } = await client.query<{ pid: number }>('select pid from pg_stat_activity')
+    await client.end()
+    // Some have ended meanwhile.
+    for (const { pid } of rows) await lift(pid).catch(() => {})
   }
   await start()
   return {
     url,
+    socketFolder: folder,
     start,
     stop: gone,
     kill,
+    liftFileLimit,
     remove: async () => {
       await gone()
       await rm(folder, { recursive: true, force: true })
@@ -104,8 +126,8 @@ export async function startPostgresServer(
   }
 }
 
-/** PostgreSQL refuses to run as root. */
-async function ownerOfServer(): Promise<{ uid: number; gid: number } | undefined> {
+/** Whom to run a server as when this is root: PostgreSQL and PgBouncer refuse to be. Undefined: as ourselves. */
+export async function ownerOfServer(): Promise<{ uid: number; gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined
   const users = (await readFile('/etc/passwd', 'utf8')).split('\n').map(line => line.split(':'))
   const found = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody')
@@ -142,7 +164,7 @@ export function freePort(): Promise<number> {
   })
 }
 
-async function whenReady(url: string): Promise<void> {
+export async function whenReady(url: string): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS
   for (;;) {
     const client = new Client({ connectionString: url })

@@ -1,8 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { CONSENT_TEXT_VERSION } from '../src/followups/consent-text.ts'
-import { setControl } from '../src/followups/controls-store.ts'
 import { readFacts } from '../src/followups/facts-store.ts'
-import { hourOfWeek } from '../src/users/activity-hours.ts'
 import { addConsentEvent } from '../src/users/consent-store.ts'
 import { findProfile, markBot } from '../src/users/profile-store.ts'
 import { createTestApp, type TestApp } from './support/test-app.ts'
@@ -233,82 +231,6 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('what a person chooses, on %s',
     expect((await test.say('Ada', 'stop')).text).toContain('None was planned')
     expect(await events()).toHaveLength(1)
     expect(await test.rows("select from conversation_turns where kind = 'chat' and text ilike '%auf!'")).toEqual([])
-  })
-
-  it('the guardrail holds back what the bot does by itself, a pause holds back everything', async () => {
-    await begin({ FOLLOW_UP_QUIET_HOURS: 'off' })
-    await talk('Ada')
-    await talk('Bo')
-    const now = test.clock.now().toISOString()
-    const guardrail = { name: 'guardrail', reason: 'many said no', setBy: 'guardrail', now } as const
-    await setControl(test.database, guardrail)
-    await test.say('Olga', '!schedule_followup @Ada 50', { admin: true })
-    await test.pass('51h')
-    expect((await test.followUps()).map(each => each.user_id)).toEqual(['web:ada'])
-    await setControl(test.database, { ...guardrail, name: 'pause', until: new Date('2027-03-08T12:00:00Z') })
-    await test.say('Olga', '!schedule_followup @Bo 1', { admin: true })
-    await test.pass('1d')
-    expect(await test.followUps()).toHaveLength(1)
-    await test.pass('4d')
-    const [sent] = await test.rows<{ at: string }>(
-      "select to_char(max(sent_at) at time zone 'UTC', 'DD HH24:MI') as at from follow_up_history where user_id = 'web:bo'",
-    )
-    expect(sent?.at).toBe('08 12:00')
-  })
-
-  it('counts the hours at which somebody writes, newer ones more, until they say no', async () => {
-    await begin()
-    await test.say('Ada', 'hi, I am Ada')
-    expect((await ada())?.activityHours).toBeUndefined()
-    const at = hourOfWeek(test.clock.now())
-    await test.say('Ada', 'I play the cello')
-    test.clock.moveTo('2027-03-29T12:10:00Z')
-    await test.say('Ada', 'the recital was fine')
-    await test.say('Ada', 'everybody came')
-    const hours = (await ada())?.activityHours
-    expect(hours).toMatchObject({ messages: 3, days: 2 })
-    // 28 days are 28/30 of a half-life.
-    expect(hours?.weights[at]).toBeCloseTo(1 + 2 * 2 ** (28 / 30), 2)
-    expect(hours?.weights.filter(weight => weight > 0)).toHaveLength(1)
-    expect((await test.say('Ada', '!followup_settings hours')).text).toMatch(
-      /Counted over 3 messages on 2 days.*\nYour busiest hours, UTC: 12:00 \(100 %\)\./,
-    )
-    await test.say('Ada', '!followup_settings hours forget')
-    expect((await ada())?.activityHours).toBeUndefined()
-    await test.say('Ada', 'counted again')
-    expect((await ada())?.activityHours?.messages).toBe(1)
-    await test.say('Ada', '!followup_settings hours off')
-    await test.say('Ada', 'not counted')
-    expect(await ada()).toMatchObject({ activityHours: undefined, activityHoursOff: true })
-    await test.say('Ada', '!followup_settings hours on')
-    await test.say('Ada', 'counted')
-    expect((await ada())?.activityHours?.messages).toBe(1)
-    await test.say('Ada', 'stop')
-    await test.say('Ada', 'and I talk on')
-    expect((await ada())?.activityHours).toBeUndefined()
-  })
-
-  it('counts nobody’s hours before their yes, where only a yes counts', async () => {
-    await begin({ FOLLOW_UP_CONSENT: 'opt_in' })
-    for (const n of [1, 2, 3]) await test.say('Ada', `piece number ${n} is long`)
-    expect((await ada())?.activityHours).toBeUndefined()
-    await test.say('Ada', '!followup_settings on')
-    await test.say('Ada', 'counted')
-    expect((await ada())?.activityHours?.messages).toBe(1)
-  })
-
-  it('the own zone and quiet hours of a person decide, and nothing of the clock is stored', async () => {
-    await begin({ FOLLOW_UP_TIME_ZONE: '' })
-    test.clock.moveTo('2027-03-26T20:30:00Z')
-    await test.say('Ada', '!followup_settings timezone berlin')
-    await test.say('Ada', '!followup_settings quiet 22-9')
-    await talk()
-    // Two days later it is 20:31 UTC again, and Berlin's clocks have gone forward: 22:31 there.
-    await test.pass('3d')
-    const [sent] = await test.rows<{ at: string }>(
-      "select to_char(sent_at at time zone 'Europe/Berlin', 'DD HH24:MI') as at from follow_up_history",
-    )
-    expect(sent?.at).toMatch(/^29 09:[0-3]\d$/)
   })
 
   it('a "no" that outlived its data holds, until the person themselves says yes', async () => {

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigError, readConfig, type Config } from '../src/config.ts'
 import { variables } from '../src/settings.ts'
+import { ANYTHING_GOES, REFUSED } from './support/refused-settings.ts'
 
 /** What an environment leads to: a configuration, or the error. */
 function attempt(environment: Record<string, string>): unknown {
@@ -76,68 +77,6 @@ describe('a configuration of nothing', () => {
     expect(readConfig({ PATH: '/bin', FOLLOW_UP: 'x', follow_up_enabled: 'x' })).toEqual(readConfig({}))
   })
 })
-
-const NUMBERS = ['abc', '-1', '1e3', '0x10', 'Infinity', 'NaN', '1,5', '1.', '1_000', '٣', '9'.repeat(400)]
-
-/** Values each variable refuses. Those of secrets are secrets too. */
-const REFUSED: Readonly<Record<string, readonly string[]>> = {
-  DATABASE_URL: ['mysql://ada:s3cret@localhost/x', 's3cret', 'postgres://', 'localhost:5432/s3cret'],
-  HOST: ['http://localhost', 'a b', 'a/b', 'a'.repeat(256)],
-  PORT: [...NUMBERS, '65536', '80.5', '3000;'],
-  BOT_NAME: ['a'.repeat(41), 'Bel\nfry', 'Bel\u0007fry'],
-  LOG_LEVEL: ['verbose', 'WARN', 'true', 'constructor'],
-  DISCORD_COMMAND_PREFIX: ['a b', '!!!!!!'],
-  DISCORD_TOKEN: ['Bot s3cret-s3cret', 's3cret', 's3cret '.repeat(3)],
-  DISCORD_API_BASE_URL: ['discord.com', 'ftp://localhost', 'javascript:alert(1)'],
-  DISCORD_CHAT_CHANNEL_IDS: ['general', '#general', '123', '123456789012345678;'],
-  DISCORD_SHARDS: ['0', '65', '1.5', '-1', 'all', 'Auto'],
-  LLM_BASE_URL: ['localhost:11434', 'ftp://localhost/v1', 'ollama', 'javascript:alert(1)', 'file:///etc/passwd'],
-  LLM_TIMEOUT_SECONDS: [...NUMBERS, '0', '51'],
-  LLM_TEMPERATURE: [...NUMBERS, '2.1', 'cold'],
-  LLM_DAILY_TOKEN_BUDGET: [...NUMBERS, '0', '1.5'],
-  DISTRESS_WORDS_FILE: ['./no/such/file.json', '/', '.'],
-  JOB_SCHEDULER_ENABLED: ['maybe', '2', 'truee', 'null'],
-  JOB_SCHEDULER_CHECK_INTERVAL_SECONDS: [...NUMBERS, '0', '3601'],
-  FOLLOW_UP_ENABLED: ['maybe', '2', 'enabled'],
-  FOLLOW_UP_CONSENT: ['opt-in', 'yes', 'OPT_IN'],
-  FOLLOW_UP_DEFAULT_DELAY_HOURS: [...NUMBERS, '0', '720.1', '48h'],
-  FOLLOW_UP_MAX_PER_USER_PER_WEEK: [...NUMBERS, '51', '1.5'],
-  FOLLOW_UP_MIN_HOURS_BETWEEN: [...NUMBERS, '8761'],
-  FOLLOW_UP_QUIET_HOURS: ['22-8', '22:00', '24:00-08:00', '22:60-08:00', '22:00–08:00', 'OFF', '22:00 - 08:00', 'none'],
-  FOLLOW_UP_TIME_ZONE: ['Mars/Olympus', 'Berlin', '../etc', 'Europe/Berlin;'],
-  FOLLOW_UP_MIN_MESSAGES: [...NUMBERS, '1001', '2.5'],
-  FOLLOW_UP_MAX_UNANSWERED: [...NUMBERS, '0', '101'],
-  FOLLOW_UP_MAX_AGE_DAYS: [...NUMBERS, '0', '3651'],
-  FOLLOW_UP_REPLY_WINDOW_HOURS: [...NUMBERS, '0', '8761'],
-  FOLLOW_UP_MAX_LATE_HOURS: [...NUMBERS, '0', '721'],
-  FOLLOW_UP_SILENT: ['maybe', '2', 'quiet'],
-  FOLLOW_UP_PER_MINUTE: [...NUMBERS, '0', '10001', '1.5'],
-  FOLLOW_UP_HOLDOUT_PERCENT: [...NUMBERS, '51'],
-  FOLLOW_UP_VARIANTS: [
-    'Quick',
-    'a:delay=0h',
-    'a:delay=31d',
-    'a:delay=soon',
-    'a:writer=me',
-    'a:opener=',
-    'a:colour=red',
-    'a; a:delay=1h',
-    'a:delay=1h,delay=2h',
-    'a:delay=1h=2h',
-    'a:',
-    ':delay=1h',
-    'abcdefghijk'.split('').join(';'),
-  ],
-  FOLLOW_UP_VARIANTS_SALT: ['a b', 'ä', 'x'.repeat(41)],
-  PRIVACY_URL: ['privacy.example.test', 'ftp://example.test/privacy', 'javascript:alert(1)'],
-  PRIVACY_KEY: ['s3cret', 's3cret-s3cret-s3cret,short', ',', 's3cret-s3cret-s3cret,'],
-  CLEANUP_ENABLED: ['maybe', '2', 'never'],
-  CLEANUP_OLD_CONVERSATIONS_DAYS: [...NUMBERS, '0', '3651'],
-  CLEANUP_FAILED_JOBS_DAYS: [...NUMBERS, '0', '3651'],
-  CLEANUP_TEMP_FILES_HOURS: [...NUMBERS, '0', '8761'],
-}
-/** Free text: there is nothing to refuse in them. */
-const ANYTHING_GOES = ['BELFRY_DATA_DIR', 'ADMIN_USER_IDS', 'LLM_MODEL', 'LLM_API_KEY']
 
 describe('a wrong setting', () => {
   it('is known for every variable', () => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { hourOfWeek } from '../src/users/activity-hours.ts'
 import { findProfile } from '../src/users/profile-store.ts'
 import { createTestApp, type TestApp } from './support/test-app.ts'
 
@@ -52,5 +53,69 @@ describe('settings of one’s own', () => {
     expect(await ask('constructor')).toContain('I know no setting `constructor`')
     expect(await findProfile(test.database, 'web:ada')).toEqual(before)
     expect(await test.rows('select from consent_events')).toEqual([])
+  })
+})
+
+describe.each(['PGlite', 'PostgreSQL'] as const)('habits and settings that are obeyed, on %s', engine => {
+  let test: TestApp
+  const begin = async (settings: Record<string, string> = {}) => {
+    test = await createTestApp(engine, settings)
+  }
+  afterEach(() => test.close())
+  const ada = async () => findProfile(test.database, 'web:ada')
+
+  it('counts the hours at which somebody writes, newer ones more, until they say no', async () => {
+    await begin()
+    await test.say('Ada', 'hi, I am Ada')
+    expect((await ada())?.activityHours).toBeUndefined()
+    const at = hourOfWeek(test.clock.now())
+    await test.say('Ada', 'I play the cello')
+    test.clock.moveTo('2027-03-29T12:10:00Z')
+    await test.say('Ada', 'the recital was fine')
+    await test.say('Ada', 'everybody came')
+    const hours = (await ada())?.activityHours
+    expect(hours).toMatchObject({ messages: 3, days: 2 })
+    // 28 days are 28/30 of a half-life.
+    expect(hours?.weights[at]).toBeCloseTo(1 + 2 * 2 ** (28 / 30), 2)
+    expect(hours?.weights.filter(weight => weight > 0)).toHaveLength(1)
+    expect((await test.say('Ada', '!followup_settings hours')).text).toMatch(
+      /Counted over 3 messages on 2 days.*\nYour busiest hours, UTC: 12:00 \(100 %\)\./,
+    )
+    await test.say('Ada', '!followup_settings hours forget')
+    expect((await ada())?.activityHours).toBeUndefined()
+    await test.say('Ada', 'counted again')
+    expect((await ada())?.activityHours?.messages).toBe(1)
+    await test.say('Ada', '!followup_settings hours off')
+    await test.say('Ada', 'not counted')
+    expect(await ada()).toMatchObject({ activityHours: undefined, activityHoursOff: true })
+    await test.say('Ada', '!followup_settings hours on')
+    await test.say('Ada', 'counted')
+    expect((await ada())?.activityHours?.messages).toBe(1)
+    await test.say('Ada', 'stop')
+    await test.say('Ada', 'and I talk on')
+    expect((await ada())?.activityHours).toBeUndefined()
+  })
+
+  it('counts nobody’s hours before their yes, where only a yes counts', async () => {
+    await begin({ FOLLOW_UP_CONSENT: 'opt_in' })
+    for (const n of [1, 2, 3]) await test.say('Ada', `piece number ${n} is long`)
+    expect((await ada())?.activityHours).toBeUndefined()
+    await test.say('Ada', '!followup_settings on')
+    await test.say('Ada', 'counted')
+    expect((await ada())?.activityHours?.messages).toBe(1)
+  })
+
+  it('the own zone and quiet hours of a person decide, and nothing of the clock is stored', async () => {
+    await begin({ FOLLOW_UP_TIME_ZONE: '' })
+    test.clock.moveTo('2027-03-26T20:30:00Z')
+    await test.say('Ada', '!followup_settings timezone berlin')
+    await test.say('Ada', '!followup_settings quiet 22-9')
+    for (const text of ['hi, I am Ada', 'I play the cello', 'my recital is on Friday']) await test.say('Ada', text)
+    // Two days later it is 20:31 UTC again, and Berlin's clocks have gone forward: 22:31 there.
+    await test.pass('3d')
+    const [sent] = await test.rows<{ at: string }>(
+      "select to_char(sent_at at time zone 'Europe/Berlin', 'DD HH24:MI') as at from follow_up_history",
+    )
+    expect(sent?.at).toMatch(/^29 09:[0-3]\d$/)
   })
 })

@@ -56,10 +56,14 @@ export function summaryTable({ runs }: Results): Table {
   ]
   const measured = columns.filter(column => whoIn(runs, column).length > 0)
   const everybody = [...new Set(measured.flatMap(column => whoIn(runs, column)))]
-  const cell = (column: (typeof columns)[number], who: string) =>
-    column.metrics.map(metric => number(spreadOf(runs, { ...column, who, metric })?.median)).join(' / ')
+  const cell = (column: (typeof columns)[number], who: string) => {
+    const figures = column.metrics.map(metric => number(spreadOf(runs, { ...column, who, metric })?.median)).join(' / ')
+    const ratios = column.metrics.flatMap(metric => ratioOf(runs, { ...column, against: who, metric })?.median ?? [])
+    if (who === OURS || ratios.length === 0) return figures
+    return `${figures} (${ratios.map(number).join(' / ')} ×)`
+  }
   const rows = everybody.map(who => [who, ...measured.map(column => cell(column, who))])
-  const about = `Medians; ${OURS} with its defaults, the others tuned for each column.`
+  const about = `Medians; ${OURS} with its defaults, the others tuned for each column. In brackets: ${OURS}'s figure divided by theirs.`
   return { title: 'summary', about, head: ['library', ...measured.map(({ head }) => head)], rows }
 }
 

@@ -1,5 +1,6 @@
 import type { Database } from './database/database.ts'
 import type { EventHub } from './events.ts'
+import type { Hints } from './hints.ts'
 import type { JobRegistry } from './job/registry.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Clock } from './runtime/clock.ts'
@@ -12,6 +13,7 @@ export interface Core {
   readonly tables: Tables
   readonly registry: JobRegistry
   readonly events: EventHub
+  readonly hints: Hints
   readonly clock: Clock
 }
 

@@ -5,16 +5,19 @@ import { describeDatabaseError } from './database/database-error.ts'
 import { BelfryError } from './errors.ts'
 import { eventsOf } from './event-log.ts'
 import { Runner } from './execution/runner.ts'
+import { Hints } from './hints.ts'
 import { JobReader } from './job-reader.ts'
 import { JobRegistry } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
+import { PoolWatch } from './maintenance/pool-watch.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
+import { AT_START, checkDeclared, type DeclaredSchedules } from './recurring/declared-schedules.ts'
 import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
-import type { ScheduleDefinition } from './recurring/schedule-definition.ts'
 import { Schedules } from './recurring/schedules.ts'
 import { endedWithin } from './runtime/clock.ts'
 import { followingJobs } from './scheduling/following-jobs.ts'
 import { JobIntake } from './scheduling/job-intake.ts'
+import { SchedulingCalls } from './scheduling/scheduling-calls.ts'
 import { SingleActs } from './scheduling/single-acts.ts'
 import { Workflows } from './scheduling/workflows.ts'
 import { tablesIn } from './store/tables.ts'
@@ -27,45 +30,48 @@ const BACKGROUND_PATIENCE_MS = 3_000
 export class Engine {
   readonly core: Core
   readonly runner: Runner
-  readonly intake: JobIntake
-  readonly workflows: Workflows
+  readonly calls: SchedulingCalls
   readonly reader: JobReader
   readonly acts: SingleActs
   readonly schedules: Schedules
   readonly waiters: Waiters
   readonly watching: Watching
+  readonly #intake: JobIntake
   readonly #maintainer: Maintainer
+  readonly #poolWatch: PoolWatch
   readonly #enqueuer: RecurringEnqueuer
-  readonly #declared: readonly ScheduleDefinition[]
+  readonly #declared: ReturnType<typeof checkDeclared>
   #state: 'new' | 'started' | 'stopped' = 'new'
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
 
-  /** @param declared schedules to be brought in line at start */
-  constructor(options: EngineOptions, declared: readonly ScheduleDefinition[]) {
+  constructor(options: EngineOptions & DeclaredSchedules) {
     const resolved = resolveOptions(options)
+    const events = eventsOf(resolved.logger)
     this.core = {
       options: resolved,
       database: resolved.database,
       tables: tablesIn(resolved.schema),
       registry: new JobRegistry(options.jobs ?? []),
-      events: eventsOf(resolved.logger),
+      events,
+      hints: new Hints(events, resolved.pollIntervalMs),
       clock: resolved.clock,
     }
-    this.#declared = declared
+    this.#declared = checkDeclared(options)
     this.runner = new Runner(this.core, {
       onSchedules: () => this.#enqueuer.wake(),
       onEnded: () => this.waiters.look(),
-      following: followingJobs(this.core.registry, () => this.intake),
+      following: followingJobs(this.core.registry, () => this.#intake),
     })
     this.#enqueuer = new RecurringEnqueuer(this.core, () => this.runner.wake())
     this.schedules = new Schedules(this.core, () => this.#enqueuer.wake())
     this.reader = new JobReader(this.core)
     this.acts = new SingleActs(this.core, this.runner)
-    this.intake = new JobIntake(this.core, this.runner)
-    this.workflows = new Workflows(this.core, this.intake)
+    this.#intake = new JobIntake(this.core, this.runner)
+    this.calls = new SchedulingCalls(this.#intake, new Workflows(this.core, this.#intake))
     this.waiters = new Waiters(this.core, () => this.runner.active)
     this.#maintainer = new Maintainer(this.core)
+    this.#poolWatch = new PoolWatch(this.core)
     this.watching = new Watching(this.core)
   }
 
@@ -77,6 +83,7 @@ export class Engine {
   start(): Promise<void> {
     this.#starting ??= this.#start().catch(async (error: unknown) => {
       this.#starting = undefined
+      this.#poolWatch.stop()
       await this.runner.stop(0)
       throw describeDatabaseError(error)
     })
@@ -110,24 +117,34 @@ export class Engine {
     if (this.#state === 'stopped') {
       throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
     }
+    // First: a start, too, may wait for a connection.
+    this.#poolWatch.start()
     if (this.core.options.migrate) await migrateSchema(this.core)
-    if (this.#declared.length > 0) await this.schedules.applyAll(this.#declared, {})
+    await this.#applyDeclared()
     await this.runner.start()
     this.#enqueuer.start()
     this.#maintainer.start()
     this.#state = 'started'
   }
 
+  async #applyDeclared(): Promise<void> {
+    const { definitions, removeOthers } = this.#declared
+    if (definitions.length === 0 && removeOthers === false) return
+    const plan = await this.schedules.applyAll(definitions, { removeOthers, actor: AT_START })
+    this.core.events.emit('schedules:applied', plan)
+  }
+
   async #stop(): Promise<void> {
     await this.#starting?.catch(() => {})
     const wasStarted = this.#state === 'started'
     this.#state = 'stopped'
-    this.intake.stop()
+    this.#intake.stop()
     const rest = Promise.all([this.waiters.stop(), this.watching.stop()])
     await endedWithin(this.core.clock, rest, BACKGROUND_PATIENCE_MS)
     if (!wasStarted) return
     const background = Promise.all([this.#enqueuer.stop(), this.#maintainer.stop()])
     await endedWithin(this.core.clock, background, BACKGROUND_PATIENCE_MS)
     await this.runner.stop(this.core.options.gracePeriodMs)
+    this.#poolWatch.stop()
   }
 }

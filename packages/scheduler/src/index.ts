@@ -1,5 +1,5 @@
 export type { Administration } from './administration/administration.ts'
-export type { ActorOption, AuditAction, AuditEntry, AuditPage, AuditQuery } from './administration/audit.ts'
+export type { AuditEntry, AuditPage, AuditQuery } from './administration/audit.ts'
 export type {
   ActOptions,
   ActResult,
@@ -19,6 +19,7 @@ export type { Hindrance, HindranceKind, RunnerName } from './administration/hind
 export type { JobFilter, TimeRange } from './administration/job-filter.ts'
 export type { JobPage, JobSummary } from './administration/job-list.ts'
 export type { PageOptions } from './administration/page.ts'
+export type { PayloadKeyCount, ResealResult } from './administration/payload-keys.ts'
 export type { SchemaCheck, SchemaDifference } from './administration/schema.ts'
 export type { SetTimeZoneResult } from './administration/time-zones.ts'
 export type { EraseSubjectResult } from './administration/subjects.ts'
@@ -31,6 +32,7 @@ export {
   type IsolatedHandler,
   type IsolatedOptions,
 } from './isolation/isolated.ts'
+export type { ActorOption, NamedActorOption } from './job/actor.ts'
 export type { Backoff, BackoffRule } from './job/backoff.ts'
 export type { BatchAnswer, BatchCall, BatchHandler, BatchJob, BatchOptions } from './job/batch.ts'
 export type {
@@ -62,7 +64,7 @@ export {
 } from './job/definition.ts'
 export type { WindowOptions } from './job/delivery.ts'
 export type { DeliveryWindow, OpeningHours, Weekday } from './job/delivery-window.ts'
-export type { Dependency, JobOptions, OnFailure } from './job/job-options.ts'
+export type { CarriedOptions, Dependency, JobOptions, OnFailure } from './job/job-options.ts'
 export type { JobReference, KeyReference } from './job/job-reference.ts'
 export { JobType } from './job/job-type.ts'
 export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
@@ -85,22 +87,23 @@ export type { CatchUp } from './recurring/catch-up.ts'
 export type { DstPolicy } from './recurring/daylight-saving.ts'
 export { parseRule, previewOccurrences, type Rule, type RuleBounds, type RuleInput } from './recurring/rule.ts'
 export type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
-export type { Overlap, ScheduleDefinition, ScheduleDefinitions } from './recurring/schedule-definition.ts'
-export type { ApplySchedulesOptions, BackfillRange } from './recurring/schedules.ts'
+export type {
+  Overlap,
+  ScheduleDefinition,
+  ScheduleDefinitions,
+  StoredJobOptions,
+} from './recurring/schedule-definition.ts'
+export type { ApplySchedulesOptions, BackfillRange } from './recurring/call-options.ts'
 export { sleep, systemClock, type Clock, type Timer } from './runtime/clock.ts'
 export { parseDuration, type Duration } from './runtime/duration.ts'
 export { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
+export type { ClockSkew } from './runtime/clock-skew.ts'
 export type { ProcessLoad, ProcessMeter } from './runtime/process-meter.ts'
 export { Scheduler, type SchedulerOptions } from './scheduler.ts'
-export type {
-  BulkJob,
-  BulkJobs,
-  JobChanges,
-  ScheduledJob,
-  ScheduleOptions,
-  TransactionOption,
-} from './scheduling/schedule-options.ts'
+export type { BulkJob, BulkJobs, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+export type { TransactionOption } from './scheduling/transaction-option.ts'
 export type { RunnerInfo, SchedulerStats, TableHealth, TypeStats } from './stats.ts'
+export type { AuditAction } from './store/audit.ts'
 export type { CancelResult } from './store/cancel-job.ts'
 export { collectMetrics, recordStats, type MetricSink } from './telemetry/collect-metrics.ts'
 export { METRICS, type Metric } from './telemetry/metric-names.ts'

@@ -4,11 +4,11 @@ import type { Attempt, Job } from './job/job.ts'
 import type { Queryable } from './database/database.ts'
 import { idOf, referenceOf, type JobReference, type KeyReference } from './job/job-reference.ts'
 import { requireKey } from './job/job-id.ts'
-import { openIfPossible } from './job/stored-payload.ts'
+import { openIfPossible, sealedAs } from './job/sealed-value.ts'
 import { findJob, findJobByKey, findJobsByPrefix } from './store/find-job.ts'
 import { listAttempts } from './store/list-attempts.ts'
 
-/** Jobs as people ask for them, one by one. Payloads come decrypted where this process has the key. */
+/** Jobs as people ask for them, one by one. What is encrypted comes decrypted where this process has the key. */
 export class JobReader {
   readonly #core: Core
 
@@ -53,7 +53,13 @@ export class JobReader {
   }
 
   #opened(job: Job): Job {
-    return { ...job, payload: openIfPossible(this.#core.options.payloadCipher, job.payload, job.jobType) }
+    const open = (stored: unknown, of: string) => openIfPossible(this.#core.options.payloadCipher, stored, of)
+    return {
+      ...job,
+      payload: open(job.payload, sealedAs.payload(job.jobType)),
+      result: open(job.result, sealedAs.result(job.jobId)),
+      progress: open(job.progress, sealedAs.progress(job.jobId)),
+    }
   }
 }
 

@@ -1,45 +1,35 @@
 import type { WaitForOptions } from './aftermath/waiters.ts'
 import { Administration } from './administration/administration.ts'
-import { checkSchema, migrateSchema, type SchemaCheck } from './administration/schema.ts'
-import type { Queryable } from './database/database.ts'
-import { migrationSql, type MigrationResult } from './database/migrator.ts'
-import { sendEvent, type SendEventOptions } from './durable/send-event.ts'
+import { checkSchema, migrateSchema, schemaSql, type SchemaCheck } from './administration/schema.ts'
+import type { MigrationResult } from './database/migrator.ts'
+import type { SendEventOptions } from './durable/send-event.ts'
 import { Engine } from './engine.ts'
 import type { SchedulerEventName, SchedulerEvents } from './events.ts'
 import type { AnyJobDefinition, JobDefinition, JobHandler } from './job/definition.ts'
-import { BelfryError } from './errors.ts'
 import type { InputOf, JobName } from './job/job-with-payload.ts'
 import type { EndedJob } from './job-reader.ts'
 import { idOf, type JobReference, type KeyReference } from './job/job-reference.ts'
 import type { Attempt, Job } from './job/job.ts'
 import type { HandlerObject } from './job/registry.ts'
 import { prune, type PruneCounts } from './maintenance/prune.ts'
-import type { InTransaction } from './recurring/in-transaction.ts'
+import type { ApplySchedulesOptions, BackfillRange, InTransaction } from './recurring/call-options.ts'
+import type { DeclaredSchedules } from './recurring/declared-schedules.ts'
 import type { ScheduleDefinition, ScheduleDefinitions } from './recurring/schedule-definition.ts'
 import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
-import type { ApplySchedulesOptions, BackfillRange } from './recurring/schedules.ts'
 import type { EngineOptions } from './options.ts'
-import { namedRequest, uncheckedJob } from './scheduling/job-requests.ts'
 import type { FlowJobs } from './scheduling/flow-graph.ts'
-import type {
-  BulkJob,
-  BulkJobs,
-  JobChanges,
-  ScheduledJob,
-  ScheduleOptions,
-  TransactionOption,
-} from './scheduling/schedule-options.ts'
+import type { BulkJob, BulkJobs, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+import type { SingleActOptions } from './scheduling/noted-act.ts'
+import type { TransactionOption } from './scheduling/transaction-option.ts'
 import type { ScheduledBatch } from './scheduling/workflows.ts'
 import { readStats, type SchedulerStats } from './stats.ts'
 import type { CancelResult } from './store/cancel-job.ts'
-import { migrationPlan } from './store/migrations/plan.ts'
 import type { EventStream, WatchOptions } from './watching/event-stream.ts'
 
 /** Options of a scheduler. Only `database` is needed. */
-export interface SchedulerOptions<Scheduled extends readonly JobName[] = readonly JobName[]> extends EngineOptions {
-  /** Recurring schedules, stored or brought in line at start. */
-  schedules?: ScheduleDefinitions<Scheduled>
-}
+export interface SchedulerOptions<Scheduled extends readonly JobName[] = readonly JobName[]>
+  extends EngineOptions,
+    DeclaredSchedules<Scheduled> {}
 
 /**
  * The scheduler: schedules jobs and, once started, runs them in this process.
@@ -53,7 +43,7 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
 
   /** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`, `BELFRY_DUPLICATE_HANDLER` */
   constructor(options: SchedulerOptions<Scheduled>) {
-    this.#engine = new Engine(options, options.schedules ?? [])
+    this.#engine = new Engine(options)
     this.admin = new Administration(this.#engine.core, this.#engine.runner)
   }
 
@@ -78,7 +68,7 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
 
   /** The schema as plain SQL, for a database that is changed by hand. */
   migrationSql(): string {
-    return migrationSql(migrationPlan(this.#engine.core.tables))
+    return schemaSql(this.#engine.core.tables)
   }
 
   /**
@@ -130,20 +120,8 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
     options?: ScheduleOptions,
   ): Promise<ScheduledJob<Result>>
   scheduleJob(jobType: string, options: ScheduleOptions & { payload?: unknown }): Promise<ScheduledJob>
-  async scheduleJob(
-    job: string | AnyJobDefinition,
-    payloadOrOptions: unknown,
-    options: ScheduleOptions = {},
-  ): Promise<ScheduledJob> {
-    const request =
-      typeof job === 'string' ? namedRequest(job, payloadOrOptions) : { job, payload: payloadOrOptions, options }
-    const [scheduled] = await this.#engine.intake.schedule(
-      [request],
-      request.options.transaction as Queryable | undefined,
-    )
-    if (!scheduled)
-      throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'the database answered nothing for a stored job')
-    return scheduled
+  scheduleJob(job: string | AnyJobDefinition, given: unknown, options?: ScheduleOptions): Promise<ScheduledJob> {
+    return this.#engine.calls.one(job, given, options)
   }
 
   /**
@@ -154,8 +132,8 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
     jobs: BulkJobs<Jobs>,
     options?: TransactionOption,
   ): Promise<readonly ScheduledJob[]>
-  scheduleJobs(jobs: readonly BulkJob[], options: TransactionOption = {}): Promise<readonly ScheduledJob[]> {
-    return this.#engine.intake.schedule(jobs.map(uncheckedJob), options.transaction as Queryable | undefined)
+  scheduleJobs(jobs: readonly BulkJob[], options?: TransactionOption): Promise<readonly ScheduledJob[]> {
+    return this.#engine.calls.many(jobs, options)
   }
 
   /**
@@ -165,9 +143,9 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
    */
   scheduleFlow<Inputs extends Record<string, unknown>>(
     jobs: FlowJobs<Inputs>,
-    options: TransactionOption = {},
+    options?: TransactionOption,
   ): Promise<{ readonly [Name in keyof Inputs]: ScheduledJob }> {
-    return this.#engine.workflows.scheduleFlow(jobs, options.transaction as Queryable | undefined) as never
+    return this.#engine.calls.flow(jobs, options)
   }
 
   /**
@@ -180,13 +158,8 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
     completion: BulkJob<Last>,
     options?: TransactionOption,
   ): Promise<ScheduledBatch>
-  scheduleBatch(
-    jobs: readonly BulkJob[],
-    completion: BulkJob,
-    options: TransactionOption = {},
-  ): Promise<ScheduledBatch> {
-    const batch = { jobs: jobs.map(uncheckedJob), completion: uncheckedJob(completion) }
-    return this.#engine.workflows.scheduleBatch(batch, options.transaction as Queryable | undefined)
+  scheduleBatch(jobs: readonly BulkJob[], completion: BulkJob, options?: TransactionOption): Promise<ScheduledBatch> {
+    return this.#engine.calls.batch(jobs, completion, options)
   }
 
   /**
@@ -230,10 +203,7 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
    * Cancels a job. A pending one never starts; a running one is asked to stop through its signal, in whatever process it
    * runs, and ends as `cancelled` if its handler obeys.
    */
-  cancelJob(
-    job: JobReference | KeyReference,
-    options: { reason?: string } & TransactionOption = {},
-  ): Promise<CancelResult> {
+  cancelJob(job: JobReference | KeyReference, options?: { reason?: string } & SingleActOptions): Promise<CancelResult> {
     return this.#engine.acts.cancel(job, options)
   }
 
@@ -241,16 +211,16 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
   changeJob<Definition extends { readonly type: string }>(
     job: JobReference | KeyReference<Definition>,
     changes: JobChanges<InputOf<Definition>>,
-    options: TransactionOption = {},
+    options?: SingleActOptions,
   ): Promise<boolean> {
-    return this.#engine.intake.change(job, changes, options.transaction as Queryable | undefined)
+    return this.#engine.calls.change(job, changes, options)
   }
 
   /**
    * Gives a failed or cancelled job a new life, due now, with all its retries. False when it is neither, or when its
    * unique key belongs to another unfinished job by now.
    */
-  redriveJob(job: JobReference, options: TransactionOption = {}): Promise<boolean> {
+  redriveJob(job: JobReference, options: SingleActOptions = {}): Promise<boolean> {
     return this.#engine.acts.redrive(job, options)
   }
 
@@ -259,11 +229,8 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
    * those that begin to within `keep`. Each job gets it once. Resolves with the number of jobs that were waiting.
    * @throws BelfryError `BELFRY_INVALID_…`, `BELFRY_PAYLOAD_TOO_LARGE`, `BELFRY_DATABASE_…`; nothing is sent then
    */
-  async sendEvent(name: string, options: SendEventOptions & TransactionOption = {}): Promise<{ delivered: number }> {
-    const parts = { ...this.#engine.core, maxBytes: this.#engine.core.options.maxPayloadBytes }
-    const sent = await sendEvent(parts, name, options as SendEventOptions & { transaction?: Queryable })
-    if (sent.delivered > 0 && !options.transaction) this.#engine.runner.wake()
-    return sent
+  sendEvent(name: string, options: SendEventOptions & TransactionOption = {}): Promise<{ delivered: number }> {
+    return this.#engine.acts.sendEvent(name, options)
   }
 
   /**
@@ -287,10 +254,7 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
     definitions: ScheduleDefinitions<Jobs>,
     options?: ApplySchedulesOptions,
   ): Promise<SchedulePlan>
-  applySchedules(
-    definitions: readonly ScheduleDefinition[],
-    options: ApplySchedulesOptions = {},
-  ): Promise<SchedulePlan> {
+  applySchedules(definitions: readonly ScheduleDefinition[], options?: ApplySchedulesOptions): Promise<SchedulePlan> {
     return this.#engine.schedules.applyAll(definitions, options)
   }
 

@@ -1,5 +1,6 @@
 import { databaseNow, type Core } from './core.ts'
 import type { JobStatus } from './job/job.ts'
+import { describeSkew, isSkewed, type ClockSkew } from './runtime/clock-skew.ts'
 import type { ProcessLoad } from './runtime/process-meter.ts'
 import { listRunners, type RunnerRow } from './store/list-runners.ts'
 import { measureFinished, type FinishedMeasure } from './store/measure-finished.ts'
@@ -22,6 +23,8 @@ export interface RunnerInfo {
   readonly heartbeatAt: Date
   /** What its process cost at its last heartbeat. */
   readonly load: ProcessLoad
+  /** How wrong its clock is, by the database's, as of the heartbeat before its last one; null before its first one. */
+  readonly clockSkew: ClockSkew | null
   readonly startedAt: Date
 }
 
@@ -83,7 +86,7 @@ export interface BlockedRunner {
 }
 
 /** What warnings are made of. */
-export type HealthFacts = Pick<SchedulerStats, 'tables' | 'oldestTransactionMs' | 'types'> & {
+export type HealthFacts = Pick<SchedulerStats, 'tables' | 'oldestTransactionMs' | 'types' | 'runners'> & {
   /** Living processes whose event loop stood still for longer than the pause between two heartbeats. */
   readonly blocked: readonly BlockedRunner[]
   /** The database vacuums by itself once a minute (a server), or the scheduler does hourly (embedded). */
@@ -139,6 +142,7 @@ export async function readStats(core: Core): Promise<SchedulerStats> {
     warnings: warningsOf({
       ...health,
       types,
+      runners,
       blocked: blockedRunners(registered),
       autovacuum: database.kind === 'server',
     }),
@@ -146,7 +150,14 @@ export async function readStats(core: Core): Promise<SchedulerStats> {
 }
 
 /** What somebody should look at, in plain words. Pure. */
-export function warningsOf({ tables, oldestTransactionMs, types, blocked, autovacuum }: HealthFacts): string[] {
+export function warningsOf({
+  tables,
+  oldestTransactionMs,
+  types,
+  runners,
+  blocked,
+  autovacuum,
+}: HealthFacts): string[] {
   const late = autovacuum ? AUTOVACUUM_LATE_MS : EMBEDDED_VACUUM_LATE_MS
   const dirty = tables.filter(
     ({ deadRows, liveRows, vacuumedMsAgo }) =>
@@ -172,6 +183,7 @@ export function warningsOf({ tables, oldestTransactionMs, types, blocked, autova
         `last five minutes, with a lease of ${leaseMs / 1_000} s: if that gets longer, other processes take its jobs and ` +
         'run them again. Find the handler that computes without a pause and make it `isolated(…)`, or set a longer lease.',
     ),
+    ...runners.flatMap(runner => clockWarning(runner)),
     ...waiting
       .slice(0, NAMED_TYPES)
       .map(
@@ -180,6 +192,14 @@ export function warningsOf({ tables, oldestTransactionMs, types, blocked, autova
           `waiting for ${minutes(type.oldestDueMs ?? 0)}.`,
       ),
     ...(waiting.length > NAMED_TYPES ? [`So are jobs of ${waiting.length - NAMED_TYPES} further types.`] : []),
+  ]
+}
+
+function clockWarning({ alive, clockSkew, processId, host }: RunnerInfo): string[] {
+  if (!alive || !clockSkew || !isSkewed(clockSkew)) return []
+  return [
+    `The clock of process ${processId} on ${host} is ${describeSkew(clockSkew)} the database's: times that its code makes ` +
+      'and its log lines are that wrong. Set it right (NTP); dueness, leases and schedules are not touched.',
   ]
 }
 
@@ -200,6 +220,10 @@ function runnerOf(row: RunnerRow): RunnerInfo {
       eventLoopDelayMs: row.loop_delay_ms,
       eventLoopBlockedMs: row.loop_blocked_ms,
     },
+    clockSkew:
+      row.clock_skew_ms === null || row.clock_error_ms === null
+        ? null
+        : { skewMs: row.clock_skew_ms, errorMs: row.clock_error_ms },
     startedAt: new Date(row.started_ms),
   }
 }

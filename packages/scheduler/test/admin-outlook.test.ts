@@ -1,8 +1,6 @@
 import { parseRule, previewOccurrences, Scheduler } from 'belfry'
 import { TestClock } from 'belfry/testing'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { forecastTypes } from '../src/administration/forecasting.ts'
 import { warningsOf, type HealthFacts } from '../src/stats.ts'
 import { describeOnBothEngines } from './support/engines.ts'
 
@@ -142,6 +140,7 @@ describe('warnings follow from the figures alone', () => {
     tables: [{ name: 'scheduled_jobs_live', liveRows: 1_000, deadRows: 0, bytes: 1e6, vacuumedMsAgo: null }],
     oldestTransactionMs: null,
     types: [],
+    runners: [],
     blocked: [],
     autovacuum: true,
   }
@@ -166,29 +165,5 @@ describe('warnings follow from the figures alone', () => {
   it('a transaction open for more than five minutes is', () => {
     expect(warningsOf({ ...healthy, oldestTransactionMs: 299_000 })).toEqual([])
     expect(warningsOf({ ...healthy, oldestTransactionMs: 3_600_000 })[0]).toMatch(/open for 60 min/)
-  })
-})
-
-describe('a forecast under limits', () => {
-  const now = new Date('2027-01-01T12:00:00Z')
-  it('moves what an hour has no room for into the next, and loses nothing', () => {
-    const counts = fc.array(fc.nat(50), { minLength: 1, maxLength: 24 })
-    fc.assert(
-      fc.property(counts, fc.option(fc.nat(40), { nil: undefined }), (perHour, most) => {
-        const [type] = forecastTypes({
-          now,
-          hours: perHour.length,
-          pending: perHour.map((count, hour) => ({ jobType: 'a', hour, count })),
-          occurrences: [{ jobType: 'a', at: now }],
-          handled: new Set(['a']),
-          startsPerHour: new Map(most === undefined ? [] : [['a', most]]),
-        })
-        const starts = type?.hours.map(hour => hour.starts) ?? []
-        const total = starts.reduce((a, b) => a + b, 0) + (type?.leftOver ?? 0)
-        expect(total).toBe(perHour.reduce((a, b) => a + b, 0) + 1)
-        expect(Math.max(...starts)).toBeLessThanOrEqual(most ?? Number.POSITIVE_INFINITY)
-        expect(type?.leftOver === 0 || most !== undefined).toBe(true)
-      }),
-    )
   })
 })

@@ -53,6 +53,12 @@ async function codeOf(work: () => unknown): Promise<string> {
   return 'nothing thrown'
 }
 
+/** The code that a call on a scheduler fails with. */
+async function refused(call: (scheduler: Scheduler) => unknown, options: Partial<SchedulerOptions> = {}) {
+  const { scheduler } = await make(options)
+  return codeOf(() => call(scheduler))
+}
+
 /** The code that the one attempt of a job is kept with. */
 async function keptWith(handler: JobHandler<unknown>, options: Partial<SchedulerOptions> = {}) {
   const { scheduler } = await make(options)
@@ -124,18 +130,13 @@ const startOver = (code: string) => codeOf(() => new Scheduler({ database: refus
 const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
   BELFRY_INVALID_OPTION: () => codeOf(() => new Scheduler({ database, concurrency: 0 })),
   BELFRY_INVALID_DURATION: () => codeOf(() => new Scheduler({ database, lease: 'soon' })),
-  BELFRY_INVALID_TIME: async () => {
-    const { scheduler } = await make()
-    return codeOf(() => scheduler.scheduleJob('work', { payload: {}, scheduledTime: new Date(Number.NaN) }))
-  },
-  BELFRY_INVALID_PAYLOAD: async () => {
-    const { scheduler } = await make()
-    return codeOf(() => scheduler.scheduleJob('work', { payload: { big: 1n } }))
-  },
-  BELFRY_PAYLOAD_TOO_LARGE: async () => {
-    const { scheduler } = await make({ maxPayloadBytes: 10 })
-    return codeOf(() => scheduler.scheduleJob('work', { payload: { text: 'longer than ten bytes' } }))
-  },
+  BELFRY_INVALID_TIME: () =>
+    refused(scheduler => scheduler.scheduleJob('work', { payload: {}, scheduledTime: new Date(Number.NaN) })),
+  BELFRY_INVALID_PAYLOAD: () => refused(scheduler => scheduler.scheduleJob('work', { payload: { big: 1n } })),
+  BELFRY_PAYLOAD_TOO_LARGE: () =>
+    refused(scheduler => scheduler.scheduleJob('work', { payload: { text: 'longer than ten bytes' } }), {
+      maxPayloadBytes: 10,
+    }),
   BELFRY_UNKNOWN_PAYLOAD_KEY: async () => {
     const { scheduler, schema, clock } = await make({ payloadCipher: cipher('old') })
     const { jobId } = await scheduler.scheduleJob('work', { payload: { name: 'Ada Example' } })
@@ -152,14 +153,8 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
     await other.runDueJobs()
     return (await scheduler.getAttempts(jobId))[0]?.errorCode
   },
-  BELFRY_INVALID_JOB_TYPE: async () => {
-    const { scheduler } = await make()
-    return codeOf(() => scheduler.scheduleJob('', { payload: {} }))
-  },
-  BELFRY_INVALID_JOB_ID: async () => {
-    const { scheduler } = await make()
-    return codeOf(() => scheduler.getJob(''))
-  },
+  BELFRY_INVALID_JOB_TYPE: () => refused(scheduler => scheduler.scheduleJob('', { payload: {} })),
+  BELFRY_INVALID_JOB_ID: () => refused(scheduler => scheduler.getJob('')),
   BELFRY_DUPLICATE_HANDLER: async () => {
     const { scheduler } = await make()
     scheduler.registerHandler('work', () => {})
@@ -170,16 +165,12 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
     await scheduler.scheduleJob('work', { payload: {}, jobId: 'one' })
     return codeOf(() => scheduler.scheduleJob('work', { payload: {}, jobId: 'one' }))
   },
-  BELFRY_INVALID_RULE: async () => {
-    const { scheduler } = await make()
-    return codeOf(() => scheduler.applySchedule({ scheduleId: 'never', job: 'work', rule: '0 0 31 2 *' }))
-  },
-  BELFRY_INVALID_TIME_ZONE: async () => {
-    const { scheduler } = await make()
-    return codeOf(() =>
+  BELFRY_INVALID_RULE: () =>
+    refused(scheduler => scheduler.applySchedule({ scheduleId: 'never', job: 'work', rule: '0 0 31 2 *' })),
+  BELFRY_INVALID_TIME_ZONE: () =>
+    refused(scheduler =>
       scheduler.applySchedule({ scheduleId: 'far', job: 'work', rule: '@daily', timeZone: 'Moon/Base' }),
-    )
-  },
+    ),
   BELFRY_DATABASE_UNAVAILABLE: () => startOver('ECONNREFUSED'),
   BELFRY_DATABASE_READ_ONLY: () => startOver('25006'),
   BELFRY_DATABASE_PERMISSION: () => startOver('42501'),
@@ -199,10 +190,8 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
     await pglite.query('create table foreign_house.scheduled_jobs (id integer)')
     return codeOf(() => new Scheduler({ database, schema: 'foreign_house' }).migrate())
   },
-  BELFRY_NESTED_QUERY: async () => {
-    const { scheduler } = await make()
-    return codeOf(() => database.transaction(() => scheduler.scheduleJob('work', { payload: {} })))
-  },
+  BELFRY_NESTED_QUERY: () =>
+    refused(scheduler => database.transaction(() => scheduler.scheduleJob('work', { payload: {} }))),
   BELFRY_NEXT_CALLED_AGAIN: async () => {
     const twice: NonNullable<NonNullable<SchedulerOptions['middleware']>['scheduling']>[number] = async (
       _call,
@@ -279,10 +268,8 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
     const each = { job: 'work', payload: {} }
     return codeOf(() => scheduler.scheduleFlow({ a: { ...each, after: ['b'] }, b: { ...each, after: ['a'] } }))
   },
-  BELFRY_JOB_NOT_FOUND: async () => {
-    const { scheduler } = await make()
-    return codeOf(() => scheduler.scheduleJob('work', { payload: {}, dependsOn: ['nobody'] }))
-  },
+  BELFRY_JOB_NOT_FOUND: () =>
+    refused(scheduler => scheduler.scheduleJob('work', { payload: {}, dependsOn: ['nobody'] })),
   BELFRY_INVALID_ANSWER: () => keptWithBatch(() => ['an answer', 'of nobody']),
   BELFRY_JOB_FORGOTTEN: () => keptWithBatch(() => new Map()),
   BELFRY_NOT_IN_TRANSACTION: async () => {
@@ -298,10 +285,7 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
   },
   BELFRY_WAIT_TIMEOUT: () => waitingFails({ timeout: 1 }),
   BELFRY_WAIT_ABORTED: () => waitingFails({ signal: AbortSignal.abort() }),
-  BELFRY_NOT_SCHEDULED: async () => {
-    const { scheduler } = await make()
-    return codeOf(() => assertScheduled(scheduler, { jobType: 'work' }))
-  },
+  BELFRY_NOT_SCHEDULED: () => refused(scheduler => assertScheduled(scheduler, { jobType: 'work' })),
 }
 
 describe('every error code can be reached by what anybody can call', () => {

@@ -1,5 +1,7 @@
+import type { SchedulerEvents } from 'belfry'
 import { describe, expect, it } from 'vitest'
 import { until } from '../../../test-support/until.ts'
+import { QueueWatch } from '../src/maintenance/pool-watch.ts'
 import { beginPoolStory, SCHEMA, type PoolStory } from './support/pool-story.ts'
 
 describe.concurrent('statements that the server gives up', () => {
@@ -88,10 +90,32 @@ function hasState(error: unknown, state: string): boolean {
   return error instanceof Error && 'code' in error && error.code === state
 }
 
+describe('how long calls wait, as a pool shows it', () => {
+  const looks = (states: readonly { waiting: number; handedOut: number }[]) => {
+    const queue = new QueueWatch()
+    return states.map((state, second) => queue.look(state, second * 1_000))
+  }
+
+  it('is nothing while nobody waits, and grows while nobody is served', () => {
+    const nobody = { waiting: 0, handedOut: 9 }
+    const stuck = { waiting: 2, handedOut: 9 }
+    expect(looks([nobody, stuck, stuck, { ...stuck, waiting: 5 }, nobody, stuck])).toEqual([0, 0, 1_000, 2_000, 0, 0])
+  })
+
+  it('is short in a queue that is long and moves: whoever waited at the last look has been served', () => {
+    const moving = Array.from({ length: 20 }, (_, n) => ({ waiting: 100, handedOut: n * 100 }))
+    expect(Math.max(...looks(moving))).toBe(0)
+    const slow = Array.from({ length: 20 }, (_, n) => ({ waiting: 100, handedOut: n * 10 }))
+    expect(Math.max(...looks(slow))).toBe(9_000)
+  })
+})
+
 describe.concurrent('a pool whose connections are all taken by the program itself', () => {
   it('holds work up and nothing else: it goes on when they are given back, also after more than a lease', async context => {
     const { journal, make, start, faults } = await beginPoolStory(context)
     const { scheduler, pool } = make({ max: 3 })
+    const warnings: SchedulerEvents['pool:exhausted'][] = []
+    scheduler.on('pool:exhausted', warning => warnings.push(warning))
     await scheduler.start()
     const taken = await Promise.all([pool.connect(), pool.connect()])
     const calls = Array.from({ length: 10 }, (_, n) => journal.schedule(scheduler, 'quick', { jobId: `held-up-${n}` }))
@@ -99,10 +123,16 @@ describe.concurrent('a pool whose connections are all taken by the program itsel
     const other = await start()
     await new Promise(resolve => setTimeout(resolve, 1_500))
     await journal.schedule(other, 'with result', { jobId: 'from elsewhere' })
+    await until('it is told', () => Promise.resolve(warnings.length > 0))
     for (const client of taken) client.release()
     expect(await Promise.all(calls)).not.toContain(false)
     expect(await faults()).toEqual([])
     expect((await scheduler.getStats()).runners.filter(each => each.alive)).toHaveLength(2)
+    // Once, though it lasted for seconds.
+    expect(warnings).toEqual([{ size: 3, waiting: expect.any(Number), waitedMs: expect.any(Number) }])
+    expect(warnings[0]?.waiting).toBeGreaterThan(0)
+    // A third of the lease of a second: a heartbeat is that late.
+    expect(warnings[0]?.waitedMs).toBeGreaterThanOrEqual(333)
   })
 
   it('by handlers that each hold one: as many jobs as slots, all done', async context => {

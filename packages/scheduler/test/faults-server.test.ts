@@ -7,7 +7,7 @@ import { Scheduler } from 'belfry'
 import { fromPool, type Database } from 'belfry/database'
 import { Pool } from 'pg'
 import { describe, expect, it, type TestContext } from 'vitest'
-import { startPostgresServer } from '../../../test-support/postgres-server.ts'
+import { startPostgresServer, type PostgresServer, type ServerPlace } from '../../../test-support/postgres-server.ts'
 import { until } from '../../../test-support/until.ts'
 import { Journal } from './support/journal.ts'
 
@@ -119,6 +119,41 @@ describe.concurrent('a server that is killed while jobs run', () => {
 
 /** Small enough to fill in a moment, large enough for a fresh server. */
 const DISK_MB = 72
+/** Larger than any file of a fresh server whose log has segments of 1 MB. */
+const LARGEST_FILE_KB = 8 * 1024
+
+/** Where a server has little room, and how it gets more. */
+interface Tightness {
+  readonly place: ServerPlace
+  readonly refusal: RegExp
+  fill(): Promise<void>
+  makeRoom(server: PostgresServer): Promise<void>
+}
+
+const tight: Record<string, (context: TestContext) => Promise<Tightness>> = {
+  /** The real thing: the log may find no room either, and then the whole server goes down. */
+  'whose disk is full': async context => {
+    const disk = await smallDisk(context)
+    const ballast = join(disk, 'ballast')
+    return {
+      place: { within: disk },
+      refusal: /No space left on device|cannot be reached|terminat/,
+      fill: async () => {
+        const { bavail, bsize } = await statfs(disk)
+        await writeFile(ballast, Buffer.alloc(Math.max(0, bavail * bsize - 512 * 1024)))
+      },
+      makeRoom: () => rm(ballast),
+    }
+  },
+  /** Needs no right to mount. */
+  'whose files may grow no more': () =>
+    Promise.resolve({
+      place: { largestFileKb: LARGEST_FILE_KB },
+      refusal: /File too large/,
+      fill: () => Promise.resolve(),
+      makeRoom: server => server.liftFileLimit(),
+    }),
+}
 
 /** A disk of its own for a server, or why there can be none. */
 async function smallDisk(context: TestContext): Promise<string> {
@@ -138,51 +173,54 @@ async function smallDisk(context: TestContext): Promise<string> {
   return folder
 }
 
-describe.concurrent('a disk that is full', () => {
-  it('refuses jobs with a clear error, breaks nothing, and goes on when there is room', async context => {
-    const disk = await smallDisk(context)
-    const place = { within: disk, initdb: ['--wal-segsize=1'] }
-    const server = await startPostgresServer({ max_wal_size: '4MB', min_wal_size: '2MB', autovacuum: 'off' }, place)
-    context.onTestFinished(() => server.remove())
-    const direct = poolOn(context, server.url)
-    const journal = new Journal()
-    const errors: unknown[] = []
-    const scheduler = new Scheduler({ database: fromPool(poolOn(context, server.url)), schema: SCHEMA, lease: '1s' })
-    context.onTestFinished(() => scheduler.stop())
-    journal.follow(scheduler)
-    scheduler.registerHandler('quick', () => {})
-    await scheduler.start()
-
-    const ballast = join(disk, 'ballast')
-    const { bavail, bsize } = await statfs(disk)
-    await writeFile(ballast, Buffer.alloc(Math.max(0, bavail * bsize - 512 * 1024)))
-    const text = Array.from({ length: 500 }, () => crypto.randomUUID()).join('')
-    for (let batch = 0; errors.length === 0 && batch < 2_000; batch += 1) {
-      const jobs = Array.from({ length: 20 }, (_, n) => ({
-        job: 'quick',
-        payload: { text },
-        jobId: `${batch}-${n}`,
-      }))
-      await scheduler.scheduleJobs(jobs).then(
-        () => jobs.forEach(job => journal.scheduled.add(job.jobId)),
-        (error: unknown) => {
-          errors.push(error)
-          jobs.forEach(job => journal.doubtful.add(job.jobId))
-        },
+describe.concurrent('a server', () => {
+  it.for(Object.entries(tight))(
+    '%s refuses jobs with a clear error, breaks nothing, and goes on when there is room',
+    async ([, make], context) => {
+      const room = await make(context)
+      const server = await startPostgresServer(
+        { max_wal_size: '4MB', min_wal_size: '2MB', autovacuum: 'off' },
+        { ...room.place, initdb: ['--wal-segsize=1'] },
       )
-    }
-    expect(String(errors[0])).toMatch(/No space left on device|cannot be reached|terminat/)
-    const atTheWall = journal.errors.length
-    await new Promise(resolve => setTimeout(resolve, 700))
-    expect(journal.errors.length - atTheWall).toBeLessThan(40)
+      context.onTestFinished(() => server.remove())
+      const direct = poolOn(context, server.url)
+      const journal = new Journal()
+      const scheduler = new Scheduler({ database: fromPool(poolOn(context, server.url)), schema: SCHEMA, lease: '1s' })
+      context.onTestFinished(() => scheduler.stop())
+      journal.follow(scheduler)
+      scheduler.registerHandler('quick', () => {})
+      await scheduler.start()
 
-    await rm(ballast)
-    // When it was the log that found no room, the whole server went down and has to be started by somebody.
-    await direct.query('select 1').catch(() => server.start())
-    await until('a job is taken again', () =>
-      journal.schedule(scheduler, 'quick', { jobId: `again-${journal.doubtful.size}` }),
-    )
-    await journal.whenOver(direct, SCHEMA)
-    expect(await journal.faults(direct, SCHEMA)).toEqual([])
-  })
+      await room.fill()
+      expect(String(await firstRefusal(scheduler, journal))).toMatch(room.refusal)
+      const atTheWall = journal.errors.length
+      await new Promise(resolve => setTimeout(resolve, 700))
+      expect(journal.errors.length - atTheWall).toBeLessThan(40)
+
+      await room.makeRoom(server)
+      // When it was the log that found no room, the whole server went down and has to be started by somebody.
+      await direct.query('select 1').catch(() => server.start())
+      await until('a job is taken again', () =>
+        journal.schedule(scheduler, 'quick', { jobId: `again-${journal.doubtful.size}` }),
+      )
+      await journal.whenOver(direct, SCHEMA)
+      expect(await journal.faults(direct, SCHEMA)).toEqual([])
+    },
+  )
 })
+
+/** Schedules large jobs until some are refused. */
+async function firstRefusal(scheduler: Scheduler, journal: Journal): Promise<unknown> {
+  const text = Array.from({ length: 500 }, () => crypto.randomUUID()).join('')
+  for (let batch = 0; batch < 2_000; batch += 1) {
+    const jobs = Array.from({ length: 20 }, (_, n) => ({ job: 'quick', payload: { text }, jobId: `${batch}-${n}` }))
+    try {
+      await scheduler.scheduleJobs(jobs)
+      jobs.forEach(job => journal.scheduled.add(job.jobId))
+    } catch (error) {
+      jobs.forEach(job => journal.doubtful.add(job.jobId))
+      return error
+    }
+  }
+  return undefined
+}

@@ -257,16 +257,8 @@ describeOnBothEngines('limits over all processes', engine => {
     const tables = tablesIn(schema)
     const runnerId = '00000000-0000-4000-8000-000000000001'
     const now = clock.now().toISOString()
-    const card = {
-      host: 'gone',
-      processId: 1,
-      version: '0',
-      jobTypes: ['keyed'],
-      leaseMs: 30_000,
-      now,
-      load: noMeter.read(),
-    }
-    await registerRunner(engine.database, tables, { runnerId, ...card })
+    const card = { host: 'gone', processId: 1, version: '0', jobTypes: ['keyed'], leaseMs: 30_000 }
+    await registerRunner(engine.database, tables, { runnerId, ...card, now, load: noMeter.read() })
     const [first] = await claimJobs(engine.database, tables, {
       runnerId,
       leaseToken: '00000000-0000-4000-8000-000000000002',

@@ -61,11 +61,14 @@ describe('metrics', () => {
     await scheduler.scheduleJob('mail', { uniqueKey: 'once' })
     await scheduler.scheduleJob('mail', { uniqueKey: 'once' })
     await scheduler.scheduleJob('broken', { maxRetries: 1 })
+    clock.advance('3s')
     await scheduler.runDueJobs()
     expect(sink.get('belfry_jobs_scheduled_total{type=mail}')).toBe(1)
     expect(sink.get('belfry_job_attempts_total{type=mail,outcome=completed}')).toBe(1)
     expect(sink.get('belfry_job_attempts_total{type=broken,outcome=failed}')).toBe(1)
     expect(sink.seen.get('belfry_job_run_seconds{type=mail}')).toEqual([2])
+    expect(sink.seen.get('belfry_job_wait_seconds{type=mail}')).toEqual([3])
+    expect(sink.seen.get('belfry_claim_seconds{}')?.length).toBeGreaterThan(0)
     expect(busy[0]).toBeGreaterThan(0)
     expect(sink.get('belfry_runner_busy_slots{}')).toBe(0)
     recordStats(await scheduler.getStats(), sink)
@@ -83,8 +86,7 @@ describe('metrics', () => {
     const sink = new StrictSink()
     collectMetrics(events, sink)
     const about = { jobId: '1', jobType: 'mail', attempt: 1 }
-    const started = { ...about, waitMs: 250 }
-    events.emit('job:started', started)
+    events.emit('job:started', { ...about, waitMs: 250 })
     const interrupted = { ...about, outcome: 'interrupted', durationMs: 0, willRetry: true, error: undefined } as const
     events.emit('job:settled', interrupted)
     events.emit('job:lease-lost', about)

@@ -88,16 +88,17 @@ describeOnBothEngines('what other schedulers promise: starting, stopping and tel
       return new Promise(resolve => signal.addEventListener('abort', () => resolve('done anyway')))
     })
     await scheduler.start()
-    for (const [type, status] of [
-      ['obedient', 'cancelled'],
-      ['stubborn', 'completed'],
+    for (const [type, status, why] of [
+      ['obedient', 'cancelled', 'not wanted any more'],
+      ['stubborn', 'completed', null],
     ] as const) {
       begun = gate<string>()
       const settled = nextSettled(scheduler)
       await scheduler.scheduleJob(type, {})
       const jobId = await begun.promise
-      expect(await scheduler.cancelJob(jobId)).toBe('requested')
+      expect(await scheduler.cancelJob(jobId, { reason: 'not wanted any more' })).toBe('requested')
       expect(await settled).toMatchObject({ jobId, outcome: status, willRetry: false })
+      expect((await scheduler.getAttempts(jobId))[0]).toMatchObject({ outcome: status, errorMessage: why })
       expect(await scheduler.getJob(jobId)).toMatchObject({ status })
     }
     await scheduler.stop()

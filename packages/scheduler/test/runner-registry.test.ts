@@ -2,6 +2,7 @@ import { Scheduler, sleep, systemClock, type ProcessLoad, type ProcessMeter, typ
 import { TestClock } from 'belfry/testing'
 import { describe, expect, it } from 'vitest'
 import { until } from '../../../test-support/until.ts'
+import { isSkewed, skewOf } from '../src/runtime/clock-skew.ts'
 import { NodeProcessMeter } from '../src/runtime/process-meter.ts'
 import { describeOnBothEngines } from './support/engines.ts'
 
@@ -97,6 +98,33 @@ describeOnBothEngines('the registry of runners', engine => {
     expect((await scheduler.getStats()).warnings).toEqual([])
   })
 
+  it('shows how wrong the clock of a process is, and says so once, until it is right again', async () => {
+    let aheadMs = 5 * 3_600_000
+    const clock = { ...systemClock, now: () => new Date(Date.now() + aheadMs) }
+    const { scheduler } = make({ clock, lease: '1s' })
+    const told: number[] = []
+    scheduler.on('clock:skewed', ({ skewMs }) => told.push(Math.round(skewMs / 10_000)))
+    const skewed = (ms: number) =>
+      until(`a skew of some ${ms} ms is registered`, async () => {
+        const { runners, warnings } = await scheduler.getStats()
+        const found = runners[0]?.clockSkew?.skewMs ?? Number.NaN
+        return Math.abs(found - ms) < 4_000 && warnings
+      })
+    await scheduler.start()
+    // At once, not only with the first heartbeat.
+    expect(told).toEqual([1_800])
+    expect(await skewed(aheadMs)).toEqual([
+      expect.stringMatching(new RegExp(`clock of process ${process.pid} on .* is 5\\.0 h ahead of the database's`)),
+    ])
+    aheadMs = 0
+    expect(await skewed(aheadMs)).toEqual([])
+    aheadMs = -20_000
+    expect(await skewed(aheadMs)).toEqual([expect.stringMatching(/ is [12]\d\.\d s behind the database's/)])
+    expect(told).toEqual([1_800, -2])
+    await scheduler.stop()
+    expect((await scheduler.getStats()).warnings).toEqual([])
+  })
+
   it('measures nothing under a virtual clock, and nothing once a start has failed', async () => {
     const { scheduler } = make({})
     await scheduler.start()
@@ -107,6 +135,19 @@ describeOnBothEngines('the registry of runners', engine => {
     const missing = make({ processMeter, migrate: false, schema: engine.unmadeSchema() })
     await expect(missing.scheduler.start()).rejects.toThrow(/does not exist/)
     expect(processMeter.started).toBe(false)
+  })
+})
+
+describe('the clock of a process', () => {
+  it('is wrong when it differs by more than five seconds, however slowly the database answered', () => {
+    expect(skewOf(100_000, { at: 100_000, tookMs: 0 })).toEqual({ skewMs: 0, errorMs: 0 })
+    // Right, and the answer took eight seconds: the database may have told its time at either end of them.
+    expect(isSkewed(skewOf(108_000, { at: 100_000, tookMs: 8_000 }))).toBe(false)
+    expect(isSkewed(skewOf(100_000, { at: 100_000, tookMs: 8_000 }))).toBe(false)
+    expect(isSkewed(skewOf(100_000, { at: 105_001, tookMs: 8_000 }))).toBe(true)
+    expect(isSkewed(skewOf(113_001, { at: 100_000, tookMs: 8_000 }))).toBe(true)
+    expect(isSkewed(skewOf(113_000, { at: 100_000, tookMs: 8_000 }))).toBe(false)
+    expect(isSkewed(null)).toBe(false)
   })
 })
 

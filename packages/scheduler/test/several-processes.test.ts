@@ -120,7 +120,7 @@ describe('several processes on one database', () => {
     await worker.shows(/"begun"/)
     expect(await scheduler.cancelJob(jobId, { reason: 'not needed any more' })).toBe('requested')
     await worker.shows(/"settled","outcome":"cancelled"/)
-    expect(await ended(jobId)).toMatchObject({ status: 'cancelled' })
+    expect(await ended(jobId)).toMatchObject({ status: 'cancelled', errorMessage: 'not needed any more' })
   })
 
   it('an occurrence fires once however many processes run', async () => {

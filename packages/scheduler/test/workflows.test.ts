@@ -189,6 +189,34 @@ describeOnBothEngines('flows and batches', engine => {
     await Promise.all([one.stop(), two.stop()])
     expect(completions).toBe(1)
   })
+
+  it('a job never misses a parent that ends while it is being stored, in any of many races', async () => {
+    const schema = engine.freshSchema()
+    const done: number[] = []
+    const all = gate()
+    const options = { database: engine.database, schema, pollInterval: '1h' } as const
+    const one = new Scheduler(options)
+    const two = new Scheduler(options)
+    for (const scheduler of [one, two]) {
+      scheduler.registerHandler('quick', () => {})
+      scheduler.registerHandler('child', payload => {
+        done.push((payload as { n: number }).n)
+        if (done.length === 40) all.open()
+      })
+      await scheduler.start()
+    }
+    const rounds = Array.from({ length: 40 }, async (_, n) => {
+      const parents = await Promise.all([
+        one.scheduleJob('quick', { payload: {} }),
+        two.scheduleJob('quick', { payload: {} }),
+      ])
+      await (n % 2 === 0 ? one : two).scheduleJob('child', { payload: { n }, dependsOn: parents })
+    })
+    await Promise.all(rounds)
+    await all.promise
+    await Promise.all([one.stop(), two.stop()])
+    expect(done.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, n) => n))
+  })
 })
 
 describe('ways round in a graph', () => {

@@ -96,6 +96,53 @@ describe('!job_cancel and !job_retry', () => {
   })
 })
 
+describe('!schedule_followup and !job_status', () => {
+  it('answer everything that can be typed wrong, and change nothing then', async () => {
+    test = await createTestApp('PostgreSQL')
+    await test.say('Ada', 'I play the cello')
+    const hours = /expected hours such as 24 or 0\.5.*\nUsage: `!schedule_followup @user \[hours\] \[--force\]`/
+    for (const bad of ['-5', 'abc', '1e9', '0', 'Infinity', '999999999999999999999', '721']) {
+      expect(await admin(`!schedule_followup @Ada ${bad}`)).toMatch(hours)
+    }
+    expect(await admin('!schedule_followup')).toContain('Please mention a valid user (e.g., @username)')
+    expect(await admin('!schedule_followup @Nobody 24')).toContain('I have not talked with anybody called `Nobody`')
+    expect(await admin('!job_status no-such-job-id')).toContain('Job `no-such-job-id` not found')
+    expect(await admin('!job_status ab')).toContain('not found')
+    expect(await admin('!job_statsu')).toContain('Did you mean `!job_status`?')
+    expect(await admin('!dance')).toContain('I know no command `!dance`')
+    expect(await admin('!followup_settings sideways')).toMatch(/I know no setting `sideways`[\s\S]*Usage/)
+    expect((await test.say('Ada', '!schedule_followup @Bo 24')).text).toMatch(
+      /requires administrator permissions.*`web:ada`/s,
+    )
+    expect((await test.say('Ada', '!help')).text).not.toContain('schedule_followup')
+    expect(await admin('!help')).toContain('schedule_followup')
+    expect(await test.rows('select from scheduled_jobs')).toEqual([])
+  })
+
+  it('schedule, show and find a follow-up', async () => {
+    test = await createTestApp('PostgreSQL')
+    await test.say('Ada', 'I play the cello')
+    const answer = await admin('!schedule_followup @Ada 24')
+    const [, jobId = ''] =
+      answer.match(/Follow-up message scheduled for Ada, in 1 day .*\nJob ID: `([0-9a-f-]{36})`/) ?? []
+    expect(jobId).not.toBe('')
+    const status = await admin(`!job_status ${jobId.slice(0, 13)}`)
+    expect(status).toMatch(new RegExp(`Job Status: \`${jobId}\`\\nType: follow_up_message · Status: pending`))
+    const overall = await admin('!job_status')
+    expect(overall).toMatch(/Job Scheduler Status: 🔴 Stopped[\s\S]*pending: 1[\s\S]*24h Success Rate: n\/a/)
+  })
+
+  it('say so when the person has follow-ups off, and keep it', async () => {
+    test = await createTestApp('PostgreSQL')
+    await test.say('Ada', 'I play the cello')
+    await test.say('Ada', '!followup_settings off')
+    const answer = await admin('!schedule_followup @Ada 1')
+    expect(answer).toContain('this person has follow-ups off. It is kept, but not sent')
+    await test.pass('3h')
+    expect(await test.followUps()).toEqual([])
+  })
+})
+
 describe('commands of two words', () => {
   it('are those of one, and a mistyped one finds its way', async () => {
     test = await createTestApp('PostgreSQL')

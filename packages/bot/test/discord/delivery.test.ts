@@ -243,19 +243,9 @@ describe('what a failure means', () => {
   })
 
   it('tells how long a rate limit lasts, and never what was to be said', async () => {
-    const limited = new RateLimitError({
-      timeToReset: 7_000,
-      retryAfter: 9_000,
-      limit: 1,
-      method: 'POST',
-      hash: '',
-      url: '',
-      route: '',
-      majorParameter: '',
-      global: false,
-      sublimitTimeout: 0,
-      scope: 'user',
-    })
+    const times = { timeToReset: 7_000, retryAfter: 9_000, sublimitTimeout: 0 }
+    const where = { method: 'POST', hash: '', url: '', route: '', majorParameter: '' }
+    const limited = new RateLimitError({ ...times, ...where, limit: 1, global: false, scope: 'user' })
     expect(failureOf(limited)).toMatchObject({ retryAfterMs: 9_000 })
     fake.faults.add(CREATE, { kind: 'code', code: 20_009 })
     const error = (await send({ text: 'a secret' }).catch((thrown: unknown) => thrown)) as DeliveryError

@@ -30,20 +30,20 @@ describe.each(['PGlite', 'PostgreSQL'] as const)(
       platform = new ScriptedPlatform()
       test = await createTestApp(engine, SETTINGS, { platforms: [platform] })
     }
+    /** Ada has talked in the channel, and has chosen it. */
+    async function beginChosen(): Promise<void> {
+      await begin()
+      await talkThere()
+      await place('here')
+    }
     let said = 0
     async function say(conversationId: string, ...texts: string[]) {
       const person = { platform: 'discord', userId: ADA, displayName: 'Countess Lovelace', isAdmin: false } as const
+      const where = { conversationId, isPrivate: conversationId === DIRECT }
       const answers: string[] = []
       for (const text of texts) {
         said += 1
-        const message = {
-          ...person,
-          conversationId,
-          isPrivate: conversationId === DIRECT,
-          messageId: `said-${said}`,
-          text,
-        }
-        const { reply, aside } = await test.app.chat.handle(message)
+        const { reply, aside } = await test.app.chat.handle({ ...person, ...where, messageId: `said-${said}`, text })
         answers.push(aside ?? reply?.text ?? '')
       }
       return answers.join('\n')
@@ -83,9 +83,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)(
     })
 
     it('takes as its answer what they say first in that channel, and not what they say elsewhere', async () => {
-      await begin()
-      await talkThere()
-      await place('here')
+      await beginChosen()
       await test.pass('49h')
       const answered = async () =>
         (await test.rows<{ answered: boolean }>('select response_received as answered from follow_up_history'))[0]
@@ -112,9 +110,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)(
     })
 
     it('spends nothing of the budget for new direct messages, which may rest', async () => {
-      await begin()
-      await talkThere()
-      await place('here')
+      await beginChosen()
       await test.rows(`insert into follow_up_controls (name, reason, set_by, until)
       values ('new_channels', 'opening_dms_too_fast', 'discord', '2028-01-01T00:00:00Z')`)
       await test.pass('49h')
@@ -140,9 +136,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)(
     })
 
     it('keeps what was frozen for it from going elsewhere, and what was frozen for them alone from coming there', async () => {
-      await begin()
-      await talkThere()
-      await place('here')
+      await beginChosen()
       platform.faults.push({ do: 'refuse', failure: 'retry', code: 'not_connected', retryAfterMs: 3_600_000 })
       await askFor()
       await test.pass('61m')
@@ -200,9 +194,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)(
     )
 
     it('stays chosen when only the words were refused', async () => {
-      await begin()
-      await talkThere()
-      await place('here')
+      await beginChosen()
       platform.faults.push({ do: 'refuse', failure: 'refused', code: 'content_refused' })
       await askFor()
       await test.pass('2h')
@@ -228,14 +220,9 @@ describe.each(['PGlite', 'PostgreSQL'] as const)(
       expect(await place('elsewhere')).toMatch(/Expected `place here` or `place dm`; got `elsewhere`/)
       expect(await place('')).toMatch(/got nothing/)
       expect(await place(`here ${ADA}`)).toMatch(/Expected/)
-      const web = {
-        platform: 'web',
-        conversationId: 'web:bo',
-        userId: 'web:bo',
-        displayName: 'Bo',
-        isAdmin: true,
-      } as const
-      const answer = await test.app.chat.handle({ ...web, messageId: 'w', text: '!followup_settings place here' })
+      const bo = { platform: 'web', conversationId: 'web:bo', userId: 'web:bo', displayName: 'Bo' } as const
+      const text = '!followup_settings place here'
+      const answer = await test.app.chat.handle({ ...bo, isAdmin: true, messageId: 'w', text })
       expect(answer.reply?.text).toMatch(/There is one place here/)
       expect((await findProfile(test.database, ADA))?.followUpPlace).toBeUndefined()
       expect(await test.rows('select from bot_audit')).toEqual([])
@@ -243,9 +230,7 @@ describe.each(['PGlite', 'PostgreSQL'] as const)(
     })
 
     it('is shown to its person, in kind to administrators, in the export, and forgotten', async () => {
-      await begin()
-      await talkThere()
-      await place('here')
+      await beginChosen()
       expect(await say(CHANNEL, '!followup_settings')).toMatch(/Place: <#of-the-club>, for all there to read\./)
       const explained = await test.app.chat.handle({
         platform: 'discord',

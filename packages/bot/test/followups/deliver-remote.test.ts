@@ -270,28 +270,6 @@ describe('a follow-up on a platform that is asked over a network', () => {
     expect(await activeControls(test.database, test.clock.now().toISOString())).toEqual([])
     expect(platform.journal).toHaveLength(1)
   })
-
-  it('a platform that is not connected here is waited for, and nothing is stored as if it were sent', async () => {
-    await begin()
-    const webOnly = await createTestApp('PostgreSQL', { FOLLOW_UP_CONSENT: 'opt_out', FOLLOW_UP_QUIET_HOURS: 'off' })
-    for (const text of ['hi', 'I play the cello', 'my recital is on Friday']) {
-      await webOnly.app.chat.handle({
-        messageId: text,
-        platform: 'discord',
-        conversationId: 'discord:bo',
-        userId: 'discord:bo',
-        displayName: 'Bo',
-        isAdmin: false,
-        text,
-      })
-    }
-    await webOnly.pass('4d')
-    expect(await webOnly.followUps()).toEqual([])
-    expect(await webOnly.rows('select state, failure_code from follow_up_history')).toEqual([
-      { state: 'failed', failure_code: 'platform_not_connected' },
-    ])
-    await webOnly.close()
-  })
 })
 
 describe('two bots at once', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { silentLogger, type Logger } from 'belfry'
 import { afterEach, describe, expect, it } from 'vitest'
-import { activeControls } from '../../src/followups/controls-store.ts'
+import { activeControls, setControl } from '../../src/followups/controls-store.ts'
 import { checkGuardrail, GUARDRAIL_SENDS, guardrailFault } from '../../src/followups/guardrail.ts'
 import { createTestApp, type TestApp } from '../support/test-app.ts'
 
@@ -112,6 +112,27 @@ describe.each(['PGlite', 'PostgreSQL'] as const)('a bot that too many people say
     expect(await controls()).toEqual(['guardrail'])
     await test.pass('7d')
     expect(await test.followUps()).toEqual([])
+  })
+
+  it('holds back what it does by itself, while a pause holds back everything', async () => {
+    test = await createTestApp(engine, { FOLLOW_UP_QUIET_HOURS: 'off' })
+    for (const who of ['Ada', 'Bo'])
+      for (const text of [`hi, I am ${who}`, 'I play the cello', 'my recital is on Friday']) await test.say(who, text)
+    const now = test.clock.now().toISOString()
+    const guardrail = { name: 'guardrail', reason: 'many said no', setBy: 'guardrail', now } as const
+    await setControl(test.database, guardrail)
+    await test.say('Olga', '!schedule_followup @Ada 50', { admin: true })
+    await test.pass('51h')
+    expect((await test.followUps()).map(each => each.user_id)).toEqual(['web:ada'])
+    await setControl(test.database, { ...guardrail, name: 'pause', until: new Date('2027-03-08T12:00:00Z') })
+    await test.say('Olga', '!schedule_followup @Bo 1', { admin: true })
+    await test.pass('1d')
+    expect(await test.followUps()).toHaveLength(1)
+    await test.pass('4d')
+    const [sent] = await test.rows<{ at: string }>(
+      "select to_char(max(sent_at) at time zone 'UTC', 'DD HH24:MI') as at from follow_up_history where user_id = 'web:bo'",
+    )
+    expect(sent?.at).toBe('08 12:00')
   })
 })
 

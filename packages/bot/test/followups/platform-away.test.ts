@@ -28,6 +28,27 @@ it('whether a follow-up makes a sound is frozen with its words: a retry under ot
   await test.close()
 })
 
+it('a platform that is not connected here is waited for, and nothing is stored as if it were sent', async () => {
+  const test = await createTestApp('PostgreSQL', { FOLLOW_UP_CONSENT: 'opt_out', FOLLOW_UP_QUIET_HOURS: 'off' })
+  for (const text of ['hi', 'I play the cello', 'my recital is on Friday']) {
+    await test.app.chat.handle({
+      messageId: text,
+      platform: 'discord',
+      conversationId: 'discord:bo',
+      userId: 'discord:bo',
+      displayName: 'Bo',
+      isAdmin: false,
+      text,
+    })
+  }
+  await test.pass('4d')
+  expect(await test.followUps()).toEqual([])
+  expect(await test.rows('select state, failure_code from follow_up_history')).toEqual([
+    { state: 'failed', failure_code: 'platform_not_connected' },
+  ])
+  await test.close()
+})
+
 describe('a platform that is away for long', () => {
   let test: TestApp
   let platform: ScriptedPlatform

@@ -1,10 +1,9 @@
 import { inspect } from 'node:util'
-import { TestClock } from 'belfry/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LlmError, type Completion, type LlmClient } from '../../src/llm/llm-client.ts'
 import { createOpenAiCompatibleClient, LONGEST_CALL_MS } from '../../src/llm/openai-compatible.ts'
 import { startFakeLlm, type FakeLlm, type Scene } from '../support/fake-llm.ts'
-import { until } from '../../../../test-support/until.ts'
+import { WatchedClock } from '../support/watched-clock.ts'
 
 const KEY = 'sk-secret-of-ada-0123456789'
 const MESSAGES = [{ role: 'user' as const, content: 'How do I practise?' }]
@@ -12,20 +11,6 @@ const FINE: Scene = { kind: 'answer', content: 'Slowly.' }
 const BUSY: Scene = { kind: 'status', status: 500 }
 
 let llm: FakeLlm
-/** Counts what is waited for, so that a test moves time only when there is something to wait for. */
-class WatchedClock extends TestClock {
-  readonly waits: number[] = []
-
-  override setTimer(delayMs: number, run: () => void) {
-    this.waits.push(delayMs)
-    return super.setTimer(delayMs, run)
-  }
-
-  /** Resolves when a wait of so many milliseconds has begun. */
-  waitsFor(delayMs: number): Promise<true> {
-    return until(`a wait of ${delayMs} ms`, () => Promise.resolve(this.waits.includes(delayMs) || undefined), 10_000)
-  }
-}
 let clock: WatchedClock
 let client: LlmClient
 

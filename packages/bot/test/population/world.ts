@@ -1,4 +1,3 @@
-import { getActiveResourcesInfo } from 'node:process'
 import { readConfig } from '../../src/config.ts'
 import { Agenda } from './agenda.ts'
 import { Chance } from './chance.ts'
@@ -11,6 +10,7 @@ import { Person, type Act } from './people.ts'
 import { RULES, type PopulationOptions, type PopulationReport } from './population.ts'
 import { SimulatedPlatform } from './platform.ts'
 import { BotProcess } from './process.ts'
+import { quiet } from './quiet.ts'
 import { Talk } from './talk.ts'
 import { VirtualTime } from './virtual-time.ts'
 
@@ -19,8 +19,6 @@ const BEGIN = new Date('2027-02-15T00:00:00Z')
 const DAY_MS = 86_400_000
 const MINUTE_MS = 60_000
 const ADMIN = 'web:admin'
-/** Turns of the event loop without any sign of life after which nothing happens before time is moved. */
-const CALM_TURNS = 2
 /** A dead process's jobs are taken back once its lease of 30 s is over; before, and long after, the outbox's windows end. */
 const [SOONEST_RESTART_MS, LATEST_RESTART_MS] = [31_000, 15 * MINUTE_MS]
 const DAYS_PER_VACUUM = 8
@@ -113,7 +111,7 @@ export class World {
   async #prepare(): Promise<void> {
     const first = this.#createProcess()
     const prepared = first.app.prepare()
-    await this.#quiet()
+    await quiet(this.#line, this.time)
     await prepared
     await keepAutovacuumOut(this.#options.connection)
   }
@@ -188,7 +186,7 @@ export class World {
   /** Time goes on from one event to the next. */
   async #live(until: number): Promise<void> {
     for (;;) {
-      await this.#quiet()
+      await quiet(this.#line, this.time)
       if (this.oracle.hasSeen(this.#options.until)) return
       if (this.#jobsChanged) await this.#lookForJobs()
       const timer = this.time.next
@@ -284,18 +282,6 @@ export class World {
     const person = this.people.get(userId)
     if (person && at < this.#end) {
       for (const plan of person.reactsTo(at)) this.#agenda.add(plan.at, { kind: 'act', person, act: plan.act })
-    }
-  }
-
-  /** Resolves when nothing happens any more unless time is moved. */
-  async #quiet(): Promise<void> {
-    for (let calm = 0; calm < CALM_TURNS; ) {
-      const before = this.#line.statements + this.time.stirred
-      const worked = await this.#line.idle()
-      await new Promise<void>(resolve => setImmediate(resolve))
-      // The daily cleanup looks into a real folder.
-      const isBusy = worked || getActiveResourcesInfo().includes('FSReqPromise')
-      calm = isBusy || this.#line.statements + this.time.stirred !== before ? 0 : calm + 1
     }
   }
 }

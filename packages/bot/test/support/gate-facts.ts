@@ -1,5 +1,6 @@
 import type { Control } from '../../src/followups/controls-store.ts'
 import type { GateFacts, NewChannelFacts, PersonFacts } from '../../src/followups/gate-facts.ts'
+import { evaluateGates, type GateReport } from '../../src/followups/gates.ts'
 import type { FollowUpPolicy } from '../../src/followups/policy.ts'
 import { parseQuietHours } from '../../src/followups/quiet-hours.ts'
 
@@ -76,3 +77,9 @@ export function factsOf(changes: Changes): GateFacts {
     ...(newChannel && { newChannel }),
   }
 }
+
+/** What the gates say to Ada's facts, but for some changes. */
+export const ask = (changes: Changes = {}): GateReport => evaluateGates(factsOf(changes))
+
+/** The verdict in one line: `allow`, `deny opted_out`, `defer cooldown`. */
+export const inShort = ({ verdict, reason }: GateReport): string => (reason ? `${verdict} ${reason}` : verdict)

@@ -1,7 +1,8 @@
 import type { Core } from '../core.ts'
+import type { ActorOption } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
 import type { Limits } from '../job/limits.ts'
-import { readAuditPage, type ActorOption, type AuditPage, type AuditQuery } from './audit.ts'
+import { readAuditPage, type AuditPage, type AuditQuery } from './audit.ts'
 import {
   cancelJobs,
   deleteJobs,
@@ -25,14 +26,16 @@ import { readGraph, type JobGraph } from './graph.ts'
 import type { JobFilter } from './job-filter.ts'
 import { readJobPage, type JobPage } from './job-list.ts'
 import type { PageOptions } from './page.ts'
+import { readPayloadKeys, resealPayloads, type PayloadKeyCount, type ResealResult } from './payload-keys.ts'
 import { setTimeZone, type SetTimeZoneResult } from './time-zones.ts'
 import { eraseSubject, type EraseSubjectResult } from './subjects.ts'
 
 /**
- * What a person asks of a running scheduler: `scheduler.admin`. Every act is written to `belfry_audit` in its own
- * transaction, with the `actor` of the call. Every filter is checked; a bad one throws a BelfryError
- * (`BELFRY_INVALID_OPTION`, `BELFRY_INVALID_TIME`, `BELFRY_INVALID_JOB_ID`, `BELFRY_INVALID_JOB_TYPE`) before anything
- * is done.
+ * What a person asks of a running scheduler: `scheduler.admin`. Every act here is written to `belfry_audit` in its own
+ * transaction, with the `actor` of the call; so is every act on a schedule (`pauseSchedule` and the like), and an act of
+ * the scheduler on a single job (`cancelJob`, `changeJob`, `redriveJob`) that is given an `actor`. Every filter is
+ * checked; a bad one throws a BelfryError (`BELFRY_INVALID_OPTION`, `BELFRY_INVALID_TIME`, `BELFRY_INVALID_JOB_ID`,
+ * `BELFRY_INVALID_JOB_TYPE`) before anything is done.
  */
 export class Administration {
   readonly #core: Core
@@ -98,8 +101,8 @@ export class Administration {
   }
 
   /**
-   * Deletes every job of a subject, finished, pending and running, with payload, result, errors, attempts and logs, in
-   * one transaction. Nothing a running one answers is stored any more. The audit keeps the subject's name and counts.
+   * Deletes every recurring schedule and every job of a subject, finished, pending and running, with payload, result,
+   * errors, attempts and logs, in one transaction. Nothing a running one answers is stored any more. The audit keeps the subject's name and counts.
    */
   eraseSubject(subject: string, options: ActOptions = {}): Promise<EraseSubjectResult> {
     return eraseSubject(this.#core, subject, { ...options, runner: this.#runner })
@@ -127,6 +130,21 @@ export class Administration {
     return setLimits(this.#core, { jobType, limits }, options)
   }
 
+  /** What is stored by the key it is encrypted with. Reads every job there is: for a change of keys, not for a dashboard. */
+  payloadKeys(): Promise<PayloadKeyCount[]> {
+    return readPayloadKeys(this.#core)
+  }
+
+  /**
+   * Encrypts anew, with the current key of `payloadCipher`, what is under another key or under none and still to be used:
+   * unfinished jobs and their steps, schedules, events. In transactions of 200 values; a call that is cut off has done a
+   * part. What somebody else holds at that moment is passed over: call it again until `payloadKeys` counts none.
+   * @throws BelfryError `BELFRY_INVALID_OPTION` without a `payloadCipher`, `BELFRY_INVALID_JOB_ID`
+   */
+  resealPayloads(options: ActorOption = {}): Promise<ResealResult> {
+    return resealPayloads(this.#core, options)
+  }
+
   /** Failed jobs in groups of equal errors, the most frequent first. Default 50 groups, at most 1,000. */
   deadLetters(query: { jobType?: string; limit?: number } = {}): Promise<DeadLetterGroup[]> {
     return readDeadLetters(this.#core, query)
@@ -150,7 +168,10 @@ export class Administration {
     return readGraph(this.#core, requireKey(typeof job === 'string' ? job : job?.jobId, 'job id'), options)
   }
 
-  /** What will run when: per type and hour, for 24 hours or as many as `hours` says, at most 168. */
+  /**
+   * What will run when under the present limits: per type and hour, for 24 hours or as many as `hours` says, at most 168.
+   * Limits of definitions count if this scheduler knows them.
+   */
   forecast(options: { hours?: number } = {}): Promise<Forecast> {
     return readForecast(this.#core, options)
   }

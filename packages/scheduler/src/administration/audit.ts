@@ -1,25 +1,7 @@
 import type { Core } from '../core.ts'
 import { requireKey } from '../job/job-id.ts'
-import { readAudit } from '../store/audit.ts'
+import { readAudit, type AuditAction } from '../store/audit.ts'
 import { cursorOf, partsOf, requireLimit, type PageOptions } from './page.ts'
-
-/** Who acts. */
-export interface ActorOption {
-  /** A name for the audit, 1 to 255 characters, such as `ada@example.org` or `dashboard`. Default `unknown`. */
-  readonly actor?: string
-}
-
-/** What was done. */
-export type AuditAction =
-  | 'cancel_jobs'
-  | 'redrive_jobs'
-  | 'delete_jobs'
-  | 'postpone_jobs'
-  | 'set_time_zone'
-  | 'erase_subject'
-  | 'pause'
-  | 'resume'
-  | 'set_limits'
 
 /** An administrative act as it was written down. */
 export interface AuditEntry {
@@ -27,7 +9,7 @@ export interface AuditEntry {
   readonly at: Date
   readonly actor: string
   readonly action: AuditAction
-  /** A subject, a job's id, a group of errors, or `filter`: then `detail.filter` says which. */
+  /** A subject, a job's or schedule's id, what was paused, a group of errors, or `filter`: `detail.filter` says which. */
   readonly target: string
   /** The filter, the options and the counts. Never payloads. */
   readonly detail: Readonly<Record<string, unknown>>
@@ -65,17 +47,12 @@ export async function readAuditPage(core: Core, query: AuditQuery): Promise<Audi
       auditId: row.audit_id,
       at: new Date(row.at_ms),
       actor: row.actor,
-      action: row.action as AuditAction,
+      action: row.action,
       target: row.target,
       detail: row.detail,
     })),
     next: rows.length > limit && last ? cursorOf([last.audit_id]) : null,
   }
-}
-
-/** @throws BelfryError `BELFRY_INVALID_JOB_ID` */
-export function actorOf({ actor = 'unknown' }: ActorOption): string {
-  return requireKey(actor, 'actor')
 }
 
 function wordOf(value: string | undefined, name: string): string | null {

@@ -1,10 +1,9 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
-import { extendAudit, writeAudit } from '../store/audit.ts'
+import { extendAudit, writeAudit, type AuditAction } from '../store/audit.ts'
 import type { BulkBatch, BulkRequest } from '../store/bulk-batch.ts'
 import type { JobConditions } from '../store/job-conditions.ts'
 import { readNow } from '../store/save-schedule.ts'
-import type { AuditAction } from './audit.ts'
 
 /** Rows of one transaction: short locks, and the event loop stays free on an embedded database. */
 const BATCH_ROWS = 1_000

@@ -1,5 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
+import { actorOf, type ActorOption } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
 import { resolveLimits, type Limits } from '../job/limits.ts'
@@ -7,7 +8,6 @@ import { wakeLanes } from '../store/admit-jobs.ts'
 import { writeAudit } from '../store/audit.ts'
 import { saveLimits } from '../store/lanes.ts'
 import { addPause, EVERY_TYPE, listPauses, removePause } from '../store/pauses.ts'
-import { actorOf, type ActorOption } from './audit.ts'
 
 /** What to pause: everything, the jobs of a type, or those of one key of it. */
 export type PauseTarget =
@@ -34,7 +34,7 @@ export async function pauseJobs(
   const actor = actorOf(options)
   await core.database.transaction(async transaction => {
     await addPause(transaction, core.tables, { ...where, reason: options.reason ?? null })
-    const note = { actor, action: 'pause', target: nameOf(where), detail: { reason: options.reason ?? null } }
+    const note = { actor, action: 'pause' as const, target: nameOf(where), detail: { reason: options.reason ?? null } }
     await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })
   })
 }
@@ -49,7 +49,7 @@ export async function resumeJobs(core: Core, target: PauseTarget, options: Actor
       const { jobType, lane } = where
       await wakeLanes(transaction, core.tables, { jobType, lanes: [lane], concurrency: undefined })
     }
-    const note = { actor, action: 'resume', target: nameOf(where), detail: {} }
+    const note = { actor, action: 'resume' as const, target: nameOf(where), detail: {} }
     await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })
     return true
   })
@@ -76,7 +76,7 @@ export async function setLimits(
   const actor = actorOf(options)
   await core.database.transaction(async transaction => {
     await saveLimits(transaction, core.tables, { jobType, limits })
-    const note = { actor, action: 'set_limits', target: jobType, detail: { limits } }
+    const note = { actor, action: 'set_limits' as const, target: jobType, detail: { limits } }
     await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })
   })
 }

@@ -1,3 +1,5 @@
+import { startsUnderLimits, type TypeFlow } from './starts-under-limits.ts'
+
 /** What will run within one hour. */
 export interface ForecastHour {
   readonly from: Date
@@ -15,9 +17,11 @@ export interface TypeForecast {
   readonly hours: readonly ForecastHour[]
   /** A living runner has a handler for it; without one nothing of this runs. */
   readonly handled: boolean
-  /** Jobs that wait for something else than time, in no hour. */
+  /** It, or everything, is paused: nothing of this starts until somebody resumes it. */
+  readonly paused: boolean
+  /** Jobs that wait for something else than time, such as a busy or paused key: in no hour. */
   readonly waiting: number
-  /** Jobs the limits leave over at the end of the last hour. */
+  /** Jobs that limits or a pause leave over at the end of the last hour. */
   readonly leftOver: number
 }
 
@@ -29,8 +33,8 @@ export interface ForecastFacts {
   readonly pending: readonly { readonly jobType: string; readonly hour: number | null; readonly count: number }[]
   readonly occurrences: readonly { readonly jobType: string; readonly at: Date }[]
   readonly handled: ReadonlySet<string>
-  /** Starts per hour that a type's limits allow; a type that is missing has none. 0: it is paused. */
-  readonly startsPerHour: ReadonlyMap<string, number>
+  /** What holds back a type's starts; nothing, when it is missing. */
+  readonly flows: ReadonlyMap<string, TypeFlow>
 }
 
 const HOUR_MS = 3_600_000
@@ -42,7 +46,7 @@ export function forecastTypes(facts: ForecastFacts): TypeForecast[] {
 }
 
 function forecastType(jobType: string, facts: ForecastFacts): TypeForecast {
-  const { now, pending, occurrences, handled, startsPerHour } = facts
+  const { now, pending, occurrences, handled, flows } = facts
   const stored = Array.from({ length: facts.hours }, () => 0)
   const recurring = Array.from({ length: facts.hours }, () => 0)
   let waiting = 0
@@ -54,15 +58,21 @@ function forecastType(jobType: string, facts: ForecastFacts): TypeForecast {
   for (const { jobType: type, at } of occurrences) {
     if (type === jobType) addTo(recurring, Math.max(0, Math.floor((at.getTime() - now.getTime()) / HOUR_MS)), 1)
   }
-  const most = startsPerHour.get(jobType) ?? Number.POSITIVE_INFINITY
-  let leftOver = 0
-  const hours = stored.map((count, index) => {
-    const wanted = leftOver + count + (recurring[index] ?? 0)
-    const starts = Math.min(wanted, most)
-    leftOver = wanted - starts
-    return { from: new Date(now.getTime() + index * HOUR_MS), pending: count, recurring: recurring[index] ?? 0, starts }
-  })
-  return { jobType, hours, handled: handled.has(jobType), waiting, leftOver }
+  const flow = flows.get(jobType)
+  const wanted = stored.map((count, index) => count + (recurring[index] ?? 0))
+  const starts = flow ? startsUnderLimits(wanted, flow, now.getTime()) : wanted
+  const hours = stored.map((count, index) => ({
+    from: new Date(now.getTime() + index * HOUR_MS),
+    pending: count,
+    recurring: recurring[index] ?? 0,
+    starts: starts[index] ?? 0,
+  }))
+  const leftOver = sum(wanted) - sum(starts)
+  return { jobType, hours, handled: handled.has(jobType), paused: flow?.paused ?? false, waiting, leftOver }
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, each) => total + each, 0)
 }
 
 function addTo(counts: number[], index: number, count: number): void {

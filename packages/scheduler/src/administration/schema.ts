@@ -6,6 +6,7 @@ import {
   appliedVersion,
   migrate,
   migrateWithin,
+  migrationSql,
   migrationStatements,
   type MigrationResult,
 } from '../database/migrator.ts'
@@ -65,6 +66,11 @@ export async function checkSchema({ database, tables }: Core): Promise<SchemaChe
   } catch (error) {
     throw describeDatabaseError(error)
   }
+}
+
+/** The schema as plain SQL. */
+export function schemaSql(tables: Tables): string {
+  return migrationSql(migrationPlan(tables))
 }
 
 /** The same check as SQL for a database that only people can reach: no rows mean no difference. */

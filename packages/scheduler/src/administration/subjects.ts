@@ -1,15 +1,17 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { againOnConflict } from '../durable/again-on-conflict.ts'
+import { actorOf } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
 import { writeAudit } from '../store/audit.ts'
 import { countSubject, eraseSubject as eraseRows } from '../store/erase-subject.ts'
-import { actorOf } from './audit.ts'
 import type { ActOptions, LocalRunner } from './bulk-acts.ts'
 
 /** What erasing a subject removed. */
 export interface EraseSubjectResult {
   readonly dryRun: boolean
+  /** Recurring schedules whose jobs carry the subject: they make no more. */
+  readonly schedules: number
   readonly pending: number
   readonly finished: number
   /** Jobs that ran: they are gone too, and were asked to stop; what they answer is not stored. */
@@ -19,8 +21,8 @@ export interface EraseSubjectResult {
 }
 
 /**
- * Deletes every job of a subject, whatever its status, with payload, result, errors and logs, in one transaction.
- * Schedules whose payload names the subject, and what handlers stored elsewhere, are not found by it.
+ * Deletes every schedule and every job of a subject, whatever its status, with payload, result, errors and logs, in one
+ * transaction. Schedules that name the subject in their payload alone, and what handlers stored elsewhere, are not found.
  * @throws BelfryError `BELFRY_INVALID_JOB_ID` when the subject cannot be one
  */
 export async function eraseSubject(
@@ -34,8 +36,8 @@ export async function eraseSubject(
   if (options.dryRun) return { dryRun: true, ...(await countSubject(database, tables, name)), attempts: 0 }
   const erasing = async (transaction: Queryable) => {
     const rows = await eraseRows(transaction, tables, name)
-    const { pending, finished, attempts } = rows
-    const detail = { pending, finished, running: rows.running.length, attempts }
+    const { schedules, pending, finished, attempts } = rows
+    const detail = { schedules, pending, finished, running: rows.running.length, attempts }
     await writeAudit(transaction, tables, {
       actor,
       action: 'erase_subject',

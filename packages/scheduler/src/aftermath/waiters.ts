@@ -16,6 +16,8 @@ export interface WaitForOptions {
 
 /** Pause between looks where no hint can be heard. */
 const DEAF_PAUSE_MS = 1_000
+/** Pause before LISTEN is tried again where it failed: a try costs a connection and may take seconds. */
+const RELISTEN_MS = 30_000
 /** A job that could not be marked (somebody has its row at this moment) is looked at again after this. */
 const UNMARKED_PAUSE_MS = 50
 
@@ -40,6 +42,7 @@ export class Waiters {
   #attending: Promise<void> | undefined
   #onNobody: () => void = () => {}
   #hears = false
+  #failedAt = Number.NEGATIVE_INFINITY
   #stopped = false
 
   /** @param isHearing whether this process's runner passes hints on */
@@ -116,10 +119,10 @@ export class Waiters {
 
   /** Answers when to look again. */
   async #look(): Promise<number> {
-    const { database, tables, options, events } = this.#core
+    const { database, tables, options, events, hints } = this.#core
     const waiting = [...this.#waiting]
-    const pauseMs =
-      this.#hears || this.#isHearing() ? options.pollIntervalMs : Math.min(DEAF_PAUSE_MS, options.pollIntervalMs)
+    const isHearing = hints.heard && (this.#hears || this.#isHearing())
+    const pauseMs = isHearing ? options.pollIntervalMs : Math.min(DEAF_PAUSE_MS, options.pollIntervalMs)
     try {
       const watched = await watchJobs(database, tables, [...new Set(waiting.map(each => each.jobId))])
       const states = new Map(watched.map(row => [row.job_id, row.state]))
@@ -153,18 +156,24 @@ export class Waiters {
   }
 
   async #listen(): Promise<Unlisten | undefined> {
-    const { database, tables, events } = this.#core
+    const { database, tables, clock, hints } = this.#core
+    if (clock.monotonic() - this.#failedAt < RELISTEN_MS) return undefined
     const hear = (payload: string) => {
       if (payload === 'ended' || payload === 'awaited') this.look()
     }
+    const again = (failure?: unknown) => {
+      hints.report(failure)
+      this.look()
+    }
     try {
-      const unlisten = await database.listen(tables.channel, hear, () => this.look())
+      const unlisten = await database.listen(tables.channel, hear, again)
       this.#hears = true
       // What ended before is not told any more.
-      this.look()
+      again()
       return unlisten
     } catch (error) {
-      events.emit('database:error', { during: 'listen', error })
+      this.#failedAt = clock.monotonic()
+      hints.report(error)
       return undefined
     }
   }

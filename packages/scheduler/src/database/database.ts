@@ -18,6 +18,16 @@ export interface Queryable {
   queryKept?<Row>(text: string, values: readonly unknown[]): Promise<QueryResult<Row>>
 }
 
+/** How full a pool is. */
+export interface PoolState {
+  /** Connections it may have. */
+  readonly size: number
+  /** Calls that wait for one. */
+  readonly waiting: number
+  /** Connections that were handed out since the handle was made. */
+  readonly handedOut: number
+}
+
 /** Ends a subscription; resolves when the connection behind it is given back. */
 export type Unlisten = () => Promise<void>
 
@@ -31,7 +41,14 @@ export interface Database extends Queryable {
   transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>
   /**
    * Subscribes to NOTIFY. `onHint` gets payloads; `onReconnect` is called after a lost connection came back, when
-   * hints may have been missed. Rejects when LISTEN cannot work here; polling then does its job.
+   * hints may have been missed, and with the error each time it did not; it is tried again. Rejects when LISTEN cannot
+   * work here, also when it is accepted and hears nothing; polling then does its job.
    */
-  listen(channel: string, onHint: (payload: string) => void, onReconnect: () => void): Promise<Unlisten>
+  listen(
+    channel: string,
+    onHint: (payload: string) => void,
+    onReconnect: (failure?: unknown) => void,
+  ): Promise<Unlisten>
+  /** Absent, or answering undefined, where a pool does not tell. */
+  poolState?(): PoolState | undefined
 }

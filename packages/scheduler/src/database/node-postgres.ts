@@ -1,5 +1,6 @@
 import { BelfryError } from '../errors.ts'
 import type { Database, Queryable, QueryResult, Unlisten } from './database.ts'
+import { HearingTest } from './hearing-test.ts'
 import { KeptPlans } from './kept-plans.ts'
 
 /** What is used of a `pg` client. Structural: the library imports no driver. */
@@ -22,6 +23,9 @@ export interface PgPool {
   connect(): Promise<PgClient>
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'connect', listener: (client: PgClient) => void): unknown
+  on(event: 'acquire', listener: () => void): unknown
+  /** Calls that wait for a connection; a pool that does not tell is not watched. */
+  readonly waitingCount?: number
   readonly options: { max?: number | undefined }
 }
 
@@ -42,12 +46,8 @@ const PING_INTERVAL_MS = 5_000
  * idle, or while it is being handed over, ends the process.
  */
 export function fromPool(pool: PgPool): Database {
-  if (!guarded.has(pool)) {
-    guarded.add(pool)
-    pool.on('error', ignoreLostClient)
-    // The pool takes its own listener off before whoever asked for the client can attach theirs.
-    pool.on('connect', client => client.on('error', ignoreLostClient))
-  }
+  const size = pool.options.max ?? DEFAULT_POOL_SIZE
+  const handedOut = guard(pool)
   const plans = new KeptPlans(pool)
   const query = async <Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> => {
     const result = await pool.query(text, values as unknown[])
@@ -61,21 +61,38 @@ export function fromPool(pool: PgPool): Database {
   }
   return {
     kind: 'server',
-    maxConnections: pool.options.max ?? DEFAULT_POOL_SIZE,
+    maxConnections: size,
     query,
     queryKept,
     transaction: work => transact(pool, work),
     listen: async (channel, onHint, onReconnect) => {
-      if ((pool.options.max ?? DEFAULT_POOL_SIZE) < 2) {
+      if (size < 2) {
         throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'LISTEN would take the only connection of this pool')
       }
       return listen({ pool, channel, onHint, onReconnect })
     },
+    poolState: () =>
+      pool.waitingCount === undefined
+        ? undefined
+        : { size, waiting: pool.waitingCount, handedOut: handedOut.connections },
   }
 }
 
-/** Pools that have our listener: a program may make any number of handles of one pool. */
-const guarded = new WeakSet<PgPool>()
+/** Pools that have our listeners: a program may make any number of handles of one pool. */
+const guarded = new WeakMap<PgPool, { connections: number }>()
+
+/** Listens to a pool, once; answers the number of connections that it has handed out since, which goes on counting. */
+function guard(pool: PgPool): { readonly connections: number } {
+  const known = guarded.get(pool)
+  if (known) return known
+  const handedOut = { connections: 0 }
+  guarded.set(pool, handedOut)
+  pool.on('error', ignoreLostClient)
+  // The pool takes its own listener off before whoever asked for the client can attach theirs.
+  pool.on('connect', client => client.on('error', ignoreLostClient))
+  pool.on('acquire', () => (handedOut.connections += 1))
+  return handedOut
+}
 
 /** pg removes the broken client by itself; whoever needs a connection next gets the error then. */
 function ignoreLostClient(): void {}
@@ -118,7 +135,7 @@ interface Subscription {
   pool: PgPool
   channel: string
   onHint: (payload: string) => void
-  onReconnect: () => void
+  onReconnect: (failure?: unknown) => void
 }
 
 /** Listens on one checked-out connection; a lost one is replaced until the subscription ends. */
@@ -142,7 +159,9 @@ async function listen(subscription: Subscription): Promise<Unlisten> {
         }
       })
       if (ended) return
-      const opened = await openListener(subscription, lost).catch(() => undefined)
+      const opened = await openListener(subscription, lost).catch((error: unknown) => {
+        if (!ended) subscription.onReconnect(error)
+      })
       if (!opened) continue
       if (ended) return opened.close()
       current = opened
@@ -159,6 +178,7 @@ async function listen(subscription: Subscription): Promise<Unlisten> {
 
 async function openListener({ pool, channel, onHint }: Subscription, onLost: () => void): Promise<{ close(): void }> {
   const client = await pool.connect()
+  const hearing = new HearingTest()
   let open = true
   let listening = false
   const close = (error?: Error) => {
@@ -172,13 +192,15 @@ async function openListener({ pool, channel, onHint }: Subscription, onLost: () 
   const fail = (error: Error) => {
     if (!open) return
     close(error)
-    // Before it listens, whoever opens it learns of the loss from the rejected LISTEN.
+    // Before it listens, whoever opens it learns of the loss from the rejection.
     if (listening) onLost()
+    else hearing.fail(error)
   }
   client.on('error', fail)
   client.on('end', () => fail(new Error('connection ended')))
   client.on('notification', message => {
-    if (message.channel === channel) onHint(message.payload ?? '')
+    const payload = message.payload ?? ''
+    if (message.channel === channel && !hearing.takes(payload)) onHint(payload)
   })
   let answered = true
   const ping = setInterval(() => {
@@ -188,9 +210,11 @@ async function openListener({ pool, channel, onHint }: Subscription, onLost: () 
   }, PING_INTERVAL_MS)
   try {
     await client.query(`listen "${channel.replaceAll('"', '""')}"`)
+    await hearing.run(channel, (text, values) => pool.query(text, values))
     listening = true
   } catch (error) {
     close(error instanceof Error ? error : new Error(String(error)))
+    if (error instanceof BelfryError) throw error
     throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', `cannot LISTEN on ${channel}`, { cause: error })
   }
   return { close }

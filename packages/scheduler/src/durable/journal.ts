@@ -2,17 +2,20 @@ import type { Database } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
 import { Suspension } from '../job/control-errors.ts'
 import { requireKey } from '../job/job-id.ts'
+import { openValue, sealValue } from '../job/sealed-value.ts'
+import type { ResolvedOptions } from '../options.ts'
 import { sleep, type Clock } from '../runtime/clock.ts'
 import { loadSteps, type StepKind, type StepRow } from '../store/load-steps.ts'
 import type { Tables } from '../store/tables.ts'
+import { readBack } from './stored-value.ts'
 
 /** What durable work needs of its surroundings. */
 export interface DurableParts {
   readonly database: Database
   readonly tables: Tables
   readonly clock: Clock
-  /** Largest stored result, as JSON. */
-  readonly maxBytes: number
+  /** Largest stored result, as JSON, and what encrypts it. */
+  readonly options: Pick<ResolvedOptions, 'maxPayloadBytes' | 'payloadCipher'>
 }
 
 /** The attempt the work belongs to. */
@@ -30,7 +33,7 @@ export interface DurableAttempt {
 /** Waits shorter than this are not worth ending the attempt, in ms. */
 const SHORTEST_SUSPENSION_MS = 1_000
 
-type KnownRow = Pick<StepRow, 'done' | 'result' | 'has_result' | 'remaining_ms' | 'wake_ms' | 'arrived'>
+type KnownRow = Omit<StepRow, 'kind' | 'name'>
 
 /**
  * What a job has done in earlier attempts and in this one. Read from the database when it is first asked for, and not at
@@ -114,9 +117,22 @@ export class Journal {
     return turn
   }
 
-  /** Notes an effect that was confirmed in this attempt. */
-  confirmed(key: string, result: unknown): void {
-    const row = { done: true, result, has_result: result !== undefined }
+  /** A result's text as it is stored. */
+  seal(text: string | null, of: string): string | null {
+    return text === null ? null : sealValue(this.parts.options.payloadCipher, text, of)
+  }
+
+  /**
+   * The result of a row.
+   * @throws BelfryError `BELFRY_UNKNOWN_PAYLOAD_KEY`, `BELFRY_PAYLOAD_UNREADABLE`
+   */
+  open(row: Pick<StepRow, 'result' | 'has_result'>, of: string): unknown {
+    return row.has_result ? openValue(this.parts.options.payloadCipher, row.result, of) : undefined
+  }
+
+  /** Notes an effect that was confirmed in this attempt, as it was stored. */
+  confirmed(key: string, stored: string | null): void {
+    const row = { done: true, result: readBack(stored), has_result: stored !== null, event_name: null, event_key: null }
     this.#rows.set(keyOf('effect', key), { ...row, remaining_ms: null, wake_ms: null, arrived: false })
   }
 

@@ -3,6 +3,7 @@ import type { Queryable } from '../database/database.ts'
 import { show } from '../errors.ts'
 import { requireKey } from '../job/job-id.ts'
 import { serializePayload } from '../job/payload.ts'
+import { sealedAs, sealValue } from '../job/sealed-value.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import { sendEvent as storeEvent } from '../store/send-event.ts'
 import { againOnConflict } from './again-on-conflict.ts'
@@ -31,14 +32,15 @@ export async function sendEvent(
   name: string,
   { key, payload, keep, transaction }: SendEventOptions & { transaction?: Queryable | undefined },
 ): Promise<{ delivered: number }> {
+  const { database, tables, options } = parts
+  const topic = { event: requireKey(name, 'name of an event'), key: key === undefined ? '' : requireKey(key, 'key') }
+  const text = serializePayload(payload ?? null, `event ${show(name)}`, options.maxPayloadBytes)
   const event = {
-    event: requireKey(name, 'name of an event'),
-    key: key === undefined ? '' : requireKey(key, 'key'),
-    payload: serializePayload(payload ?? null, `event ${show(name)}`, parts.maxBytes),
+    ...topic,
+    payload: sealValue(options.payloadCipher, text, sealedAs.event(topic.event, topic.key)),
     keepMs: parseDuration(keep ?? KEEP_MS, `keep of ${show(name)}`),
     now: parts.clock.databaseNow()?.toISOString() ?? null,
   }
-  const { database, tables } = parts
   try {
     const delivered = transaction
       ? await storeEvent(transaction, tables, event)

@@ -1,4 +1,5 @@
 import { BelfryError, show } from '../errors.ts'
+import { sealedAs } from '../job/sealed-value.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import { storeSleep, storeStep } from '../store/store-step.ts'
 import { requireStepName, type Journal } from './journal.ts'
@@ -11,13 +12,15 @@ const LATEST = Date.UTC(3000, 0, 1)
 export async function runStep(journal: Journal, name: string, work: () => unknown): Promise<unknown> {
   journal.begin('step', requireStepName(name, 'step'))
   const earlier = await journal.find('step', name)
-  if (earlier?.done) return earlier.has_result ? earlier.result : undefined
+  const of = sealedAs.step(journal.attempt.jobId, name)
+  if (earlier?.done) return journal.open(earlier, of)
   const returned = await work()
   journal.requireOpen()
-  const { database, tables, maxBytes } = journal.parts
-  const result = serializeResult(returned, `step ${show(name)}`, maxBytes)
+  const { database, tables, options } = journal.parts
+  const text = serializeResult(returned, `step ${show(name)}`, options.maxPayloadBytes)
+  const result = journal.seal(text, of)
   if (!(await storeStep(database, tables, { ...journal.holder, name, result }))) throw journal.leaseLost()
-  return readBack(result)
+  return readBack(text)
 }
 
 /** Passes once its instant, fixed when it is first reached, has come; until then it ends attempts. */

@@ -1,6 +1,7 @@
 import { show } from '../errors.ts'
 import type { WaitOptions } from '../job/context.ts'
 import { requireKey } from '../job/job-id.ts'
+import { sealedAs } from '../job/sealed-value.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import type { Topic } from '../store/lock-topic.ts'
 import { endWait, openWait } from '../store/open-wait.ts'
@@ -19,7 +20,7 @@ export async function waitForEvent(journal: Journal, event: string, options: Wai
 
   const earlier = await journal.find('wait', name)
   const row = earlier ?? (await open(journal, { ...topic, name, timeoutMs }))
-  if (row.done) return row.arrived ? row.result : undefined
+  if (row.done) return received(journal, row)
   const remainingMs = earlier ? journal.remaining(row) : (row.remaining_ms ?? 0)
   await journal.pause(remainingMs, { wakeMs: row.wake_ms ?? 0, reason })
 
@@ -28,13 +29,17 @@ export async function waitForEvent(journal: Journal, event: string, options: Wai
   // Not ended by us: the event came in the last moment, or the lease is gone.
   const late = await journal.reread('wait', name)
   if (!late?.done) throw journal.leaseLost()
-  return late.arrived ? late.result : undefined
+  return received(journal, late)
 }
 
-async function open(
-  journal: Journal,
-  wait: Topic & { name: string; timeoutMs: number },
-): Promise<NonNullable<Awaited<ReturnType<typeof openWait>>>> {
+/** The payload of the event that a wait ended by, which is sealed as that event's. */
+function received(journal: Journal, row: WaitRow): unknown {
+  return row.arrived ? journal.open(row, sealedAs.event(row.event_name ?? '', row.event_key ?? '')) : undefined
+}
+
+type WaitRow = NonNullable<Awaited<ReturnType<Journal['find']>>>
+
+async function open(journal: Journal, wait: Topic & { name: string; timeoutMs: number }): Promise<WaitRow> {
   const { database, tables } = journal.parts
   const request = { ...journal.holder, ...wait, now: journal.now }
   // In turn: waits of one job that begin together must not take the same event.

@@ -12,6 +12,7 @@ import type { AnyJobDefinition } from '../job/definition.ts'
 import { storable } from '../job/error-record.ts'
 import { requireCost } from '../job/limits.ts'
 import { serializePayload } from '../job/payload.ts'
+import { sealedAs, sealValue } from '../job/sealed-value.ts'
 import type { LogFields, Logger } from '../runtime/logger.ts'
 import { countDependencies } from '../store/read-dependencies.ts'
 import { setProgress } from '../store/set-progress.ts'
@@ -143,26 +144,22 @@ export class AttemptContext implements JobContext {
   /** Made when it is first needed: most handlers do nothing durable. */
   get #durable(): Journal {
     if (this.#journal) return this.#journal
-    const { database, tables, clock, options } = this.#core
     const held = this.#held
-    this.#journal = new Journal(
-      { database, tables, clock, maxBytes: options.maxPayloadBytes },
-      {
-        jobId: this.jobId,
-        leaseToken: held.leaseToken,
-        attempt: this.attempt,
-        get ended() {
-          return held.settled
-        },
-        get abortReason() {
-          return held.abortReason
-        },
-        get signal() {
-          return held.signal
-        },
-        abort: reason => held.abort(reason),
+    this.#journal = new Journal(this.#core, {
+      jobId: this.jobId,
+      leaseToken: held.leaseToken,
+      attempt: this.attempt,
+      get ended() {
+        return held.settled
       },
-    )
+      get abortReason() {
+        return held.abortReason
+      },
+      get signal() {
+        return held.signal
+      },
+      abort: reason => held.abort(reason),
+    })
     return this.#journal
   }
 
@@ -177,8 +174,9 @@ export class AttemptContext implements JobContext {
 
   async #storeProgress(value: unknown): Promise<void> {
     if (this.#held.settled) throw attemptEnded(this.jobId, this.#held.abortReason)
-    const progress = serializePayload(value, this.jobType, LARGEST_PROGRESS_BYTES)
-    const { database, tables } = this.#core
+    const { database, tables, options } = this.#core
+    const text = serializePayload(value, this.jobType, LARGEST_PROGRESS_BYTES)
+    const progress = sealValue(options.payloadCipher, text, sealedAs.progress(this.jobId))
     const { leaseToken } = this.#held
     this.#held.progressed = true
     const stored = await setProgress(database, tables, { jobId: this.jobId, leaseToken, progress })

@@ -179,10 +179,16 @@ export class Claimer {
     accept: (claimed: Claimed) => void,
     claim: (lease: Lease) => Promise<readonly ClaimedJob[]>,
   ): Promise<readonly ClaimedJob[]> {
+    const { clock, events } = this.#core
+    const { runnerId } = this.#leaseKeeper
     const leaseToken = randomUUID()
+    const sentAt = clock.monotonic()
     try {
-      const jobs = await claim({ runnerId: this.#leaseKeeper.runnerId, leaseToken })
-      if (jobs.length > 0) accept({ jobs, lease: { token: leaseToken, claimedAt: this.#core.clock.monotonic() } })
+      const jobs = await claim({ runnerId, leaseToken })
+      if (events.has('runner:claimed')) {
+        events.emit('runner:claimed', { runnerId, claimed: jobs.length, durationMs: clock.monotonic() - sentAt })
+      }
+      if (jobs.length > 0) accept({ jobs, lease: { token: leaseToken, claimedAt: clock.monotonic() } })
       return jobs
     } catch (error) {
       this.#leaseKeeper.doubt(leaseToken)

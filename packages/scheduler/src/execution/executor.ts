@@ -5,7 +5,7 @@ import { ExpiredError } from '../job/control-errors.ts'
 import type { ExecutionCall } from '../job/middleware.ts'
 import { decideOutcome, type HandlerEnd } from '../job/outcome.ts'
 import { parsePayload } from '../job/payload.ts'
-import { openPayload } from '../job/stored-payload.ts'
+import { openValue, sealedAs } from '../job/sealed-value.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { parseDuration } from '../runtime/duration.ts'
 import type { UncommonFields } from '../store/claim-jobs.ts'
@@ -13,7 +13,7 @@ import { AttemptContext } from './attempt-context.ts'
 import { runBatch, type RunningAttempt } from './batch-run.ts'
 import { Deadlines } from './deadlines.ts'
 import { DeliveryGate } from './delivery-gate.ts'
-import { eventOf, type HeldJob } from './held-job.ts'
+import { eventOf, waitedMs, type HeldJob } from './held-job.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import { Overruns } from './overruns.ts'
 import { EndedAttempt } from './settlement.ts'
@@ -153,7 +153,9 @@ export class Executor {
     held.onFree = onFree
     this.#held.started(held)
     this.#deadlines.watch(held)
-    if (!held.abortReason && events.has('job:started')) events.emit('job:started', eventOf(held))
+    if (!held.abortReason && events.has('job:started')) {
+      events.emit('job:started', { ...eventOf(held), waitMs: waitedMs(held, clock.now()) })
+    }
     const context = definition.transactional
       ? new TransactionalAttempt(this.#core, held, this.#following)
       : new AttemptContext(this.#core, held, this.#following)
@@ -247,7 +249,7 @@ function refuseAborted(held: HeldJob): void {
 
 /** The payload as the handler gets it: at once when there is nothing to check. */
 function payloadOf({ job, details, definition }: HeldJob, options: ResolvedOptions): unknown {
-  const payload = openPayload(options.payloadCipher, job.payload, job.job_type)
+  const payload = openValue(options.payloadCipher, job.payload, sealedAs.payload(job.job_type))
   if (!definition.payload && details.payload_version === definition.payloadVersion) return payload
   return parsePayload(definition, payload, details.payload_version)
 }

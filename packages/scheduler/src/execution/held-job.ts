@@ -85,6 +85,11 @@ export function eventOf({ job, details }: HeldJob): JobEvent {
   return { jobId: job.job_id, jobType: job.job_type, attempt: details.attempt }
 }
 
+/** From due to `now`, in ms; null when it was due since ever. */
+export function waitedMs({ job }: HeldJob, now: Date): number | null {
+  return Number.isFinite(job.scheduled_ms) ? Math.max(0, now.getTime() - job.scheduled_ms) : null
+}
+
 /** One more crash and the job is given up: what runs beside it must not be taken for the culprit, nor the reverse. */
 export function isLastChance({ details, definition }: HeldJob): boolean {
   return details.lost_count > 0 && details.lost_count + 1 >= (details.max_lost ?? definition.maxLost)

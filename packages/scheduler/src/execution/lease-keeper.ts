@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { databaseNow, type Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
 import { sleep, type Timer } from '../runtime/clock.ts'
+import { isSkewed, skewOf, type ClockSkew } from '../runtime/clock-skew.ts'
 import { releaseClaims } from '../store/release-claims.ts'
 import { releaseJobs } from '../store/release-jobs.ts'
 import { registerRunner } from '../store/register-runner.ts'
@@ -33,6 +34,7 @@ export class LeaseKeeper {
   readonly #onGivenUp: () => void
   #runnerId: string = randomUUID()
   #renewedAt = 0
+  #skew: ClockSkew | null = null
   /** Claims whose answer was lost, and when the server has surely given up on them, by the monotonic clock. */
   readonly #doubtful = new Map<string, number>()
   /** Jobs that could not be given back. */
@@ -117,7 +119,8 @@ export class LeaseKeeper {
   async register(): Promise<void> {
     const { database, tables, options, registry, clock } = this.#core
     this.#runnerId = randomUUID()
-    await registerRunner(database, tables, {
+    const asked = { at: clock.now().getTime(), monotonic: clock.monotonic() }
+    const databaseMs = await registerRunner(database, tables, {
       runnerId: this.#runnerId,
       host: hostname(),
       processId: process.pid,
@@ -128,6 +131,15 @@ export class LeaseKeeper {
       now: databaseNow(this.#core),
     })
     this.#renewedAt = clock.monotonic()
+    this.#compareClocks(databaseMs, asked)
+  }
+
+  /** Nothing here goes by this process's clock, but people's times and log lines do. */
+  #compareClocks(databaseMs: number, asked: { at: number; monotonic: number }): void {
+    const { clock, events } = this.#core
+    const skew = skewOf(databaseMs, { at: asked.at, tookMs: clock.monotonic() - asked.monotonic })
+    if (isSkewed(skew) && !isSkewed(this.#skew)) events.emit('clock:skewed', skew)
+    this.#skew = skew
   }
 
   async unregister(): Promise<void> {
@@ -178,7 +190,7 @@ export class LeaseKeeper {
   /** Answers when to come again: at the next renewal, or sooner when another runner's lease ends before. */
   async #renew(): Promise<number> {
     const { database, tables, options, registry, clock, events } = this.#core
-    const asked = clock.monotonic()
+    const asked = { at: clock.now().getTime(), monotonic: clock.monotonic() }
     const load = options.processMeter.read()
     const running = this.#held.runningCount
     const renewal = await renewLease(database, tables, {
@@ -188,10 +200,12 @@ export class LeaseKeeper {
       overrun: this.#held.overrunCount,
       jobTypes: registry.handledTypes(),
       load,
+      clockSkew: this.#skew,
       now: databaseNow(this.#core),
     })
     if (renewal.alive) {
-      this.#renewedAt = asked
+      this.#renewedAt = asked.monotonic
+      this.#compareClocks(renewal.now_ms, asked)
       events.emit('runner:heartbeat', { runnerId: this.#runnerId, running, load })
       await this.giveBackForgotten()
       await this.checkRunning()

@@ -4,7 +4,7 @@ import { BelfryError } from '../errors.ts'
 import { decideOutcome } from '../job/outcome.ts'
 import { parsePayload } from '../job/payload.ts'
 import { relevanceOf, type Relevance, type Revalidate } from '../job/revalidate.ts'
-import { openPayload } from '../job/stored-payload.ts'
+import { openValue, sealedAs } from '../job/sealed-value.ts'
 import { sleep } from '../runtime/clock.ts'
 import { admitJobs } from '../store/admit-jobs.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
@@ -132,7 +132,7 @@ export class Checks {
   }
 
   #settle(end: AttemptEnd): void {
-    const record = recordOf(end, this.#core.options.maxPayloadBytes)
+    const record = recordOf(end, this.#core.options)
     if ('over' in record) this.#over.push({ end, row: record.over })
     else this.#again.push({ end, row: record.again })
   }
@@ -155,7 +155,7 @@ export class Checks {
 
   async #answerOf(held: HeldJob, tx: Queryable): Promise<Relevance> {
     const { job, details, definition } = held
-    const sealed = openPayload(this.#core.options.payloadCipher, job.payload, job.job_type)
+    const sealed = openValue(this.#core.options.payloadCipher, job.payload, sealedAs.payload(job.job_type))
     const payload = await parsePayload(definition, sealed, details.payload_version)
     const timeUp = new AbortController()
     const ended = new AbortController()

@@ -3,6 +3,8 @@ import { recordError } from '../job/error-record.ts'
 import type { AttemptOutcome } from '../job/job.ts'
 import type { Outcome } from '../job/outcome.ts'
 import { serializePayload } from '../job/payload.ts'
+import { sealedAs, sealValue } from '../job/sealed-value.ts'
+import type { ResolvedOptions } from '../options.ts'
 import type { FinishedAttempt } from '../store/settle-finished.ts'
 import type { UnfinishedAttempt } from '../store/settle-pending.ts'
 import type { HeldJob } from './held-job.ts'
@@ -62,15 +64,15 @@ export interface Told {
   readonly error: unknown
 }
 
-/**
- * Turns a decision into the row to write.
- * @param maxBytes largest stored result, as JSON
- */
-export function recordOf(end: AttemptEnd, maxBytes: number): SettlementRecord {
+/** How results are stored: their largest size as JSON, and what encrypts them. */
+type ResultOptions = Pick<ResolvedOptions, 'maxPayloadBytes' | 'payloadCipher'>
+
+/** Turns a decision into the row to write. */
+export function recordOf(end: AttemptEnd, options: ResultOptions): SettlementRecord {
   const { outcome } = end
   switch (outcome.kind) {
     case 'completed': {
-      const { text, fault } = resultText(outcome.result, end, maxBytes)
+      const { text, fault } = resultText(outcome.result, end, options)
       if (text === null && fault === undefined && linesOf(end).length === 0)
         return { over: new FinishedRow(end, undefined) }
       return over(end, { status: 'completed', result: text, fault })
@@ -161,10 +163,15 @@ function told(end: AttemptEnd, fault: unknown) {
 }
 
 /** A result that cannot be stored is left out, and the row says why: the work itself is done. */
-function resultText(result: unknown, end: AttemptEnd, maxBytes: number): { text: string | null; fault: unknown } {
+function resultText(
+  result: unknown,
+  { held: { job } }: AttemptEnd,
+  { maxPayloadBytes, payloadCipher }: ResultOptions,
+): { text: string | null; fault: unknown } {
   if (result === undefined) return { text: null, fault: undefined }
   try {
-    return { text: serializePayload(result, end.held.job.job_type, maxBytes), fault: undefined }
+    const text = serializePayload(result, job.job_type, maxPayloadBytes)
+    return { text: sealValue(payloadCipher, text, sealedAs.result(job.job_id)), fault: undefined }
   } catch (error) {
     return { text: null, fault: `completed; its result was not stored: ${recordError(error).message}` }
   }

@@ -121,10 +121,9 @@ export class Settler {
 
   /** Writes up to a batch of what waits; what could not be written waits on. */
   async #writeSome(): Promise<void> {
-    const { maxPayloadBytes } = this.#core.options
     const groups: Groups = { followed: [], over: [], again: [] }
     for (const end of this.#waiting.splice(0, LARGEST_BATCH)) {
-      const record = recordOf(end, maxPayloadBytes)
+      const record = recordOf(end, this.#core.options)
       if ('over' in record && followingOf(end).length > 0) groups.followed.push(new Written(end, record.over))
       else if ('over' in record) groups.over.push(new Written(end, record.over))
       else groups.again.push(new Written(end, record.again))

@@ -111,7 +111,7 @@ export class Transactions {
     if (!row) held.abort(new BelfryError('BELFRY_LEASE_LOST', `job ${held.job.job_id} was taken from this runner`))
     else if (row.cancel_requested) held.abort(new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
     if (isRefused(held)) throw held.abortReason
-    const record = recordOf(end, options.maxPayloadBytes)
+    const record = recordOf(end, options)
     const attempts = 'over' in record ? [record.over] : []
     const settled = await settleFinished(transaction, tables, { attempts, now: databaseNow(this.#core) })
     if (following.length > 0) {

@@ -28,6 +28,7 @@ export class WakeListener {
   readonly #targets: WakeTargets
   #unlisten: (() => Promise<void>) | undefined
   #retry: Timer | undefined
+  #listening: Promise<void> = Promise.resolve()
   #stopped = false
 
   constructor(core: Core, targets: WakeTargets) {
@@ -37,27 +38,36 @@ export class WakeListener {
 
   start(): Promise<void> {
     this.#stopped = false
-    return this.#listen()
+    this.#listening = this.#listen()
+    return this.#listening
   }
 
   async #listen(): Promise<void> {
-    const { database, tables, options } = this.#core
+    const { database, tables, clock, hints } = this.#core
+    const hear = (payload: string) => this.#hear(payload)
+    const again = (failure?: unknown) => {
+      hints.report(failure)
+      if (failure === undefined) this.#targets.onReconnect()
+    }
     try {
-      const hint = (payload: string) => this.#hear(payload)
-      const unlisten = await database.listen(tables.channel, hint, () => this.#targets.onReconnect())
+      const unlisten = await database.listen(tables.channel, hear, again)
       if (this.#stopped) return await unlisten()
       this.#unlisten = unlisten
+      if (!hints.heard) again()
     } catch (error) {
-      this.#core.events.emit('database:error', { during: 'listen', error })
       if (this.#stopped) return
-      options.logger.warn({ event: 'listen_failed' }, 'LISTEN failed; due jobs are found by polling until it works')
-      this.#retry = this.#core.clock.setTimer(RETRY_MS, () => void this.#listen())
+      hints.report(error)
+      this.#retry = clock.setTimer(RETRY_MS, () => {
+        this.#listening = this.#listen()
+      })
     }
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
     this.#retry?.cancel()
+    // A try that is under way holds a connection.
+    await this.#listening
     await this.#unlisten?.()
   }
 

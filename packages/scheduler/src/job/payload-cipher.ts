@@ -8,7 +8,7 @@ const IV_BYTES = 12
 const TAG_BYTES = 16
 const LONGEST_KEY_ID = 100
 
-/** An encrypted payload as it is stored; `iv`, `tag` and `data` are base64. */
+/** An encrypted value as it is stored; `iv`, `tag` and `data` are base64. */
 export interface PayloadEnvelope {
   readonly $belfry: typeof ALGORITHM
   /** The id of the key it was encrypted with. */
@@ -26,15 +26,20 @@ export interface PayloadCipherOptions {
   current: string
 }
 
-/** Encrypts payloads at rest. */
+/**
+ * Encrypts at rest what is yours: payloads, results, progress. `of` says what a value is, such as `payload of "send_mail"`;
+ * what was encrypted as one thing cannot be read as another.
+ */
 export interface PayloadCipher {
-  /** The envelope's JSON text for a payload's JSON text. Each call has an initialisation vector of its own. */
-  encrypt(text: string, jobType: string): string
+  /** The id of the key that new values are encrypted with, as their envelopes say it. */
+  readonly current: string
+  /** The envelope's JSON text for a value's JSON text. Each call has an initialisation vector of its own. */
+  encrypt(text: string, of: string): string
   /**
-   * The payload's JSON text of a stored envelope (parsed JSON).
-   * @throws BelfryError `BELFRY_UNKNOWN_PAYLOAD_KEY`, `BELFRY_PAYLOAD_UNREADABLE`; never with a key or a payload in it
+   * The value's JSON text of a stored envelope (parsed JSON).
+   * @throws BelfryError `BELFRY_UNKNOWN_PAYLOAD_KEY`, `BELFRY_PAYLOAD_UNREADABLE`; never with a key or a value in it
    */
-  decrypt(value: unknown, jobType: string): string
+  decrypt(value: unknown, of: string): string
   /** Whether a stored value (parsed JSON) is an envelope of this form; says nothing about whether it can be read. */
   isEncrypted(value: unknown): value is PayloadEnvelope
   /** Whether a stored value is not encrypted with the current key: plain, or under another one. */
@@ -42,7 +47,7 @@ export interface PayloadCipher {
 }
 
 /**
- * Payload encryption with AES-256-GCM. What is encrypted for one job type cannot be read as another's.
+ * Payload encryption with AES-256-GCM.
  * @throws BelfryError `BELFRY_INVALID_OPTION` for keys that are no 32 bytes and a `current` without a key
  */
 export function payloadCipher(options: PayloadCipherOptions): PayloadCipher {
@@ -56,25 +61,27 @@ export function payloadCipher(options: PayloadCipherOptions): PayloadCipher {
     )
   }
   return Object.freeze({
-    encrypt(text: string, jobType: string): string {
+    current,
+
+    encrypt(text: string, of: string): string {
       const iv = randomBytes(IV_BYTES)
-      const cipher = createCipheriv(ALGORITHM, currentKey, iv, { authTagLength: TAG_BYTES }).setAAD(boundTo(jobType))
+      const cipher = createCipheriv(ALGORITHM, currentKey, iv, { authTagLength: TAG_BYTES }).setAAD(boundTo(of))
       const data = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
       const [ivText, tag, dataText] = [iv, cipher.getAuthTag(), data].map(part => part.toString('base64'))
       return JSON.stringify({ $belfry: ALGORITHM, key: current, iv: ivText, tag, data: dataText })
     },
 
-    decrypt(value: unknown, jobType: string): string {
-      if (!isEncryptedPayload(value)) throw unreadable(jobType, 'it is no encrypted payload')
+    decrypt(value: unknown, of: string): string {
+      if (!isEncryptedPayload(value)) throw unreadable(of, 'it is no encrypted payload')
       const key = keys.get(value.key)
       if (!key) {
         throw new BelfryError(
           'BELFRY_UNKNOWN_PAYLOAD_KEY',
-          `payload of ${show(jobType)}: encrypted with the key ${show(value.key)}, which payloadCipher was not given; ` +
-            'add it to keys until no job needs it',
+          `${of}: encrypted with the key ${show(value.key)}, which payloadCipher was not given; ` +
+            'add it to keys until nothing stored needs it',
         )
       }
-      return open(value, key, jobType)
+      return open(value, key, of)
     },
 
     isEncrypted: isEncryptedPayload,
@@ -82,20 +89,20 @@ export function payloadCipher(options: PayloadCipherOptions): PayloadCipher {
   })
 }
 
-function open(envelope: PayloadEnvelope, key: KeyObject, jobType: string): string {
+function open(envelope: PayloadEnvelope, key: KeyObject, of: string): string {
   const [iv, tag, data] = [envelope.iv, envelope.tag, envelope.data].map(part => Buffer.from(part, 'base64')) as [
     Buffer,
     Buffer,
     Buffer,
   ]
   const decipher = createDecipheriv(ALGORITHM, key, iv, { authTagLength: TAG_BYTES })
-  decipher.setAAD(boundTo(jobType)).setAuthTag(tag)
+  decipher.setAAD(boundTo(of)).setAuthTag(tag)
   try {
     return Buffer.concat([decipher.update(data), decipher.final()]).toString('utf8')
   } catch {
     throw unreadable(
-      jobType,
-      `the key ${show(envelope.key)} does not open it: it was changed, belongs to another job type, or another key has this id`,
+      of,
+      `the key ${show(envelope.key)} does not open it: it was changed, belongs elsewhere, or another key has this id`,
     )
   }
 }
@@ -123,13 +130,13 @@ function bytesIn(text: unknown): number | undefined {
   return bytes.toString('base64') === text ? bytes.length : undefined
 }
 
-/** The associated data: what the payload is of, in a form that no two types share. */
-function boundTo(jobType: string): Buffer {
-  return Buffer.from(JSON.stringify(['belfry payload', jobType]))
+/** The associated data: what the value is. */
+function boundTo(of: string): Buffer {
+  return Buffer.from(JSON.stringify(['belfry', of]))
 }
 
-function unreadable(jobType: string, why: string): BelfryError {
-  return new BelfryError('BELFRY_PAYLOAD_UNREADABLE', `payload of ${show(jobType)}: cannot be decrypted: ${why}`)
+function unreadable(of: string, why: string): BelfryError {
+  return new BelfryError('BELFRY_PAYLOAD_UNREADABLE', `${of}: cannot be decrypted: ${why}`)
 }
 
 function requireKeyId(id: string): string {

@@ -1,10 +1,12 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
+import { openIfPossible, sealedAs, sealValue } from '../job/sealed-value.ts'
+import type { WriteNote } from '../store/audit.ts'
 import { adoptSchedules, deleteSchedules, lockSchedules, readNow, saveSchedule } from '../store/save-schedule.ts'
 import { listSchedules, type ScheduleRow } from '../store/schedule-rows.ts'
-import type { SchedulePlan } from './schedule.ts'
-import { hasSameTimes, isSame, type CheckedSchedule } from './schedule-definition.ts'
+import { inShort, type SchedulePlan } from './schedule.ts'
+import { differencesOf, hasSameTimes, type CheckedRow, type CheckedSchedule } from './schedule-definition.ts'
 
 /** What to bring in line, and how far to go. */
 export interface Reconciliation {
@@ -14,6 +16,7 @@ export interface Reconciliation {
   readonly remove: 'none' | 'code' | 'all'
   /** Find out, change nothing. */
   readonly dryRun: boolean
+  readonly note: WriteNote
 }
 
 /** Brings the stored schedules in line with definitions, in one transaction; answers what that did or would do. */
@@ -23,7 +26,7 @@ export async function applyChecked(
   reconciliation: Reconciliation,
 ): Promise<SchedulePlan> {
   const { tables } = core
-  const { origin, dryRun } = reconciliation
+  const { origin, dryRun, note } = reconciliation
   const wanted = reconciliation.wanted.toSorted((a, b) => (a.row.scheduleId < b.row.scheduleId ? -1 : 1))
   const ids = wanted.map(each => each.row.scheduleId)
   refuseRepeated(ids)
@@ -31,17 +34,23 @@ export async function applyChecked(
   const stored = new Map(locked.map(row => [row.schedule_id, row]))
   const differing = wanted.filter(({ row }) => {
     const there = stored.get(row.scheduleId)
-    return !there || !isSame(there, row)
+    return !there || differencesOf(opened(core, there), row).length > 0
   })
   const removed = await idsToRemove(core, transaction, reconciliation)
   if (!dryRun) {
     const now = new Date(await readNow(transaction, databaseNow(core)))
     for (const each of differing) {
-      const next = nextOf(each, stored.get(each.row.scheduleId), now)
-      await saveSchedule(transaction, tables, { ...each.row, origin, nextOccurrence: next?.toISOString() ?? null })
+      const there = stored.get(each.row.scheduleId)
+      const next = nextOf(each, there, now)
+      const payload = sealValue(core.options.payloadCipher, each.row.payload, sealedAs.payload(each.row.jobType))
+      const nextOccurrence = next?.toISOString() ?? null
+      await saveSchedule(transaction, tables, { ...each.row, payload, origin, nextOccurrence })
+      await note(noteOf(each.row, there && opened(core, there)))
     }
     if (origin === 'code') await adoptSchedules(transaction, tables, ids)
-    if (removed.length > 0) await deleteSchedules(transaction, tables, removed)
+    for (const gone of removed.length > 0 ? await deleteSchedules(transaction, tables, removed) : []) {
+      await note({ action: 'remove_schedule', target: gone.schedule_id, detail: inShort(gone) })
+    }
   }
   const changes = differing.map(each => each.row.scheduleId)
   return {
@@ -50,6 +59,19 @@ export async function applyChecked(
     removed,
     unchanged: ids.filter(id => !changes.includes(id)),
   }
+}
+
+function noteOf(row: CheckedRow, before: ScheduleRow | undefined): Parameters<WriteNote>[0] {
+  const { scheduleId: target, jobType, rule, timeZone } = row
+  const detail = { jobType, rule, timeZone }
+  if (!before) return { action: 'add_schedule', target, detail }
+  const changes = { changed: differencesOf(before, row), before: inShort(before) }
+  return { action: 'change_schedule', target, detail: { ...detail, ...changes } }
+}
+
+/** Compared as it reads: the same payload never looks the same twice when it is encrypted. */
+function opened({ options }: Core, row: ScheduleRow): ScheduleRow {
+  return { ...row, payload: openIfPossible(options.payloadCipher, row.payload, sealedAs.payload(row.job_type)) }
 }
 
 /** An unchanged rule keeps its next occurrence, so that restarts and other changes shift and lose nothing. */

@@ -1,7 +1,8 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { place } from '../job/delivery.ts'
-import { sealPayload } from '../job/stored-payload.ts'
+import { isEncryptedPayload } from '../job/payload-cipher.ts'
+import { sealedAs, sealValue } from '../job/sealed-value.ts'
 import { cancelJob } from '../store/cancel-job.ts'
 import { findTakenIds, findUnfinishedOf } from '../store/find-schedule-jobs.ts'
 import { insertJobs } from '../store/insert-jobs.ts'
@@ -88,10 +89,8 @@ export async function insertExtra(schedule: HeldSchedule, now: Date): Promise<st
 async function insert({ core, transaction }: HeldSchedule, jobs: readonly NewJob[]): Promise<void> {
   if (jobs.length === 0) return
   // As for any job: one that is due within two polls may be slept past by a runner that is not told.
-  const { payloadCipher, pollIntervalMs } = core.options
-  const placed = jobs.map(job => inWindow(core, job))
-  const sealed = placed.map(job => ({ ...job, payload: sealPayload(payloadCipher, job.payload, job.jobType) }))
-  const request = { jobs: sealed, now: databaseNow(core), hintWithinMs: 2 * pollIntervalMs }
+  const hintWithinMs = 2 * core.options.pollIntervalMs
+  const request = { jobs: jobs.map(job => inWindow(core, job)), now: databaseNow(core), hintWithinMs }
   await insertJobs(transaction, core.tables, request)
 }
 
@@ -104,19 +103,28 @@ function inWindow({ registry }: HeldSchedule['core'], job: NewJob): NewJob {
   return due === wanted ? job : { ...job, scheduledTime: new Date(due).toISOString(), delivery }
 }
 
-function jobOf({ row, read }: HeldSchedule, of: { occurrence: Date; jobId: string }): NewJob {
+/** An envelope goes on to the job as it is: whoever fires a schedule need not be able to read it. */
+function payloadOf({ core, row }: HeldSchedule): string {
+  const text = JSON.stringify(row.payload)
+  if (isEncryptedPayload(row.payload)) return text
+  return sealValue(core.options.payloadCipher, text, sealedAs.payload(row.job_type))
+}
+
+function jobOf(schedule: HeldSchedule, of: { occurrence: Date; jobId: string }): NewJob {
+  const { row, read } = schedule
   const { occurrence, jobId } = of
   const delayMs = spreadDelay(row.schedule_id, occurrence, read.spreadMs)
   return {
     jobId,
     jobType: row.job_type,
-    payload: JSON.stringify(row.payload),
+    payload: payloadOf(schedule),
     payloadVersion: row.payload_version,
     scheduledTime: new Date(occurrence.getTime() + delayMs).toISOString(),
     delayMs: 0,
     maxRetries: row.max_retries,
     priority: read.priority,
     expireAfterMs: read.expireAfterMs ?? null,
+    ...read.carried,
     scheduleId: row.schedule_id,
     occurrence: occurrence.toISOString(),
   }

@@ -22,7 +22,9 @@ const MOST_KEPT = 1_000
 type Fired = SchedulerEvents['schedule:fired']
 
 /** What one look at a schedule came to, told once it is committed. */
-type Outcome = { readonly fired: readonly Fired[] } | { readonly spoiled: unknown; readonly scheduleId: string }
+type Outcome =
+  | { readonly fired: readonly Fired[]; readonly jobType: string }
+  | { readonly spoiled: unknown; readonly scheduleId: string }
 
 /**
  * Turns due occurrences into jobs. However many processes run it, an occurrence fires once: the schedule's row is locked,
@@ -87,7 +89,7 @@ export class RecurringEnqueuer {
     try {
       const fired = await this.#fire(transaction, row, now)
       await transaction.query('release savepoint belfry_schedule')
-      return { fired }
+      return { fired, jobType: row.job_type }
     } catch (error) {
       if (!isRowsFault(error)) throw error
       await transaction.query('rollback to savepoint belfry_schedule')
@@ -123,7 +125,8 @@ export class RecurringEnqueuer {
   }
 
   #read(row: ScheduleRow): ReadSchedule {
-    const key = JSON.stringify([row.job_type, row.rule, row.time_zone, row.rule_options, row.catch_up, row.overlap])
+    const { job_type, rule, time_zone, rule_options, catch_up, overlap, job_options } = row
+    const key = JSON.stringify([job_type, rule, time_zone, rule_options, catch_up, overlap, job_options])
     const read = this.#kept.get(key) ?? readSchedule(row)
     if (this.#kept.size >= MOST_KEPT) this.#kept.clear()
     this.#kept.set(key, read)
@@ -137,8 +140,14 @@ export class RecurringEnqueuer {
       events.emit('database:error', { during: `schedule ${outcome.scheduleId}, now paused`, error: outcome.spoiled })
       return 0
     }
-    for (const event of outcome.fired) events.emit('schedule:fired', event)
-    return outcome.fired.filter(event => event.jobId !== null).length
+    let made = 0
+    for (const event of outcome.fired) {
+      events.emit('schedule:fired', event)
+      if (event.jobId === null) continue
+      made += 1
+      events.emit('job:scheduled', { jobId: event.jobId, jobType: outcome.jobType, conflict: false })
+    }
+    return made
   }
 
   async #run(): Promise<void> {
@@ -183,7 +192,7 @@ export class RecurringEnqueuer {
 
 /** Not the database's: what the row says cannot be used (ours), or stored (SQLSTATE classes 22 and 23). */
 function isRowsFault(error: unknown): boolean {
-  if (error instanceof BelfryError) return error.code.startsWith('BELFRY_INVALID_')
+  if (error instanceof BelfryError) return /^BELFRY_(INVALID_|PAYLOAD_TOO_LARGE)/.test(error.code)
   if (error instanceof RangeError || error instanceof TypeError) return true
   return error instanceof Error && 'code' in error && /^2[23]\w{3}$/.test(String(error.code))
 }

@@ -34,13 +34,19 @@ export function recurrence(rule: Rrule, start: number | undefined): WallRule {
   const anchor = Math.floor((start ?? 0) / 1_000) * 1_000
   const unit = UNIT_MS[rule.frequency]
   const plan = { rule, anchor, isWanted: dayTest(rule, anchor), times: timesOf(rule, anchor) }
+  let steps = 0
   return {
     text: rule.text,
     elapsed: unit !== undefined,
+    get steps() {
+      return steps
+    },
     next(wall) {
       const search = { ...plan, budget: { steps: MOST_STEPS } }
       const after = Math.max(wall, anchor - 1)
-      return unit === undefined ? nextByDays(search, after) : nextByUnits(search, unit, after)
+      const found = unit === undefined ? nextByDays(search, after) : nextByUnits(search, unit, after)
+      steps += MOST_STEPS - search.budget.steps
+      return found
     },
   }
 }

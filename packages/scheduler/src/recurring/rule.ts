@@ -55,8 +55,9 @@ export interface Rule {
 const EVERY = 'every '
 /** Shorter intervals are a loop, not a schedule. */
 const SHORTEST_INTERVAL_MS = 1_000
-/** Finding the last of this many takes a second or two, once. */
+/** Finding the last of this many takes a second or two, once; of rules that search long for each, fewer can be counted. */
 const MOST_COUNTED = 10_000
+const MOST_COUNTING_STEPS = 1_500_000
 const LATEST = Date.UTC(3000, 0, 1)
 
 /** Both in milliseconds since 1970. */
@@ -85,7 +86,11 @@ export function parseRule(input: RuleInput, timeZone = 'UTC', dst: DstPolicy = '
   if (count !== undefined && given.start === undefined) throw invalidRule(input, 'a count needs a start to count from')
   if (count !== undefined && count > MOST_COUNTED) throw invalidRule(input, `a count of at most ${MOST_COUNTED}`)
   const next = read.next ?? (after => nextInstant({ wall: read.wall, zone, dst }, after))
-  const find = bounded(next, { start: given.start, end: earliest(given.end, read.end), count })
+  const counting = {
+    steps: () => read.wall?.steps ?? 0,
+    tooFar: () => invalidRule(input, 'a smaller count: its last lies too far off'),
+  }
+  const find = bounded(next, { start: given.start, end: earliest(given.end, read.end), count, ...counting })
   if (find(-1) === undefined) throw invalidRule(input, 'it never comes true')
   return {
     text: read.text,
@@ -189,7 +194,7 @@ const READERS: Record<Kind, (value: unknown, given: { zone: Zone; start: number 
 
 function bounded(
   next: NextInstant,
-  bounds: { start: number | undefined; end: number; count: number | undefined },
+  bounds: { start: number | undefined; end: number; count: number | undefined } & Counting,
 ): NextInstant {
   const from = (bounds.start ?? 0) - 1
   const until =
@@ -203,16 +208,24 @@ function bounded(
   if (count === undefined) return uncounted
   let last: number | undefined
   return after => {
-    last ??= nth(uncounted, from, count)
+    last ??= nth(uncounted, { ...bounds, from, count })
     return until(last)(after)
   }
 }
 
+/** How long counting has been looking, and what it says when that was long enough. */
+interface Counting {
+  steps(): number
+  tooFar(): Error
+}
+
 /** The nth occurrence, or the last when there are fewer. */
-function nth(next: NextInstant, from: number, count: number): number {
+function nth(next: NextInstant, { from, count, steps, tooFar }: { from: number; count: number } & Counting): number {
+  const most = steps() + MOST_COUNTING_STEPS
   let last = from
   for (let found = 0; found < count; found += 1) {
     const occurrence = next(last)
+    if (steps() > most) throw tooFar()
     if (occurrence === undefined) break
     last = occurrence
   }

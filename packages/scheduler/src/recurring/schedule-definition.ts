@@ -1,5 +1,8 @@
 import type { Core } from '../core.ts'
 import { BelfryError, show } from '../errors.ts'
+import type { AnyJobDefinition } from '../job/definition.ts'
+import { checkCarried, type CarriedFields } from '../job/carried.ts'
+import type { CarriedOptions } from '../job/job-options.ts'
 import { requireWhole } from '../job/whole.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
@@ -23,25 +26,26 @@ export type Overlap = (typeof OVERLAPS)[number]
 const OVERLAPS = ['allow', 'skip', 'queue', 'replace'] as const
 const DAY_MS = 86_400_000
 
-/** A recurring schedule: what is made, and when. */
-export type ScheduleDefinition<Job extends JobName = JobName> = JobWithPayload<Job> & {
-  /** Yours, stable: how it is known in the database. */
-  scheduleId: string
-  /** Cron with 5 or 6 fields, a nickname, an interval or a recurrence rule; from when, until when, how often. */
-  rule: RuleInput
-  /** IANA name. Default UTC. */
-  timeZone?: string
-  /** Fixed times on the days on which the clocks change. Default `once`. */
-  dst?: DstPolicy
-  /** Occurrences missed while no process ran. Default `last`. */
-  catchUp?: CatchUp
-  /** While an earlier job of the schedule is unfinished. Default `allow`. */
-  overlap?: Overlap
-  /** Jobs start up to this much after their occurrence, each at its own fixed delay. Default 0, at most a day. */
-  spread?: Duration
-  /** Retries of each job. Default: the definition's, else 3. */
-  maxRetries?: number
-}
+/** A recurring schedule: what is made, and when. Each of its jobs carries what `CarriedOptions` says. */
+export type ScheduleDefinition<Job extends JobName = JobName> = JobWithPayload<Job> &
+  CarriedOptions & {
+    /** Yours, stable: how it is known in the database. */
+    scheduleId: string
+    /** Cron with 5 or 6 fields, a nickname, an interval or a recurrence rule; from when, until when, how often. */
+    rule: RuleInput
+    /** IANA name. Default UTC. */
+    timeZone?: string
+    /** Fixed times on the days on which the clocks change. Default `once`. */
+    dst?: DstPolicy
+    /** Occurrences missed while no process ran. Default `last`. */
+    catchUp?: CatchUp
+    /** While an earlier job of the schedule is unfinished. Default `allow`. */
+    overlap?: Overlap
+    /** Jobs start up to this much after their occurrence, each at its own fixed delay. Default 0, at most a day. */
+    spread?: Duration
+    /** Retries of each job. Default: the definition's, else 3. */
+    maxRetries?: number
+  }
 
 /** Schedules, each with a payload that fits its job. */
 export type ScheduleDefinitions<Jobs extends readonly JobName[]> = readonly [
@@ -95,6 +99,7 @@ export async function checkSchedule(core: Core, definition: ScheduleDefinition):
     ruleOptions: JSON.stringify(ruleOptions),
     payload: text,
     payloadVersion: known.payloadVersion,
+    jobOptions: JSON.stringify(jobOptionsOf(definition, known)),
     maxRetries: requireWhole(definition.maxRetries, { name: 'maxRetries', least: 0 }) ?? known.maxRetries ?? 3,
     overlap: requireChoice(overlap, { name: 'overlap', of: OVERLAPS }),
     catchUp: JSON.stringify(requireCatchUp(catchUp)),
@@ -110,6 +115,17 @@ export interface ReadSchedule {
   readonly spreadMs: number
   readonly priority: number
   readonly expireAfterMs: number | undefined
+  readonly carried: CarriedFields
+}
+
+/** Column `job_options`: what the schedule's jobs carry, under its options' names, defaults left out. */
+export type StoredJobOptions = Readonly<Omit<CarriedOptions, 'timeout'> & { timeout?: number }>
+
+/** @throws BelfryError as `checkCarried` does */
+function jobOptionsOf(definition: ScheduleDefinition, job: AnyJobDefinition): StoredJobOptions {
+  const { timeoutMs, lane, ...rest } = checkCarried(definition, job)
+  const given = Object.entries({ timeout: timeoutMs, concurrencyKey: lane, ...rest }).filter(each => each[1] !== null)
+  return Object.fromEntries(given)
 }
 
 /**
@@ -132,21 +148,25 @@ export function readSchedule(row: ScheduleRow): ReadSchedule {
     spreadMs: requireSpread(spreadMs),
     priority,
     expireAfterMs,
+    carried: checkCarried(row.job_options ?? {}),
   }
 }
 
-/** Whether applying a definition would change nothing. */
-export function isSame(stored: ScheduleRow, wanted: CheckedRow): boolean {
-  return (
-    stored.job_type === wanted.jobType &&
-    hasSameTimes(stored, wanted) &&
-    canonical(stored.rule_options) === canonical(JSON.parse(wanted.ruleOptions)) &&
-    canonical(stored.payload) === canonical(JSON.parse(wanted.payload)) &&
-    stored.payload_version === wanted.payloadVersion &&
-    stored.max_retries === wanted.maxRetries &&
-    stored.overlap === wanted.overlap &&
-    canonical(stored.catch_up) === canonical(JSON.parse(wanted.catchUp))
-  )
+/** Names of what applying a definition would change; none: nothing. */
+export function differencesOf(stored: ScheduleRow, wanted: CheckedRow): string[] {
+  const isSame = {
+    jobType: stored.job_type === wanted.jobType,
+    rule: stored.rule === wanted.rule,
+    timeZone: stored.time_zone === wanted.timeZone,
+    ruleOptions: canonical(stored.rule_options) === canonical(JSON.parse(wanted.ruleOptions)),
+    jobOptions: canonical(stored.job_options) === canonical(JSON.parse(wanted.jobOptions)),
+    payload: canonical(stored.payload) === canonical(JSON.parse(wanted.payload)),
+    payloadVersion: stored.payload_version === wanted.payloadVersion,
+    maxRetries: stored.max_retries === wanted.maxRetries,
+    overlap: stored.overlap === wanted.overlap,
+    catchUp: canonical(stored.catch_up) === canonical(JSON.parse(wanted.catchUp)),
+  }
+  return Object.entries(isSame).flatMap(([name, same]) => (same ? [] : [name]))
 }
 
 /** Whether it fires at the same instants, so that its next occurrence stays what it is. */

@@ -1,6 +1,7 @@
 import type { ScheduleRow } from '../store/schedule-rows.ts'
 import type { CatchUp } from './catch-up.ts'
 import type { RuleBounds } from './rule.ts'
+import type { StoredJobOptions } from './schedule-definition.ts'
 
 /** A schedule as `getSchedules` answers it, as it is stored. */
 export interface Schedule {
@@ -11,6 +12,8 @@ export interface Schedule {
   /** Bounds of the rule, `dst` when it is not `once`, and `spreadMs` when there is a spread. */
   readonly ruleOptions: Readonly<RuleBounds & { dst?: string; spreadMs?: number }>
   readonly payload: unknown
+  /** What its jobs carry, as far as it was given: `timeout` (ms), `concurrencyKey`, `weight`, `cost`, `subjects`, `tags`, `metadata`. */
+  readonly jobOptions: StoredJobOptions
   readonly catchUp: CatchUp
   readonly overlap: string
   /** `code`: from the `schedules` option or `applySchedules`; `runtime`: from `applySchedule`. */
@@ -55,6 +58,7 @@ export function scheduleOf(row: ScheduleRow): Schedule {
     timeZone: row.time_zone,
     ruleOptions: row.rule_options as Schedule['ruleOptions'],
     payload: row.payload,
+    jobOptions: row.job_options as StoredJobOptions,
     catchUp: row.catch_up as CatchUp,
     overlap: row.overlap,
     origin: row.origin,
@@ -66,6 +70,11 @@ export function scheduleOf(row: ScheduleRow): Schedule {
     firedCount: row.fired_count,
     skippedCount: row.skipped_count,
   }
+}
+
+/** What the audit says of a stored schedule: what it makes, and when. */
+export function inShort(row: Pick<ScheduleRow, 'job_type' | 'rule' | 'time_zone'>) {
+  return { jobType: row.job_type, rule: row.rule, timeZone: row.time_zone }
 }
 
 function dateOf(ms: number | null): Date | null {

@@ -9,6 +9,8 @@ export interface WallRule {
   readonly elapsed: boolean
   /** The first time strictly after another; undefined when there is none within reach. */
   next(wall: number): number | undefined
+  /** Steps that its searches have taken so far: days tested, units passed over. */
+  readonly steps: number
 }
 
 /** Where a search ends: the year 3000, as for jobs. */

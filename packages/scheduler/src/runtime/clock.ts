@@ -52,15 +52,13 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
  * Resolves when `work` has ended, however it ended, or after `withinMs` milliseconds, and says whether it had; leaves no
  * timer behind.
  */
-export async function endedWithin(clock: Clock, work: Promise<unknown>, withinMs: number): Promise<boolean> {
-  const ended = new AbortController()
-  const isEnded = await Promise.race([
-    work.then(
-      () => true,
-      () => true,
-    ),
-    sleep(clock, withinMs, ended.signal).then(() => false),
-  ])
-  ended.abort()
-  return isEnded
+export function endedWithin(clock: Clock, work: Promise<unknown>, withinMs: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const timer = clock.setTimer(withinMs, () => resolve(false))
+    const ended = () => {
+      timer.cancel()
+      resolve(true)
+    }
+    work.then(ended, ended)
+  })
 }

@@ -1,7 +1,7 @@
 import { BelfryError, show } from '../errors.ts'
 import type { PayloadCipher } from '../job/payload-cipher.ts'
 import { parsePayload, serializePayload, upcastPayload } from '../job/payload.ts'
-import { openPayload, sealPayload } from '../job/stored-payload.ts'
+import { openValue, sealedAs, sealValue } from '../job/sealed-value.ts'
 import type { KeyHolder } from '../store/lock-holder.ts'
 import type { JobRequest } from './check-job.ts'
 
@@ -28,7 +28,7 @@ export async function appendPayload(
       `it has version ${holder.payload_version}, this process knows version ${payloadVersion}. Append in a process with the newer definition`,
     )
   }
-  const stored = openPayload(limits.payloadCipher, holder.payload, type)
+  const stored = openValue(limits.payloadCipher, holder.payload, sealedAs.payload(type))
   let waiting: unknown
   try {
     waiting = upcastPayload(definition, stored, holder.payload_version)
@@ -38,5 +38,5 @@ export async function appendPayload(
   if (!Array.isArray(waiting)) throw refused('expected an array, which elements can be appended to')
   const text = serializePayload([...(waiting as unknown[]), ...(payload as unknown[])], type, limits.maxPayloadBytes)
   if (definition.payload) await parsePayload(definition, JSON.parse(text), payloadVersion)
-  return sealPayload(limits.payloadCipher, text, type)
+  return sealValue(limits.payloadCipher, text, sealedAs.payload(type))
 }

@@ -1,12 +1,12 @@
 import { BelfryError, show } from '../errors.ts'
 import { requireStorableBackoff } from '../job/backoff.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
-import { requireAffordable, requireCost } from '../job/limits.ts'
+import { checkCarried } from '../job/carried.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
 import { requireKey } from '../job/job-id.ts'
 import type { PayloadCipher } from '../job/payload-cipher.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
-import { sealPayload } from '../job/stored-payload.ts'
+import { sealedAs, sealValue } from '../job/sealed-value.ts'
 import { checkWindow } from '../job/delivery.ts'
 import { checkUnique } from '../job/unique-options.ts'
 import { parseDuration } from '../runtime/duration.ts'
@@ -32,9 +32,6 @@ export interface CheckLimits {
 /** The guide's table takes what PostgreSQL's timestamptz takes; a year outside these is a slip of the unit. */
 const EARLIEST = Date.UTC(1970, 0, 1)
 const LATEST = Date.UTC(3000, 0, 1)
-/** A job about more than this many things is about none of them. */
-const MOST_WORDS = 20
-const LARGEST_METADATA_BYTES = 4_096
 
 /**
  * Checks a job at the door; what comes back can be stored.
@@ -51,33 +48,19 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
   return {
     jobId,
     jobType: type,
-    payload: sealPayload(limits.payloadCipher, text, type),
+    payload: sealValue(limits.payloadCipher, text, sealedAs.payload(type)),
     payloadVersion,
     ...dueTime(options),
     maxRetries: requireWhole(options.maxRetries, { name: 'maxRetries', least: 0 }) ?? definition.maxRetries ?? 3,
-    timeoutMs: options.timeout === undefined ? null : parseDuration(options.timeout, 'timeout'),
     backoff: requireStorableBackoff(options.backoff),
     maxLost: requireWhole(options.maxLost, { name: 'maxLost', least: 1 }) ?? null,
     ...checkUnique(options, { type, payload }),
     priority: requirePriority(options.priority, 'priority') ?? definition.priority,
-    subjects: requireWords(options.subjects, 'subjects'),
-    tags: requireWords(options.tags, 'tags'),
-    metadata: requireMetadata(options.metadata),
-    lane: concurrencyKey(request),
-    weight: requireWhole(options.weight, { name: 'weight', least: 1 }) ?? null,
+    ...checkCarried(options, definition),
     delivery: checkWindow(options),
-    cost: costOf(request),
     ...expiry(request),
     ...checkDependencies(options.dependsOn, jobId),
   }
-}
-
-/** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_COST_EXCEEDS_BUDGET` */
-function costOf({ definition, options }: JobRequest): number | null {
-  const cost = requireCost(options.cost, 'cost')
-  if (cost === undefined) return null
-  requireAffordable(definition, cost)
-  return cost
 }
 
 /**
@@ -100,19 +83,6 @@ export function requireTime(time: unknown, what: string): string {
   return time.toISOString()
 }
 
-/** So long that the key fits its column beside others to come. */
-const LONGEST_CONCURRENCY_KEY = 150
-
-function concurrencyKey({ options }: JobRequest): string | null {
-  if (options.concurrencyKey === undefined) return null
-  const key = requireKey(options.concurrencyKey, 'concurrencyKey')
-  if (key.length <= LONGEST_CONCURRENCY_KEY) return key
-  throw new BelfryError(
-    'BELFRY_INVALID_JOB_ID',
-    `concurrencyKey: expected at most ${LONGEST_CONCURRENCY_KEY} characters, got ${key.length}`,
-  )
-}
-
 function expiry({ definition, options }: JobRequest): Pick<NewJob, 'expiresAt' | 'expireAfterMs'> {
   const { expiresAt, expireAfter } = options
   if (expiresAt !== undefined && expireAfter !== undefined) {
@@ -121,28 +91,4 @@ function expiry({ definition, options }: JobRequest): Pick<NewJob, 'expiresAt' |
   if (expiresAt !== undefined) return { expiresAt: requireTime(expiresAt, 'expiresAt') }
   if (expireAfter !== undefined) return { expireAfterMs: parseDuration(expireAfter, 'expireAfter') }
   return { expireAfterMs: definition.expireAfterMs ?? null }
-}
-
-/** Distinct words, or null for none. */
-function requireWords(words: unknown, what: string): readonly string[] | null {
-  if (words === undefined) return null
-  if (!Array.isArray(words) || words.length > MOST_WORDS) {
-    throw new BelfryError(
-      'BELFRY_INVALID_OPTION',
-      `${what}: expected a list of at most ${MOST_WORDS} names, got ${show(words)}`,
-    )
-  }
-  const checked = [...new Set(words.map(word => requireKey(word, what)))]
-  return checked.length > 0 ? checked : null
-}
-
-/** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_PAYLOAD_TOO_LARGE` */
-export function requireMetadata(metadata: unknown): Readonly<Record<string, string>> | null {
-  if (metadata === undefined) return null
-  const isPlain = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)
-  if (!isPlain || Object.values(metadata).some(value => typeof value !== 'string')) {
-    throw new BelfryError('BELFRY_INVALID_OPTION', `metadata: expected an object of texts, got ${show(metadata)}`)
-  }
-  const text = serializePayload(metadata, 'metadata', LARGEST_METADATA_BYTES)
-  return text === '{}' ? null : (metadata as Readonly<Record<string, string>>)
 }

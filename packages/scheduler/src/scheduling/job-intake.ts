@@ -3,10 +3,11 @@ import { describeDatabaseError } from '../database/database-error.ts'
 import type { Queryable } from '../database/database.ts'
 import { againOnConflict } from '../durable/again-on-conflict.ts'
 import { BelfryError, show } from '../errors.ts'
-import { referenceOf, type JobReference, type KeyReference } from '../job/job-reference.ts'
+import { requireMetadata } from '../job/carried.ts'
+import { referenceOf, type FoundBy, type JobReference, type KeyReference } from '../job/job-reference.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
-import { sealPayload } from '../job/stored-payload.ts'
+import { sealedAs, sealValue } from '../job/sealed-value.ts'
 import { changeJob } from '../store/change-job.ts'
 import { DatabaseClock } from '../store/database-clock.ts'
 import { findId } from '../store/find-id.ts'
@@ -15,12 +16,13 @@ import { findFinishedIds } from '../store/find-finished-ids.ts'
 import { insertJobs, type Inserted, type InsertedJob } from '../store/insert-jobs.ts'
 import type { NewJob } from '../store/new-job.ts'
 import { changedTime } from './change-window.ts'
-import { checkJob, requireMetadata, type JobRequest } from './check-job.ts'
+import { checkJob, type JobRequest } from './check-job.ts'
 import { HintThrottle } from './hint-throttle.ts'
 import { insertWithKeys, looksAtHolder, type CheckedJob } from './keyed-insert.ts'
 import { JobWriter, type LocalRunner } from './job-writer.ts'
 import { requestOf, type UncheckedJob } from './job-requests.ts'
 import { Linking } from './linking.ts'
+import { notedAct, noteOfChanges, type SingleActOptions } from './noted-act.ts'
 import { placeJobs } from './place-jobs.ts'
 import type { JobChanges, ScheduledJob } from './schedule-options.ts'
 
@@ -94,28 +96,39 @@ export class JobIntake {
   async change(
     reference: JobReference | KeyReference,
     changes: JobChanges,
-    transaction: Queryable | undefined,
+    options: SingleActOptions,
   ): Promise<boolean> {
-    const { tables, options, registry } = this.#core
-    const queryable = transaction ?? this.#core.database
     const by = referenceOf(reference)
+    const changed = await notedAct(this.#core, options, async (queryable, note) => {
+      const jobId = await this.#change(queryable, by, changes)
+      if (jobId !== undefined) await note({ action: 'change_job', target: jobId, detail: noteOfChanges(changes) })
+      return jobId !== undefined
+    })
+    if (changed && !options.transaction) this.#runner.wakeIn(0)
+    return changed
+  }
+
+  /** Answers the id of the job that was changed. */
+  async #change(queryable: Queryable, by: FoundBy, changes: JobChanges): Promise<string | undefined> {
+    const { tables, options, registry } = this.#core
     const rest = {
       priority: requirePriority(changes.priority, 'priority') ?? null,
       maxRetries: requireWhole(changes.maxRetries, { name: 'maxRetries', least: 0 }) ?? null,
     }
     const jobId = await findId(queryable, tables, by)
-    if (jobId === undefined) return false
+    if (jobId === undefined) return undefined
     let payload: { text: string; version: number } | undefined
     if (changes.payload !== undefined) {
       const job = await findJob(queryable, tables, jobId)
-      if (!job) return false
+      if (!job) return undefined
       const definition = registry.findOrDefault(job.jobType)
       const text = serializePayload(changes.payload, definition.type, options.maxPayloadBytes)
       if (definition.payload) await parsePayload(definition, JSON.parse(text), definition.payloadVersion)
-      payload = { text: sealPayload(options.payloadCipher, text, definition.type), version: definition.payloadVersion }
+      const sealed = sealValue(options.payloadCipher, text, sealedAs.payload(definition.type))
+      payload = { text: sealed, version: definition.payloadVersion }
     }
     const time = await changedTime(this.#core, { queryable, jobId, clock: this.#clock }, changes)
-    if (!time) return false
+    if (!time) return undefined
     const changed = await changeJob(queryable, tables, {
       jobId,
       payload: payload?.text ?? null,
@@ -126,8 +139,7 @@ export class JobIntake {
       maxWaitMs: null,
       hint: time.scheduledTime !== null || time.delayMs !== null || rest.priority !== null,
     })
-    if (changed && !transaction) this.#runner.wakeIn(0)
-    return changed
+    return changed ? jobId : undefined
   }
 
   /** The live partition's key refuses an unfinished job's id; a finished one's is looked for. */

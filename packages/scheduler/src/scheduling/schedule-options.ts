@@ -11,9 +11,6 @@ export type ScheduleOptions = JobOptions & {
   transaction?: Queryable | PgLikeClient
 }
 
-/** Your own open transaction, for calls that change or read what is there already. */
-export type TransactionOption = Pick<ScheduleOptions, 'transaction'>
-
 /** A `pg` client inside a transaction, as it is. */
 export interface PgLikeClient {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>

@@ -1,10 +1,11 @@
 import { databaseNow, type Core } from '../core.ts'
-import type { Queryable } from '../database/database.ts'
+import { sendEvent, type SendEventOptions } from '../durable/send-event.ts'
 import { idOf, referenceOf, type JobReference, type KeyReference } from '../job/job-reference.ts'
 import { cancelJob, type CancelResult } from '../store/cancel-job.ts'
 import { findId } from '../store/find-id.ts'
 import { redriveJob } from '../store/redrive-job.ts'
-import type { TransactionOption } from './schedule-options.ts'
+import { notedAct, type SingleActOptions } from './noted-act.ts'
+import { transactionOf, type TransactionOption } from './transaction-option.ts'
 
 /** The runner of this process: told at once what others hear by NOTIFY. */
 interface ActingRunner {
@@ -12,7 +13,10 @@ interface ActingRunner {
   abort(jobId: string): void
 }
 
-/** What is done to one job that is there already. In a caller's transaction it is done if and only if that commits. */
+/**
+ * What is done to one job that is there already, or told to those that wait. In a caller's transaction it is done if
+ * and only if that commits.
+ */
 export class SingleActs {
   readonly #core: Core
   readonly #runner: ActingRunner
@@ -24,22 +28,38 @@ export class SingleActs {
 
   async cancel(
     job: JobReference | KeyReference,
-    { reason = 'cancelled', transaction }: { reason?: string } & TransactionOption,
+    options: { reason?: string } & SingleActOptions = {},
   ): Promise<CancelResult> {
-    const { database, tables } = this.#core
-    const queryable = (transaction as Queryable | undefined) ?? database
-    const jobId = await findId(queryable, tables, referenceOf(job))
-    if (jobId === undefined) return 'not_found'
-    const result = await cancelJob(queryable, tables, { jobId, reason, now: databaseNow(this.#core) })
+    const { tables } = this.#core
+    const { reason = 'cancelled', transaction } = options
+    const by = referenceOf(job)
+    const { jobId, result } = await notedAct(this.#core, options, async (queryable, note) => {
+      const found = await findId(queryable, tables, by)
+      if (found === undefined) return { jobId: '', result: 'not_found' as const }
+      const done = await cancelJob(queryable, tables, { jobId: found, reason, now: databaseNow(this.#core) })
+      const acted = done === 'cancelled' || done === 'requested'
+      if (acted) await note({ action: 'cancel_job', target: found, detail: { reason, result: done } })
+      return { jobId: found, result: done }
+    })
     if (result === 'requested' && !transaction) this.#runner.abort(jobId)
     return result
   }
 
-  async redrive(job: JobReference, { transaction }: TransactionOption): Promise<boolean> {
-    const queryable = (transaction as Queryable | undefined) ?? this.#core.database
-    const request = { jobId: idOf(job), now: databaseNow(this.#core) }
-    const redriven = await redriveJob(queryable, this.#core.tables, request)
-    if (redriven && !transaction) this.#runner.wake()
+  async redrive(job: JobReference, options: SingleActOptions): Promise<boolean> {
+    const jobId = idOf(job)
+    const redriven = await notedAct(this.#core, options, async (queryable, note) => {
+      const done = await redriveJob(queryable, this.#core.tables, { jobId, now: databaseNow(this.#core) })
+      if (done) await note({ action: 'redrive_job', target: jobId, detail: {} })
+      return done
+    })
+    if (redriven && !options.transaction) this.#runner.wake()
     return redriven
+  }
+
+  async sendEvent(name: string, options: SendEventOptions & TransactionOption): Promise<{ delivered: number }> {
+    const transaction = transactionOf(options)
+    const sent = await sendEvent(this.#core, name, { ...options, transaction })
+    if (sent.delivered > 0 && !transaction) this.#runner.wake()
+    return sent
   }
 }

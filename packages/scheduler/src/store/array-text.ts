@@ -4,15 +4,15 @@
  */
 export function arrayText(elements: readonly string[]): string {
   if (elements.length === 0) return '{}'
-  const written = elements.some(each => SPECIAL.test(each)) ? elements.map(escape) : elements
+  // All at once: asking each of a thousand ids costs a twentieth of what settling them does.
+  const all = elements.join()
+  const written = all.includes('"') || all.includes('\\') ? elements.map(escape) : elements
   return `{"${written.join('","')}"}`
 }
 
 export function numbersText(elements: readonly number[]): string {
   return `{${elements.join(',')}}`
 }
-
-const SPECIAL = /["\\]/
 
 function escape(element: string): string {
   return element.replaceAll(/["\\]/g, '\\$&')

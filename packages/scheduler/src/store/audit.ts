@@ -1,14 +1,40 @@
 import type { Queryable } from '../database/database.ts'
 import type { Tables } from './tables.ts'
 
-/** One act of a person or program on jobs, as it is written down. Never carries payloads. */
+/** What was done. */
+export type AuditAction =
+  | 'cancel_jobs'
+  | 'redrive_jobs'
+  | 'delete_jobs'
+  | 'postpone_jobs'
+  | 'set_time_zone'
+  | 'erase_subject'
+  | 'pause'
+  | 'resume'
+  | 'set_limits'
+  | 'reseal_payloads'
+  | 'cancel_job'
+  | 'redrive_job'
+  | 'change_job'
+  | 'add_schedule'
+  | 'change_schedule'
+  | 'remove_schedule'
+  | 'pause_schedule'
+  | 'resume_schedule'
+  | 'trigger_schedule'
+  | 'backfill_schedule'
+
+/** One act of a person or program on jobs or schedules, as it is written down. Never carries payloads. */
 export interface AuditNote {
   readonly actor: string
-  readonly action: string
-  /** What was acted on: a subject, a filter, a job. */
+  readonly action: AuditAction
+  /** What was acted on: a subject, a filter, a job, a schedule. */
   readonly target: string
   readonly detail: Readonly<Record<string, unknown>>
 }
+
+/** Writes an act of somebody down. */
+export type WriteNote = (note: Omit<AuditNote, 'actor'>) => Promise<unknown>
 
 export interface AuditRow extends AuditNote {
   readonly audit_id: string

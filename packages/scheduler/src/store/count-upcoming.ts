@@ -9,7 +9,10 @@ export interface UpcomingRow {
   readonly count: number
 }
 
-/** Pending jobs by type and hour from now. Those whose deadline comes first are left out. */
+/**
+ * Pending jobs by type and hour from now. Those whose deadline comes first are left out. A job that was put aside for its
+ * key stands where its key has room for it; one whose key is paused waits for somebody to resume it.
+ */
 export async function countUpcoming(
   database: Queryable,
   tables: Tables,
@@ -17,8 +20,10 @@ export async function countUpcoming(
 ): Promise<UpcomingRow[]> {
   const counted = await database.query<UpcomingRow>(
     `with moment as (select coalesce($1::text::timestamptz, clock_timestamp()) as now)
-     select job_type, case when ready_at is distinct from 'infinity' then
-         floor(greatest(0, extract(epoch from scheduled_time - moment.now)) / 3600)::int end as hour,
+     select job_type, case when ready_at is distinct from 'infinity'
+         and (job_type, lane) not in (select job_type, lane from ${tables.pauses} where lane <> '') is not false
+       then floor(greatest(0, extract(epoch from
+         greatest(scheduled_time, case when lane is not null then ready_at end) - moment.now)) / 3600)::int end as hour,
        count(*)::float8 as count
      from ${tables.live}, moment
      where lease_token is null and scheduled_time < moment.now + $2::float8 * interval '1 hour'

@@ -5,6 +5,7 @@ import { periodsTable } from './unique-periods.ts'
 import type { Tables } from './tables.ts'
 
 export interface ErasedSubject {
+  readonly schedules: number
   readonly pending: number
   readonly finished: number
   /** Jobs that ran; whoever runs them finds no row to write to any more. */
@@ -12,19 +13,33 @@ export interface ErasedSubject {
   readonly attempts: number
 }
 
+/** How much there is of a subject. */
+export interface SubjectCounts {
+  readonly schedules: number
+  readonly pending: number
+  readonly running: number
+  readonly finished: number
+}
+
 const ABOUT = 'subjects is not null and subjects @> array[$1::text]'
 
+const SCHEDULE_ABOUT = `job_options @> jsonb_build_object('subjects', jsonb_build_array($1::text))`
+
 /**
- * Deletes every job of a subject with all attempts, whatever its status. A running one is asked to stop; what it answers
- * is refused, since its row and with it its lease are gone. Two statements of one transaction: the first locks, so that
- * the second, which begins later, sees the attempts of what was being settled meanwhile.
+ * Deletes every schedule of a subject and every job with all attempts, whatever its status. A running one is asked to
+ * stop; what it answers is refused, since its row and with it its lease are gone. Three statements of one transaction,
+ * each of which sees what was committed before it began. The first waits for schedules that fire at this moment; the
+ * second locks their jobs too, so that the third sees the attempts of what was being settled meanwhile.
  */
 export async function eraseSubject(transaction: Queryable, tables: Tables, subject: string): Promise<ErasedSubject> {
+  const schedules = await transaction.query(`delete from ${tables.schedules} where ${SCHEDULE_ABOUT} returning 1`, [
+    subject,
+  ])
   await transaction.query(
     `select count(*) from (select 1 from ${tables.live} where ${ABOUT} order by job_id for update) locked`,
     [subject],
   )
-  const erased = await transaction.query<ErasedSubject>(
+  const erased = await transaction.query<Omit<ErasedSubject, 'schedules'>>(
     `with live as (
        delete from ${tables.live} where ${ABOUT} returning job_id, lease_token
      ), finished as (
@@ -48,21 +63,19 @@ export async function eraseSubject(transaction: Queryable, tables: Tables, subje
        (select count(*) from hint) as hints`,
     [subject, tables.channel],
   )
-  return erased.rows[0] ?? { pending: 0, finished: 0, running: [], attempts: 0 }
+  const none = { pending: 0, finished: 0, running: [], attempts: 0 }
+  return { schedules: schedules.rows.length, ...(erased.rows[0] ?? none) }
 }
 
-/** Jobs that erasing would delete. */
-export async function countSubject(
-  database: Queryable,
-  tables: Tables,
-  subject: string,
-): Promise<{ pending: number; running: number; finished: number }> {
-  const counted = await database.query<{ pending: number; running: number; finished: number }>(
-    `select count(*) filter (where status = 'pending')::int as pending,
+/** What erasing would delete. */
+export async function countSubject(database: Queryable, tables: Tables, subject: string): Promise<SubjectCounts> {
+  const counted = await database.query<SubjectCounts>(
+    `select (select count(*) from ${tables.schedules} where ${SCHEDULE_ABOUT})::int as schedules,
+       count(*) filter (where status = 'pending')::int as pending,
        count(*) filter (where status = 'running')::int as running,
        count(*) filter (where status not in ('pending', 'running'))::int as finished
      from ${tables.jobs} where ${ABOUT}`,
     [subject],
   )
-  return counted.rows[0] ?? { pending: 0, running: 0, finished: 0 }
+  return counted.rows[0] ?? { schedules: 0, pending: 0, running: 0, finished: 0 }
 }

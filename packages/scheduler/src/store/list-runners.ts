@@ -18,6 +18,8 @@ export interface RunnerRow {
   readonly memory_bytes: number | null
   readonly loop_delay_ms: number | null
   readonly loop_blocked_ms: number | null
+  readonly clock_skew_ms: number | null
+  readonly clock_error_ms: number | null
 }
 
 /** Every registered runner, longest running first. */
@@ -28,7 +30,7 @@ export async function listRunners(database: Queryable, tables: Tables, now: stri
        (extract(epoch from heartbeat_at) * 1000)::float8 as heartbeat_ms,
        (extract(epoch from started_at) * 1000)::float8 as started_ms,
        case when isfinite(lease_until) then (extract(epoch from lease_until - heartbeat_at) * 1000)::float8 end as lease_ms,
-       cpu_share, memory_bytes::float8 as memory_bytes, loop_delay_ms, loop_blocked_ms
+       cpu_share, memory_bytes::float8 as memory_bytes, loop_delay_ms, loop_blocked_ms, clock_skew_ms, clock_error_ms
      from ${tables.runners} order by started_at, runner_id`,
     [now],
   )

@@ -19,13 +19,16 @@ export interface StepRow {
   readonly wake_ms: number | null
   /** Of a wait: it ended by an event, not by its timeout. */
   readonly arrived: boolean
+  /** Of a wait: the event it is for. */
+  readonly event_name: string | null
+  readonly event_key: string | null
 }
 
 /** The columns of a `StepRow`; `now` is an expression. */
 export function stepColumns(now: string): string {
   return `kind, name, done, result, result is not null as has_result,
     (date_part('epoch', wake_at - ${now}) * 1000)::float8 as remaining_ms,
-    (date_part('epoch', wake_at) * 1000)::float8 as wake_ms, event_id is not null as arrived`
+    (date_part('epoch', wake_at) * 1000)::float8 as wake_ms, event_id is not null as arrived, event_name, event_key`
 }
 
 /** Everything a job has done so far, or the one row asked for. */

@@ -37,22 +37,22 @@ export async function measureFinished(
   tables: Tables,
   now: string | null,
 ): Promise<FinishedMeasure> {
-  const [finished = 0, attempts = 0] = await sizesOf(database, [tables.finished, tables.attempts])
-  const share = (bytes: number) => (bytes <= COUNTED_BYTES ? 1 : SAMPLED_BYTES / bytes)
-  const shares = { finished: share(finished), attempts: share(attempts) }
+  const [finished = 1, attempts = 1] = await sharesToRead(database, [tables.finished, tables.attempts])
+  const shares = { finished, attempts }
   const counts =
     shares.finished === 1 ? await countAll(database, tables) : await estimateAll(database, tables, shares.finished)
   const recent = await countRecent(database, tables, { now, shares })
   return { counts, recent, exact: shares.finished === 1 && shares.attempts === 1 }
 }
 
-async function sizesOf(database: Queryable, names: readonly string[]): Promise<number[]> {
+/** Which share of each table is read: 1, or of a large one as much as a sample needs. */
+export async function sharesToRead(database: Queryable, names: readonly string[]): Promise<number[]> {
   const sizes = await database.query<{ bytes: number }>(
     `select pg_relation_size(name::regclass)::float8 as bytes
      from unnest($1::text[]) with ordinality as named(name, place) order by place`,
     [names],
   )
-  return sizes.rows.map(row => row.bytes)
+  return sizes.rows.map(({ bytes }) => (bytes <= COUNTED_BYTES ? 1 : SAMPLED_BYTES / bytes))
 }
 
 async function countAll(database: Queryable, { finished }: Tables): Promise<FinishedCount[]> {
@@ -95,6 +95,6 @@ async function countRecent(
 }
 
 /** The same pages each time, so that figures do not flicker. */
-function sampled(share: string): string {
+export function sampled(share: string): string {
   return `tablesample system (${share}::float8 * 100) repeatable (1)`
 }

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import type { ClockSkew } from '../runtime/clock-skew.ts'
 import type { ProcessLoad } from '../runtime/process-meter.ts'
 import { loadParameters } from './register-runner.ts'
 import type { Tables } from './tables.ts'
@@ -8,6 +9,8 @@ export interface Renewal {
   readonly alive: boolean
   /** Milliseconds until the first other runner's lease ends, or null when there is none. */
   readonly next_expiry_ms: number | null
+  /** The database's time, in milliseconds since 1970. */
+  readonly now_ms: number
 }
 
 /** The heartbeat: one row, however many jobs run. A lease that ran out is not renewed once somebody rescued its jobs. */
@@ -21,6 +24,8 @@ export async function renewLease(
     overrun: number
     jobTypes: readonly string[]
     load: ProcessLoad
+    /** As measured by the renewal before. */
+    clockSkew: ClockSkew | null
     now: string | null
   },
 ): Promise<Renewal> {
@@ -29,12 +34,14 @@ export async function renewLease(
        update ${tables.runners} runner
        set lease_until = moment.now + $2::float8 * interval '1 millisecond', heartbeat_at = moment.now,
          running = $3::int, job_types = $4::text[], cpu_share = $6::float8, memory_bytes = $7::float8::bigint,
-         loop_delay_ms = $8::float8, loop_blocked_ms = $9::float8, overrun = $10::int
+         loop_delay_ms = $8::float8, loop_blocked_ms = $9::float8, overrun = $10::int,
+         clock_skew_ms = $11::float8, clock_error_ms = $12::float8
        from moment where runner.runner_id = $1::uuid returning runner.runner_id
      )
      select exists (select from me) as alive,
        (select (extract(epoch from min(other.lease_until) - moment.now) * 1000)::float8
-        from ${tables.runners} other where other.runner_id <> $1::uuid) as next_expiry_ms
+        from ${tables.runners} other where other.runner_id <> $1::uuid) as next_expiry_ms,
+       (extract(epoch from moment.now) * 1000)::float8 as now_ms
      from moment`,
     [
       request.runnerId,
@@ -44,7 +51,9 @@ export async function renewLease(
       request.now,
       ...loadParameters(request.load),
       request.overrun,
+      request.clockSkew?.skewMs ?? null,
+      request.clockSkew?.errorMs ?? null,
     ],
   )
-  return answer.rows[0] ?? { alive: false, next_expiry_ms: null }
+  return answer.rows[0] ?? { alive: false, next_expiry_ms: null, now_ms: Number.NaN }
 }

@@ -46,6 +46,8 @@ export interface NewSchedule {
   /** JSON text. */
   readonly payload: string
   readonly payloadVersion: number
+  /** JSON text. */
+  readonly jobOptions: string
   readonly maxRetries: number
   readonly overlap: string
   /** JSON text. */
@@ -64,13 +66,14 @@ export async function saveSchedule(transaction: Queryable, tables: Tables, sched
   await transaction.query(
     `with saved as (
        insert into ${tables.schedules} as stored (schedule_id, job_type, rule, time_zone, payload, payload_version,
-         max_retries, overlap, catch_up, next_occurrence, rule_options, origin)
+         max_retries, overlap, catch_up, next_occurrence, rule_options, origin, job_options)
        values ($1::text, $2::text, $3::text, $4::text, $5::text::jsonb, $6::int, $7::int, $8::text,
-         $9::text::jsonb, $10::text::timestamptz, $12::text::jsonb, $13::text)
+         $9::text::jsonb, $10::text::timestamptz, $12::text::jsonb, $13::text, $14::text::jsonb)
        on conflict (schedule_id) do update set job_type = excluded.job_type, rule = excluded.rule,
          time_zone = excluded.time_zone, payload = excluded.payload, payload_version = excluded.payload_version,
          max_retries = excluded.max_retries, overlap = excluded.overlap, catch_up = excluded.catch_up,
          next_occurrence = excluded.next_occurrence, rule_options = excluded.rule_options,
+         job_options = excluded.job_options,
          origin = case when excluded.origin = 'code' then 'code' else stored.origin end,
          paused = stored.paused and stored.error_message is null, error_message = null, updated_at = now()
        returning 1
@@ -89,6 +92,7 @@ export async function saveSchedule(transaction: Queryable, tables: Tables, sched
       tables.channel,
       schedule.ruleOptions,
       schedule.origin,
+      schedule.jobOptions,
     ],
   )
 }
@@ -123,13 +127,17 @@ export async function pauseSchedule(
   return changed.rows.length > 0
 }
 
-/** Deletes schedules; jobs they made stay. Answers the ids of those there were. */
-export async function deleteSchedules(database: Queryable, tables: Tables, ids: readonly string[]): Promise<string[]> {
-  const gone = await database.query<{ schedule_id: string }>(
-    `delete from ${tables.schedules} where schedule_id = any($1::text[]) returning schedule_id::text`,
+/** Deletes schedules; jobs they made stay. Answers those there were. */
+export async function deleteSchedules(
+  database: Queryable,
+  tables: Tables,
+  ids: readonly string[],
+): Promise<ScheduleRow[]> {
+  const gone = await database.query<ScheduleRow>(
+    `delete from ${tables.schedules} where schedule_id = any($1::text[]) returning ${SCHEDULE_COLUMNS}`,
     [ids],
   )
-  return gone.rows.map(row => row.schedule_id)
+  return gone.rows
 }
 
 /** Lets an occurrence wait for an earlier job to end; one that waited before is passed over. */

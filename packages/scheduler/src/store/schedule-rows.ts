@@ -11,6 +11,8 @@ export interface ScheduleRow {
   readonly rule_options: unknown
   readonly payload: unknown
   readonly payload_version: number
+  /** What its jobs carry; checked when it is read, too. */
+  readonly job_options: unknown
   readonly max_retries: number
   readonly overlap: string
   readonly catch_up: unknown
@@ -24,7 +26,7 @@ export interface ScheduleRow {
   readonly skipped_count: number
 }
 
-export const SCHEDULE_COLUMNS = `schedule_id, job_type, rule, time_zone, rule_options, payload, payload_version,
+export const SCHEDULE_COLUMNS = `schedule_id, job_type, rule, time_zone, rule_options, payload, payload_version, job_options,
   max_retries, overlap, catch_up, origin, paused, error_message,
   (extract(epoch from next_occurrence) * 1000)::float8 as next_ms,
   (extract(epoch from last_occurrence) * 1000)::float8 as last_ms,

@@ -143,7 +143,7 @@ function statement({ live, finished, nextExecution }: Tables, { detailed, ordina
        delete from ${live} live using ended
        where ${byPlace ? 'live.ctid = ended.place and' : ''} live.job_id = ended.id and live.lease_token = ended.lease
        returning ${columns.replaceAll(/\w+/g, 'live.$&')}, took_ms, live.started_at + delay as begun_at
-         ${detailed ? ', outcome, outcome_result, code, message, stack, lines' : ''}
+         ${detailed ? `, outcome, outcome_result, code, ${TOLD} as message, stack, lines` : ''}
      ), kept as (
        insert into ${finished} (${columns}, completed_at, execution_id, duration_ms, wait_ms, status, last_outcome
          ${detailed ? ', result, error_code, error_message, error_stack, log' : ''})
@@ -154,6 +154,9 @@ function statement({ live, finished, nextExecution }: Tables, { detailed, ordina
      )
      ${settledAnswer('gone', 'expected')}`
 }
+
+/** Who cancels a running job leaves the reason in its row: the handler may learn of the wish alone. */
+const TOLD = `case when outcome = 'cancelled' and live.cancel_requested then coalesce(live.error_message, message) else message end`
 
 /** From due to begun, never negative: a job may be taken a moment early and a clock may be set. */
 export const WAIT_MS = `case when isfinite(scheduled_time)

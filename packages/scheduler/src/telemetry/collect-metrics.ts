@@ -44,10 +44,8 @@ export function collectMetrics(source: EventSource, sink: MetricSink, options: {
     }),
     source.on('job:started', event => {
       track(() => running.add(keyOf(event)))
-      const waitMs = 'waitMs' in event ? event.waitMs : undefined
-      if (typeof waitMs === 'number') {
-        sink.observe(METRICS.jobWaitSeconds, waitMs / 1_000, { type: labelOf(event.jobType) })
-      }
+      if (event.waitMs === null) return
+      sink.observe(METRICS.jobWaitSeconds, event.waitMs / 1_000, { type: labelOf(event.jobType) })
     }),
     source.on('job:settled', event => {
       const type = labelOf(event.jobType)
@@ -60,6 +58,7 @@ export function collectMetrics(source: EventSource, sink: MetricSink, options: {
       sink.add(METRICS.leasesExpired, 1, {})
       sink.add(METRICS.jobAttempts, 1, { type: labelOf(jobType), outcome: 'lost' })
     }),
+    source.on('runner:claimed', ({ durationMs }) => sink.observe(METRICS.claimSeconds, durationMs / 1_000, {})),
     source.on('runner:heartbeat', ({ load }) => recordLoad(load, sink)),
     source.on('database:error', () => sink.add(METRICS.dbErrors, 1, {})),
   ]

@@ -39,7 +39,9 @@ export class EventPublisher {
     const { events } = this.#core
     this.#stops = [
       events.on('job:scheduled', each => this.#tell({ event: 'job:scheduled', ...each })),
-      events.on('job:started', each => this.#tell({ event: 'job:started', ...each })),
+      events.on('job:started', ({ jobId, jobType, attempt }) =>
+        this.#tell({ event: 'job:started', jobId, jobType, attempt }),
+      ),
       events.on('job:settled', ({ error, ...each }) =>
         this.#tell({ event: 'job:settled', ...each, error: messageOf(error) }),
       ),

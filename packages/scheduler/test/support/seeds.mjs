@@ -9,8 +9,8 @@ if (!(Number.isInteger(from) && from >= 0 && Number.isInteger(count) && count >=
   console.error('usage: npm run seeds -- --from 1 --count 20000')
   process.exit(2)
 }
-const file = 'packages/scheduler/test/simulation.test.ts'
-const tests = spawn('npx', ['vitest', 'run', file, '-t', 'keeps every promise'], {
+const files = ['odd', 'even'].map(seeds => `packages/scheduler/test/simulation-${seeds}-seeds.test.ts`)
+const tests = spawn('npx', ['vitest', 'run', ...files], {
   cwd: fileURLToPath(new URL('../../../..', import.meta.url)),
   stdio: 'inherit',
   env: { ...process.env, BELFRY_SEEDS_FROM: String(from), BELFRY_SEEDS_COUNT: String(count) },

@@ -1,5 +1,6 @@
 import { BelfryError } from '../../errors.ts'
 import type { Database, Queryable, QueryResult, Unlisten } from '../database.ts'
+import { HearingTest } from '../hearing-test.ts'
 import { isCoded, resultOf } from './answers.ts'
 
 /** What is used of a postgres.js transaction, the `sql` inside `begin`. */
@@ -23,6 +24,9 @@ const CONNECTION_LOST = new Set(['CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNE
 
 /** UNLISTEN waits for a connection that may be gone; what is left of it ends with the caller's `sql.end()`. */
 const UNLISTEN_PATIENCE_MS = 1_000
+
+/** Pause between looks whether a connection that came back deaf hears again. Polling works meanwhile. */
+const RETEST_MS = 15_000
 
 /**
  * A database handle over the caller's own postgres.js instance, for a whole scheduler; or, for the `sql` inside
@@ -77,29 +81,55 @@ async function transact<T>(sql: PostgresJs, work: (transaction: Queryable) => Pr
   return answer.value
 }
 
+interface Subscription {
+  channel: string
+  onHint: (payload: string) => void
+  onReconnect: (failure?: unknown) => void
+}
+
 /** postgres.js listens again by itself after a lost connection, and says so through the same callback as at first. */
-async function listen(
-  sql: PostgresJs,
-  { channel, onHint, onReconnect }: { channel: string; onHint: (payload: string) => void; onReconnect: () => void },
-): Promise<Unlisten> {
+async function listen(sql: PostgresJs, { channel, onHint, onReconnect }: Subscription): Promise<Unlisten> {
   let state: 'opening' | 'open' | 'ended' = 'opening'
+  let hearing = new HearingTest()
+  let retest: NodeJS.Timeout | undefined
   // A `listen` that is refused stays registered inside postgres.js, without a handle to end it: look before it.
   await reaching(() => sql.unsafe('select 1'))
   const hear = (payload: string) => {
-    if (state !== 'ended') onHint(payload)
+    if (!hearing.takes(payload) && state !== 'ended') onHint(payload)
+  }
+  const test = () => {
+    hearing = new HearingTest()
+    return hearing.run(channel, (text, values) => sql.unsafe(text, values as never[]))
+  }
+  const again = async () => {
+    clearTimeout(retest)
+    try {
+      await test()
+      if (state === 'open') onReconnect()
+    } catch (error) {
+      if (state !== 'open') return
+      retest = setTimeout(() => void again(), RETEST_MS)
+      onReconnect(error)
+    }
   }
   const listening = () => {
-    if (state === 'open') onReconnect()
-    if (state === 'opening') state = 'open'
+    if (state === 'open') void again()
   }
+  let end: Unlisten = () => Promise.resolve()
   try {
     const { unlisten } = await sql.listen(channel, hear, listening)
-    return () => {
+    end = () => {
       state = 'ended'
+      clearTimeout(retest)
       return withinPatience(unlisten())
     }
+    await test()
+    state = 'open'
+    return end
   } catch (error) {
     state = 'ended'
+    await end()
+    if (error instanceof BelfryError) throw error
     throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', `cannot LISTEN on ${channel}`, { cause: error })
   }
 }

@@ -27,6 +27,7 @@ export const runnersAndSchedules: Migration = {
       rule_options jsonb not null default '{}',
       payload jsonb not null default '{}',
       payload_version integer not null default 1,
+      job_options jsonb not null default '{}',
       max_retries integer not null default 3,
       overlap varchar(20) not null default 'allow',
       catch_up jsonb not null default '"last"',

@@ -16,6 +16,14 @@ export interface UnfinishedJobs {
   readonly count: number
 }
 
+interface SimulatedTable {
+  readonly name: string
+  /** It takes room on disk. */
+  readonly used: boolean
+  /** By the server itself, when it likes. */
+  readonly vacuumed: boolean
+}
+
 /** A transaction of a simulated process, open until it is ended. */
 export interface OpenTransaction {
   readonly owner: string
@@ -55,36 +63,42 @@ export class Backend {
   /** Virtual time from here on. */
   async open(): Promise<void> {
     const clock = quoteIdentifier(`${this.#schemaName}_clock`, 'schema')
-    const known = await this.#database.query('select 1 from pg_namespace where nspname = $1::text', [
-      `${this.#schemaName}_clock`,
-    ])
-    if (known.rows.length === 0) {
+    const present = await this.#database.query<{ path: string; hasClock: boolean }>(
+      `select current_setting('search_path') as path,
+         exists (select from pg_namespace where nspname = $1::text) as "hasClock"`,
+      [`${this.#schemaName}_clock`],
+    )
+    this.#searchPath = present.rows[0]?.path ?? ''
+    if (!present.rows[0]?.hasClock) {
       await this.#database.query(`create schema ${clock}`)
       for (const name of TIME_FUNCTIONS) {
         await this.#database.query(`create function ${clock}.${name}() returns timestamptz stable language sql
           as $$ select current_setting(${quoteLiteral(TIME_SETTING)})::timestamptz $$`)
       }
     }
-    const present = await this.#database.query<{ path: string }>(`select current_setting('search_path') as path`)
-    this.#searchPath = present.rows[0]?.path ?? ''
     await this.#database.query(`set search_path = ${clock}, pg_catalog`)
     await this.#tellTime(this.#database)
   }
 
   /**
    * Empties every table of the schema, back to how it was made: rows then lie where they would in a new one. Deleting
-   * and vacuuming costs a tenth of truncating, which makes a file for every index and has every statement planned anew.
+   * and vacuuming costs a tenth of truncating, which makes a file for every index.
    */
   async clear(): Promise<void> {
-    const used = await this.#usedTables()
+    const tables = await this.#tables()
+    await this.#keepOthersOut(tables)
+    const used = tables.filter(each => each.used).map(each => each.name)
     if (used.length === 0) return
     const gone = used.map((name, index) => `gone_${index} as (delete from ${name})`)
     await this.#database.query(`with ${gone.join(', ')} select 1`)
     await this.#database.query(
       `vacuum (index_cleanup on, truncate on, process_toast off, parallel 0) ${used.join(', ')}`,
     )
-    const left = await this.#usedTables()
-    if (left.length > 0) await this.#database.query(`truncate ${left.join(', ')}`)
+    const left = await this.#database.query<{ name: string }>(
+      'select name from unnest($1::text[]) name where pg_relation_size(name::regclass) > 0',
+      [used],
+    )
+    if (left.rows.length > 0) await this.#database.query(`truncate ${left.rows.map(row => row.name).join(', ')}`)
     await this.#database.query(
       `select setval(seqrelid, seqstart, false) from pg_sequence
        where seqrelid in (select oid from pg_class where relnamespace = $1::text::regnamespace)`,
@@ -96,27 +110,21 @@ export class Backend {
    * Keeps a server's autovacuum away from the tables: it comes by the real clock, and where a row lies, which decides
    * between jobs that are due at once, would depend on that.
    */
-  async keepOthersOut(): Promise<void> {
-    const open = await this.#database.query<{ name: string }>(
-      `select oid::regclass::text as name from pg_class
-       where relnamespace = $1::text::regnamespace and relkind = 'r'
-         and not coalesce('autovacuum_enabled=false' = any (reloptions), false)`,
-      [quoteIdentifier(this.#schemaName, 'schema')],
-    )
-    for (const { name } of open.rows) {
+  async #keepOthersOut(tables: readonly SimulatedTable[]): Promise<void> {
+    for (const { name } of tables.filter(each => each.vacuumed)) {
       await this.#database.query(`alter table ${name} set (autovacuum_enabled = false)`)
     }
   }
 
-  /** Tables that take room on disk. */
-  async #usedTables(): Promise<string[]> {
-    const used = await this.#database.query<{ name: string }>(
-      `select oid::regclass::text as name from pg_class
-       where relnamespace = $1::text::regnamespace and relkind = 'r' and relname <> $2::text
-         and pg_relation_size(oid) > 0 order by 1`,
+  async #tables(): Promise<SimulatedTable[]> {
+    const found = await this.#database.query<SimulatedTable>(
+      `select oid::regclass::text as name, pg_relation_size(oid) > 0 as used,
+         not coalesce('autovacuum_enabled=false' = any (reloptions), false) as vacuumed
+       from pg_class
+       where relnamespace = $1::text::regnamespace and relkind = 'r' and relname <> $2::text order by 1`,
       [quoteIdentifier(this.#schemaName, 'schema'), MIGRATIONS],
     )
-    return used.rows.map(row => row.name)
+    return found.rows
   }
 
   /** Real time again. */
@@ -193,6 +201,8 @@ export class Backend {
       `select job_type, unique_key, count(*)::int as count
        from ${quoteIdentifier(this.#schemaName, 'schema')}.scheduled_jobs
        where status in ('pending', 'running') group by job_type, unique_key`,
+      // With values a statement is prepared, where a handle does that: this one is asked often.
+      [],
     )
     return found.rows
   }
@@ -201,11 +211,13 @@ export class Backend {
     queryable: Queryable,
     { text, values }: { text: string; values: readonly unknown[] | undefined },
   ): Promise<QueryResult<Row>> {
-    await this.#tellTime(queryable)
-    const result = await queryable.query<Row>(
+    const told = this.#tellTime(queryable)
+    const answer = queryable.query<Row>(
       text,
       values?.map(value => this.#ids.toDatabase(value)),
     )
+    // Awaited together: a handle that sends the next statement before the last is answered saves a round trip.
+    const [result] = await Promise.all([answer, told])
     for (const row of result.rows) this.#onRow(row)
     return { rows: result.rows.map(row => this.#ids.fromDatabase(row) as Row) }
   }

@@ -75,16 +75,16 @@ export class Driver {
       process.clock.skewMs = 0
     }
     await this.#untilOneRuns()
-    await this.#pauseSchedules()
-    await this.#resumeJobs()
-    await this.#until(async () => world.operations.unanswered.length === 0)
+    const begins = () => world.alive.some(process => process.state === 'starting')
+    await this.#until(async () => world.operations.unanswered.length === 0 && !begins())
     // One process is enough to bring everything to its end, and many times as quick to simulate.
     for (const process of world.callable.slice(1)) world.stopProcess(process)
     await world.quiet()
+    await this.#pauseSchedules()
+    await this.#resumeJobs()
     const begun = world.time.now
     await this.#until(async () => {
       if (world.time.now - begun > PATIENCE_MS) return true
-      if (world.operations.unanswered.length > 0 || world.alive.some(each => each.state === 'starting')) return false
       return !world.gate.open && (await world.backend.unfinished()).length === 0
     }, MOVES_PER_LOOK)
     await world.checkKeys()
@@ -115,7 +115,10 @@ export class Driver {
     await this.#until(async () => left === 0)
   }
 
-  /** Goes on in order, without faults, until the condition holds or nothing can move any more. */
+  /**
+   * Goes on in order, without faults, until the condition holds or nothing can move any more. Hints that have piled up
+   * arrive at once, as they do for a process that wakes up: one by one, each would cost a look at the same tables.
+   */
   async #until(condition: () => Promise<boolean>, movesPerLook = 1): Promise<void> {
     const world = this.#world
     for (let moves = 0; moves < MOST_MOVES; moves += 1) {
@@ -123,7 +126,7 @@ export class Driver {
       const [call] = world.gate.ready(world.mayRun)
       const hinted = world.alive.find(process => !process.frozen && process.hints.length > 0)
       if (call) await world.release(call, 'answered')
-      else if (hinted) await this.#deliverHint(hinted.hints)
+      else if (hinted) await this.#deliver(hinted.hints.splice(0))
       else if (!(await world.nextTimer())) return
     }
   }
@@ -178,7 +181,9 @@ export class Driver {
       case 'statement':
         return world.release(random.pick(gate.ready(world.mayRun)), this.#fate())
       case 'hint':
-        return this.#deliverHint(random.pick(alive.filter(each => !each.frozen && each.hints.length > 0)).hints)
+        return this.#deliver(
+          random.pick(alive.filter(each => !each.frozen && each.hints.length > 0)).hints.splice(0, 1),
+        )
       case 'dropHint': {
         const process = random.pick(alive.filter(each => each.hints.length > 0))
         process.hints.shift()
@@ -248,8 +253,8 @@ export class Driver {
     await this.#until(async () => world.time.now >= until)
   }
 
-  async #deliverHint(hints: (() => void)[]): Promise<void> {
-    hints.shift()?.()
+  async #deliver(hints: readonly (() => void)[]): Promise<void> {
+    for (const hint of hints) hint()
     await this.#world.quiet()
   }
 

@@ -1,17 +1,12 @@
 import type { Queryable } from '../../database/database.ts'
 import type { Scheduler } from '../../scheduler.ts'
-import type { BulkJob, ScheduledJob, ScheduleOptions } from '../../scheduling/schedule-options.ts'
-import { SeededRandom } from './random.ts'
+import type { ScheduledJob, ScheduleOptions } from '../../scheduling/schedule-options.ts'
+import { InventedJobs, trueTime, type Call, type SimulatedJob } from './invented-jobs.ts'
+import { Pauses } from './pauses.ts'
+import type { SeededRandom } from './random.ts'
 import type { Recorder } from './recorder.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
-import {
-  GOVERNED_TYPES,
-  JOB_TYPES,
-  storedName,
-  type GovernedType,
-  type SimulatedPayload,
-  type SimulatedType,
-} from './workload.ts'
+import type { GovernedType } from './workload.ts'
 
 /** How often each kind of call is made. */
 const CALLS = {
@@ -28,15 +23,6 @@ const CALLS = {
   release: 5,
 } as const
 
-const TYPES = Object.keys(JOB_TYPES) as SimulatedType[]
-/** Few, so that they meet. */
-const CONCURRENCY_KEYS = ['red', 'green']
-/** Of the jobs, those of the type with limits. */
-const GOVERNED_SHARE = 0.4
-/** Few, so that they meet. */
-const UNIQUE_KEYS = ['north', 'south']
-const LONGEST_DELAY_MS = 3_000
-
 /** Thrown by a simulated caller that changes its mind, so that its transaction is rolled back. */
 class ChangedMind extends Error {
   override readonly name = 'ChangedMind'
@@ -47,7 +33,8 @@ export class Operations {
   readonly #random: SeededRandom
   readonly #recorder: Recorder
   readonly #scheduleIds: readonly string[]
-  readonly #governed: GovernedType
+  readonly #invented: InventedJobs
+  readonly #pauses: Pauses
   /** Ids that were answered, as the processes know them. */
   readonly #known: string[] = []
   #calls = 0
@@ -62,7 +49,8 @@ export class Operations {
     this.#random = parts.random
     this.#recorder = parts.recorder
     this.#scheduleIds = parts.scheduleIds
-    this.#governed = parts.governed
+    this.#invented = new InventedJobs({ random: parts.random, governed: parts.governed, known: this.#known })
+    this.#pauses = new Pauses(parts)
   }
 
   /** Calls that were not answered, of processes that are still there. */
@@ -72,6 +60,11 @@ export class Operations {
 
   isCalling(process: SimulatedProcess): boolean {
     return [...this.#open.values()].includes(process)
+  }
+
+  /** Nothing stays paused. */
+  letAllGo(process: SimulatedProcess): Promise<void> {
+    return this.#pauses.letAllGo(process)
   }
 
   /** Makes one call through a process; its answer comes when the world goes on. */
@@ -100,13 +93,13 @@ export class Operations {
     const { scheduler } = call.process
     switch (kind) {
       case 'schedule':
-        return this.#schedule(call, [this.#job(call, 0)])
+        return this.#schedule(call, [this.#invented.job(call, 0)])
       case 'scheduleUnique':
-        return this.#schedule(call, [{ ...this.#job(call, 0), ...this.#unique() } as SimulatedJob])
+        return this.#schedule(call, [{ ...this.#invented.job(call, 0), ...this.#invented.unique() } as SimulatedJob])
       case 'scheduleMany':
         return this.#schedule(
           call,
-          Array.from({ length: 2 + this.#random.below(4) }, (_, index) => this.#job(call, index)),
+          Array.from({ length: 2 + this.#random.below(4) }, (_, index) => this.#invented.job(call, index)),
         )
       case 'scheduleInTransaction':
         return this.#scheduleInTransaction(call)
@@ -119,9 +112,9 @@ export class Operations {
       case 'pause':
         return scheduler.pauseSchedule(this.#random.pick(this.#scheduleIds)).then(String)
       case 'hold':
-        return this.#hold(call)
+        return this.#pauses.hold(call.process)
       case 'release':
-        return this.#letGo(call, this.#pauseTarget())
+        return this.#pauses.release(call.process)
       case 'resume':
         return scheduler.resumeSchedule(this.#random.pick(this.#scheduleIds)).then(String)
     }
@@ -145,7 +138,7 @@ export class Operations {
 
   /** Through the caller's own transaction, which commits or not; a commit without an answer may be either. */
   async #scheduleInTransaction(call: Call): Promise<string> {
-    const jobs = Array.from({ length: 1 + this.#random.below(2) }, (_, index) => this.#job(call, index))
+    const jobs = Array.from({ length: 1 + this.#random.below(2) }, (_, index) => this.#invented.job(call, index))
     const keeps = this.#random.chance(0.6)
     this.#plan(call, jobs)
     let inside = true
@@ -180,75 +173,10 @@ export class Operations {
     return redriven
   }
 
-  async #hold({ process }: Call): Promise<string> {
-    const target = this.#pauseTarget()
-    await process.scheduler.admin.pause(target)
-    const name = nameOf(target)
-    this.#recorder.fact(process.name, `hears that ${name} is paused`, { kind: 'paused', target: name })
-    return 'paused'
-  }
-
-  async #letGo({ process }: Pick<Call, 'process'>, target: PausedKey): Promise<string> {
-    const name = nameOf(target)
-    this.#recorder.fact(process.name, `wants ${name} to go on`, { kind: 'resume-asked', target: name })
-    const resumed = await process.scheduler.admin.resume(target)
-    this.#recorder.fact(process.name, `hears that ${name} goes on`, { kind: 'resume-answered', target: name })
-    return String(resumed)
-  }
-
-  /** Nothing stays paused. */
-  async letAllGo(process: SimulatedProcess): Promise<void> {
-    const jobType = storedName(this.#governed)
-    await this.#letGo({ process }, { jobType })
-    for (const concurrencyKey of CONCURRENCY_KEYS) await this.#letGo({ process }, { jobType, concurrencyKey })
-  }
-
-  #pauseTarget(): PausedKey {
-    const jobType = storedName(this.#governed)
-    const isKeyed = 'perKey' in GOVERNED_TYPES[this.#governed] && this.#random.chance(0.5)
-    return isKeyed ? { jobType, concurrencyKey: this.#random.pick(CONCURRENCY_KEYS) } : { jobType }
-  }
-
   #change(call: Call): Promise<boolean> {
     const jobId = this.#random.pick(this.#known)
     this.#recordAbout('touched', call, jobId)
-    return call.process.scheduler.changeJob(jobId, this.#when(call.process))
-  }
-
-  #job({ number, process }: Call, index: number): SimulatedJob {
-    const name = `job-${number}-${index}`
-    const isGoverned = this.#random.chance(GOVERNED_SHARE)
-    return {
-      job: isGoverned ? storedName(this.#governed) : this.#random.pick(TYPES),
-      ...(isGoverned && this.#random.chance(0.9) && { concurrencyKey: this.#random.pick(CONCURRENCY_KEYS) }),
-      ...(this.#random.chance(0.15) && { priority: this.#random.below(201) - 100 }),
-      ...(this.#random.chance(0.05) && { expireAfter: 200 + this.#random.below(5_000) }),
-      payload: { name },
-      maxRetries: this.#random.below(4),
-      ...(this.#random.chance(0.3) && { jobId: `own-${number}-${index}` }),
-      ...this.#when(process),
-      ...this.#after(name),
-    }
-  }
-
-  /** Some jobs come after others, however those end: none may wait for ever, whatever crashes. */
-  #after(name: string): Pick<BulkJob, 'dependsOn'> {
-    const random = new SeededRandom(`after/${name}`)
-    if (this.#known.length === 0 || !random.chance(0.25)) return {}
-    const parents = new Set(Array.from({ length: 1 + random.below(2) }, () => random.pick(this.#known)))
-    return { dependsOn: [...parents].map(job => ({ job, onFailure: 'run' })) }
-  }
-
-  #when(process: SimulatedProcess): { delay?: number } | { scheduledTime?: Date } {
-    if (this.#random.chance(0.4)) return {}
-    const ms = this.#random.below(LONGEST_DELAY_MS)
-    if (this.#random.chance(0.7)) return { delay: ms }
-    return { scheduledTime: new Date(trueTime(process) + ms) }
-  }
-
-  #unique() {
-    const onConflict = this.#random.pick(['keep', 'replace'] as const)
-    return { uniqueKey: this.#random.pick(UNIQUE_KEYS), onConflict }
+    return call.process.scheduler.changeJob(jobId, this.#invented.when(call.process))
   }
 
   #plan({ number, process }: Call, jobs: readonly SimulatedJob[]): void {
@@ -298,26 +226,6 @@ export class Operations {
     const id = this.#recorder.idOf(jobId)
     this.#recorder.fact(process.name, `${kind}: ${id}`, { kind, jobId: id })
   }
-}
-
-type SimulatedJob = BulkJob & { readonly job: string; readonly payload: SimulatedPayload }
-
-interface PausedKey {
-  readonly jobType: string
-  readonly concurrencyKey?: string
-}
-
-function nameOf({ jobType, concurrencyKey }: PausedKey): string {
-  return concurrencyKey === undefined ? jobType : `${jobType} of ${concurrencyKey}`
-}
-
-interface Call {
-  readonly number: number
-  readonly process: SimulatedProcess
-}
-
-function trueTime({ clock }: SimulatedProcess): number {
-  return clock.now().getTime() - clock.skewMs
 }
 
 function scheduleOne(scheduler: Scheduler, { job, ...options }: SimulatedJob): Promise<ScheduledJob> {

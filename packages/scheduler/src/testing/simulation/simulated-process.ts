@@ -1,6 +1,7 @@
 import type { Database, Unlisten } from '../../database/database.ts'
 import type { JobContext } from '../../job/context.ts'
 import type { ScheduleDefinition } from '../../recurring/schedule-definition.ts'
+import { noMeter } from '../../runtime/process-meter.ts'
 import { Scheduler } from '../../scheduler.ts'
 import type { Backend } from './backend.ts'
 import type { ClaimsSeen } from './claims-seen.ts'
@@ -56,6 +57,7 @@ export class SimulatedProcess {
       migrate: false,
       concurrency: CONCURRENCY,
       lease: LEASE_MS,
+      processMeter: noMeter,
       gracePeriod: '2s',
       schedules: shared.schedules,
       jobs: simulatedJobs({

@@ -29,7 +29,6 @@ type Call = Omit<WaitingCall, 'resolve' | 'reject'>
 export class StatementGate {
   #waiting: WaitingCall[] = []
   #open: OpenTransaction | undefined
-  readonly #labels = new Map<string, string>()
   readonly #backend: Backend
   readonly #onChange: () => void
 
@@ -124,7 +123,7 @@ export class StatementGate {
     return {
       query: <Row>(text: string, values?: readonly unknown[]) =>
         this.pass<QueryResult<Row>>(
-          plain(owner, { label: this.#labelOf(text), execute: () => this.#backend.query(text, values) }),
+          plain(owner, { label: statementLabel(text), execute: () => this.#backend.query(text, values) }),
         ),
       transaction: async <T>(work: (transaction: Queryable) => Promise<T>): Promise<T> => {
         const transaction = await this.#begin(owner, beginning)
@@ -140,7 +139,7 @@ export class StatementGate {
           result = await work({
             query: <Row>(text: string, values?: readonly unknown[]) =>
               this.pass<QueryResult<Row>>(
-                within(`in transaction: ${this.#labelOf(text)}`, () => transaction.queryable.query(text, values)),
+                within(`in transaction: ${statementLabel(text)}`, () => transaction.queryable.query(text, values)),
               ),
           })
         } catch (error) {
@@ -151,12 +150,6 @@ export class StatementGate {
         return result
       },
     }
-  }
-
-  #labelOf(text: string): string {
-    const label = this.#labels.get(text) ?? statementLabel(text)
-    this.#labels.set(text, label)
-    return label
   }
 
   async #begin(owner: string, execute: () => Promise<OpenTransaction>): Promise<OpenTransaction> {

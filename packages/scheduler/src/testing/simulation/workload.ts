@@ -29,6 +29,9 @@ const TIMEOUT_MS = 5_000
 /** Jobs of these types are scheduled; `narrow` runs alone, `hasty` has a short timeout. */
 export const JOB_TYPES = { plain: undefined, narrow: 1, hasty: 2 } as const
 
+/** Keys of jobs with limits: few, so that they meet. */
+export const CONCURRENCY_KEYS = ['red', 'green']
+
 /** Types with limits over all processes; a world has one of them, so that it stays small. */
 export const GOVERNED_TYPES = {
   capped: { concurrency: 2 },

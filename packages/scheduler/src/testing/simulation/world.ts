@@ -68,7 +68,6 @@ export class World {
   async open(): Promise<void> {
     await this.backend.open()
     await new Scheduler({ database: this.#options.database, schema: this.#options.schema }).migrate()
-    await this.backend.keepOthersOut()
     await this.backend.clear()
   }
 

@@ -1,0 +1,78 @@
+import { BelfryError, show } from '../errors.ts'
+import { parseDuration } from '../runtime/duration.ts'
+import { requireKey } from './job-id.ts'
+import type { CarriedOptions } from './job-options.ts'
+import { requireAffordable, requireCost } from './limits.ts'
+import { serializePayload } from './payload.ts'
+import { requireWhole } from './whole.ts'
+
+/** A job about more than this many things is about none of them. */
+const MOST_WORDS = 20
+const LARGEST_METADATA_BYTES = 4_096
+/** So long that the key fits its column beside others to come. */
+const LONGEST_CONCURRENCY_KEY = 150
+
+/** Checked, for the store; null for what was not given. */
+export interface CarriedFields {
+  readonly timeoutMs: number | null
+  readonly lane: string | null
+  readonly weight: number | null
+  readonly cost: number | null
+  readonly subjects: readonly string[] | null
+  readonly tags: readonly string[] | null
+  readonly metadata: Readonly<Record<string, string>> | null
+}
+
+/**
+ * Checks what a job carries, scheduled by itself or by a schedule.
+ * @param job its definition: whether a budget could ever pay its cost
+ * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_JOB_ID`, `BELFRY_INVALID_DURATION`,
+ *   `BELFRY_PAYLOAD_TOO_LARGE`, `BELFRY_COST_EXCEEDS_BUDGET`
+ */
+export function checkCarried(options: CarriedOptions, job?: Parameters<typeof requireAffordable>[0]): CarriedFields {
+  const cost = requireCost(options.cost, 'cost')
+  if (cost !== undefined && job) requireAffordable(job, cost)
+  return {
+    timeoutMs: options.timeout === undefined ? null : parseDuration(options.timeout, 'timeout'),
+    subjects: requireWords(options.subjects, 'subjects'),
+    tags: requireWords(options.tags, 'tags'),
+    metadata: requireMetadata(options.metadata),
+    lane: concurrencyKey(options),
+    weight: requireWhole(options.weight, { name: 'weight', least: 1 }) ?? null,
+    cost: cost ?? null,
+  }
+}
+
+function concurrencyKey(options: CarriedOptions): string | null {
+  if (options.concurrencyKey === undefined) return null
+  const key = requireKey(options.concurrencyKey, 'concurrencyKey')
+  if (key.length <= LONGEST_CONCURRENCY_KEY) return key
+  throw new BelfryError(
+    'BELFRY_INVALID_JOB_ID',
+    `concurrencyKey: expected at most ${LONGEST_CONCURRENCY_KEY} characters, got ${key.length}`,
+  )
+}
+
+/** Distinct words, or null for none. */
+function requireWords(words: unknown, what: string): readonly string[] | null {
+  if (words === undefined) return null
+  if (!Array.isArray(words) || words.length > MOST_WORDS) {
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `${what}: expected a list of at most ${MOST_WORDS} names, got ${show(words)}`,
+    )
+  }
+  const checked = [...new Set(words.map(word => requireKey(word, what)))]
+  return checked.length > 0 ? checked : null
+}
+
+/** @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_PAYLOAD_TOO_LARGE` */
+export function requireMetadata(metadata: unknown): Readonly<Record<string, string>> | null {
+  if (metadata === undefined) return null
+  const isPlain = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)
+  if (!isPlain || Object.values(metadata).some(value => typeof value !== 'string')) {
+    throw new BelfryError('BELFRY_INVALID_OPTION', `metadata: expected an object of texts, got ${show(metadata)}`)
+  }
+  const text = serializePayload(metadata, 'metadata', LARGEST_METADATA_BYTES)
+  return text === '{}' ? null : (metadata as Readonly<Record<string, string>>)
+}

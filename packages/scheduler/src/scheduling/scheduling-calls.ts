@@ -1,0 +1,50 @@
+import { BelfryError } from '../errors.ts'
+import type { AnyJobDefinition } from '../job/definition.ts'
+import type { JobReference, KeyReference } from '../job/job-reference.ts'
+import type { FlowJobs } from './flow-graph.ts'
+import type { JobIntake } from './job-intake.ts'
+import { namedRequest, uncheckedJob } from './job-requests.ts'
+import type { SingleActOptions } from './noted-act.ts'
+import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './schedule-options.ts'
+import { transactionOf, type TransactionOption } from './transaction-option.ts'
+import type { ScheduledBatch, Workflows } from './workflows.ts'
+
+/** The calls by which jobs are stored and changed, as people write them: what they pass becomes what the intake takes. */
+export class SchedulingCalls {
+  readonly #intake: JobIntake
+  readonly #workflows: Workflows
+
+  constructor(intake: JobIntake, workflows: Workflows) {
+    this.#intake = intake
+    this.#workflows = workflows
+  }
+
+  /** @param given the payload for a definition; for a type's name, the guide's way, the options with the payload */
+  async one(job: string | AnyJobDefinition, given: unknown, options: ScheduleOptions = {}): Promise<ScheduledJob> {
+    const request = typeof job === 'string' ? namedRequest(job, given) : { job, payload: given, options }
+    const [scheduled] = await this.#intake.schedule([request], transactionOf(request.options))
+    if (!scheduled)
+      throw new BelfryError('BELFRY_DATABASE_UNAVAILABLE', 'the database answered nothing for a stored job')
+    return scheduled
+  }
+
+  many(jobs: readonly BulkJob[], options: TransactionOption = {}): Promise<readonly ScheduledJob[]> {
+    return this.#intake.schedule(jobs.map(uncheckedJob), transactionOf(options))
+  }
+
+  flow<Inputs extends Record<string, unknown>>(
+    jobs: FlowJobs<Inputs>,
+    options: TransactionOption = {},
+  ): Promise<{ readonly [Name in keyof Inputs]: ScheduledJob }> {
+    return this.#workflows.scheduleFlow(jobs, transactionOf(options)) as never
+  }
+
+  batch(jobs: readonly BulkJob[], completion: BulkJob, options: TransactionOption = {}): Promise<ScheduledBatch> {
+    const batch = { jobs: jobs.map(uncheckedJob), completion: uncheckedJob(completion) }
+    return this.#workflows.scheduleBatch(batch, transactionOf(options))
+  }
+
+  change(job: JobReference | KeyReference, changes: JobChanges, options: SingleActOptions = {}): Promise<boolean> {
+    return this.#intake.change(job, changes, options)
+  }
+}

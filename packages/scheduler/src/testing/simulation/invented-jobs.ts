@@ -1,0 +1,81 @@
+import type { BulkJob } from '../../scheduling/schedule-options.ts'
+import { SeededRandom } from './random.ts'
+import type { SimulatedProcess } from './simulated-process.ts'
+import {
+  CONCURRENCY_KEYS,
+  JOB_TYPES,
+  storedName,
+  type GovernedType,
+  type SimulatedPayload,
+  type SimulatedType,
+} from './workload.ts'
+
+/** A call that the outside world makes through a process. */
+export interface Call {
+  readonly number: number
+  readonly process: SimulatedProcess
+}
+
+export type SimulatedJob = BulkJob & { readonly job: string; readonly payload: SimulatedPayload }
+
+const TYPES = Object.keys(JOB_TYPES) as SimulatedType[]
+/** Of the jobs, those of the type with limits. */
+const GOVERNED_SHARE = 0.4
+/** Few, so that they meet. */
+const UNIQUE_KEYS = ['north', 'south']
+const LONGEST_DELAY_MS = 3_000
+
+/** The jobs that are asked for: what, when, and after which others. */
+export class InventedJobs {
+  readonly #random: SeededRandom
+  readonly #governed: GovernedType
+  readonly #known: readonly string[]
+
+  /** @param parts `known` grows: ids of jobs that others may come after */
+  constructor(parts: { random: SeededRandom; governed: GovernedType; known: readonly string[] }) {
+    this.#random = parts.random
+    this.#governed = parts.governed
+    this.#known = parts.known
+  }
+
+  job({ number, process }: Call, index: number): SimulatedJob {
+    const name = `job-${number}-${index}`
+    const isGoverned = this.#random.chance(GOVERNED_SHARE)
+    return {
+      job: isGoverned ? storedName(this.#governed) : this.#random.pick(TYPES),
+      ...(isGoverned && this.#random.chance(0.9) && { concurrencyKey: this.#random.pick(CONCURRENCY_KEYS) }),
+      ...(this.#random.chance(0.15) && { priority: this.#random.below(201) - 100 }),
+      ...(this.#random.chance(0.05) && { expireAfter: 200 + this.#random.below(5_000) }),
+      payload: { name },
+      maxRetries: this.#random.below(4),
+      ...(this.#random.chance(0.3) && { jobId: `own-${number}-${index}` }),
+      ...this.when(process),
+      ...this.#after(name),
+    }
+  }
+
+  when(process: SimulatedProcess): { delay?: number } | { scheduledTime?: Date } {
+    if (this.#random.chance(0.4)) return {}
+    const ms = this.#random.below(LONGEST_DELAY_MS)
+    if (this.#random.chance(0.7)) return { delay: ms }
+    return { scheduledTime: new Date(trueTime(process) + ms) }
+  }
+
+  unique(): Pick<BulkJob, 'uniqueKey' | 'onConflict'> {
+    const onConflict = this.#random.pick(['keep', 'replace'] as const)
+    return { uniqueKey: this.#random.pick(UNIQUE_KEYS), onConflict }
+  }
+
+  /** Some jobs come after others, however those end: none may wait for ever, whatever crashes. */
+  #after(name: string): Pick<BulkJob, 'dependsOn'> {
+    const random = new SeededRandom(`after/${name}`)
+    if (this.#known.length === 0 || !random.chance(0.25)) return {}
+    const parents = new Set(Array.from({ length: 1 + random.below(2) }, () => random.pick(this.#known)))
+    return { dependsOn: [...parents].map(job => ({ job, onFailure: 'run' })) }
+  }
+}
+
+/** What a process's wall clock would say if it were right. */
+export function trueTime({ clock }: SimulatedProcess): number {
+  return clock.now().getTime() - clock.skewMs
+}

@@ -1,0 +1,61 @@
+import type { SeededRandom } from './random.ts'
+import type { Recorder } from './recorder.ts'
+import type { SimulatedProcess } from './simulated-process.ts'
+import { CONCURRENCY_KEYS, GOVERNED_TYPES, storedName, type GovernedType } from './workload.ts'
+
+interface PausedKey {
+  readonly jobType: string
+  readonly concurrencyKey?: string
+}
+
+/** Pauses the type with limits, or one key of it, and lets it go on again. */
+export class Pauses {
+  readonly #random: SeededRandom
+  readonly #recorder: Recorder
+  readonly #governed: GovernedType
+  /** Whose pause was asked for, by name. */
+  readonly #held = new Map<string, PausedKey>()
+
+  constructor(parts: { random: SeededRandom; recorder: Recorder; governed: GovernedType }) {
+    this.#random = parts.random
+    this.#recorder = parts.recorder
+    this.#governed = parts.governed
+  }
+
+  async hold(process: SimulatedProcess): Promise<string> {
+    const target = this.#target()
+    const name = nameOf(target)
+    // Also when no answer comes: it may be paused all the same.
+    this.#held.set(name, target)
+    await process.scheduler.admin.pause(target)
+    this.#recorder.fact(process.name, `hears that ${name} is paused`, { kind: 'paused', target: name })
+    return 'paused'
+  }
+
+  release(process: SimulatedProcess): Promise<string> {
+    return this.#letGo(process, this.#target())
+  }
+
+  /** Nothing stays paused. */
+  async letAllGo(process: SimulatedProcess): Promise<void> {
+    for (const target of this.#held.values()) await this.#letGo(process, target)
+  }
+
+  async #letGo(process: SimulatedProcess, target: PausedKey): Promise<string> {
+    const name = nameOf(target)
+    this.#recorder.fact(process.name, `wants ${name} to go on`, { kind: 'resume-asked', target: name })
+    const resumed = await process.scheduler.admin.resume(target)
+    this.#recorder.fact(process.name, `hears that ${name} goes on`, { kind: 'resume-answered', target: name })
+    return String(resumed)
+  }
+
+  #target(): PausedKey {
+    const jobType = storedName(this.#governed)
+    const isKeyed = 'perKey' in GOVERNED_TYPES[this.#governed] && this.#random.chance(0.5)
+    return isKeyed ? { jobType, concurrencyKey: this.#random.pick(CONCURRENCY_KEYS) } : { jobType }
+  }
+}
+
+function nameOf({ jobType, concurrencyKey }: PausedKey): string {
+  return concurrencyKey === undefined ? jobType : `${jobType} of ${concurrencyKey}`
+}
