@@ -19,7 +19,7 @@ export const METRICS = {
   jobsScheduled: {
     name: 'belfry_jobs_scheduled_total',
     kind: 'counter',
-    help: 'Jobs this process stored',
+    help: 'Jobs this process stored, for callers and for schedules',
     labels: ['type'],
   },
   jobAttempts: {
