@@ -110,6 +110,22 @@ describeOnBothEngines('a forecast of what will run under the present limits', en
     expect(await forecast('call')).toMatchObject({ starts: [0, 0, 4], leftOver: 0 })
   })
 
+  it('lets nothing of a type start whose row of limits was spoiled, and forecasts the others', async () => {
+    const { admin, schema, schedule, forecast } = await make()
+    for (const type of ['starts', 'limits', 'fine']) {
+      await admin.setLimits(type, { rate: { limit: 2, per: '1h' } })
+      await schedule(type, 3)
+    }
+    const spoil = (type: string, change: string) =>
+      engine.database.query(`update ${schema}.belfry_lanes set ${change} where job_type = '${type}'`)
+    await spoil('starts', `starts = '{"a": "x"}'`)
+    await spoil('limits', `limits = '{"rate": 5}'`)
+    for (const type of ['starts', 'limits']) {
+      expect(await forecast(type)).toMatchObject({ paused: false, starts: [0, 0, 0], leftOver: 3 })
+    }
+    expect(await forecast('fine')).toMatchObject({ starts: [2, 1, 0] })
+  })
+
   it('reads a schedule as firing does: its bounds, its policy for the change of clocks, its spread', async () => {
     // The night in which Berlin goes from 02:00 to 03:00.
     const { scheduler, forecast } = await make([], '2027-03-27T20:00:00Z')

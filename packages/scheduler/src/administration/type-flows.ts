@@ -24,8 +24,8 @@ export async function readTypeFlows(core: Core, jobTypes: readonly string[]): Pr
     known.map(({ jobType, lane }) => [
       jobType,
       {
-        ...(lane ?? UNREADABLE),
-        paused: lane === undefined || whole.includes(EVERY_TYPE) || whole.includes(jobType),
+        ...(lane ?? STUCK),
+        paused: whole.includes(EVERY_TYPE) || whole.includes(jobType),
         cost: registry.find(jobType)?.cost ?? DEFAULT_COST,
         meanMs: meanOf.get(jobType) ?? null,
       },
@@ -38,9 +38,13 @@ interface ReadLane {
   readonly state: LaneState
 }
 
-const UNREADABLE: ReadLane = { limits: {}, state: { running: 0, starts: [], failures: 0, pausedUntilMs: null } }
+/** A type whose row was spoiled by hand starts nothing: its claims fail. */
+const STUCK: ReadLane = {
+  limits: {},
+  state: { running: 0, starts: [], failures: 0, pausedUntilMs: Number.POSITIVE_INFINITY },
+}
 
-/** Undefined: its row was spoiled by hand, and until it is mended the type starts nothing. */
+/** Undefined when what the row says cannot be followed. */
 function readLane(row: LaneRow, definition: AnyJobDefinition | undefined): ReadLane | undefined {
   try {
     return { limits: limitsIn(row, definition), state: stateOf(row) }
