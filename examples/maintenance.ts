@@ -12,7 +12,7 @@ export async function close({ admin }: Scheduler, actor: string): Promise<number
 export async function reopen(scheduler: Scheduler, actor: string): Promise<void> {
   await scheduler.admin.setLimits('call_api', { concurrency: 2 }, { actor })
   await scheduler.admin.resume({ jobType: 'call_api' }, { actor })
-  await scheduler.triggerSchedule('import')
+  await scheduler.triggerSchedule('import', { actor })
 }
 
 /** It is warm: the limits of the definition again. */

@@ -268,8 +268,9 @@ it('maintenance: nothing is called while the API is away, and the import is not 
   await scheduler.runDueJobs()
   expect(ran.toSorted()).toEqual(['call_api', 'import_rows'])
   await asBefore(scheduler, 'ada')
-  const { entries } = await scheduler.admin.listAudit()
-  expect(entries.map(each => each.action)).toEqual(['set_limits', 'resume', 'set_limits', 'pause'])
+  const { entries } = await scheduler.admin.listAudit({ actor: 'ada' })
+  const acts = entries.map(each => each.action)
+  expect(acts).toEqual(['set_limits', 'trigger_schedule', 'resume', 'set_limits', 'pause'])
 })
 
 it('uploads: a failed upload is not announced, and cleaned up after all the same', async () => {

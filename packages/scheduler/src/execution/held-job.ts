@@ -99,5 +99,7 @@ export function refuseUnreadable({ job, details: { fault } }: HeldJob): void {
 
 /** One more crash and the job is given up: what runs beside it must not be taken for the culprit, nor the reverse. */
 export function isLastChance({ details, definition }: HeldJob): boolean {
+  // One whose row cannot be read fails without its handler.
+  if (details.fault !== undefined) return false
   return details.lost_count > 0 && details.lost_count + 1 >= (details.max_lost ?? definition.maxLost)
 }
