@@ -15,7 +15,8 @@ export default defineConfig({
     globalSetup: ['test-support/postgres-server-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    // One more than the cores of a small machine: stories wait for processes, leases and servers half of their time.
+    maxWorkers: 3,
     // CI adds a machine-readable report to the one people read.
     reporters: process.env.VITEST_JSON ? ['default', 'json'] : ['default'],
     ...(process.env.VITEST_JSON && { outputFile: { json: process.env.VITEST_JSON } }),
