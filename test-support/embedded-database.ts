@@ -24,6 +24,39 @@ export async function createPglite(template: EmbeddedTemplate = 'empty'): Promis
   return PGlite.create({ loadDataDir: await loaded })
 }
 
+/** Of the bot, given back by stories and empty again. */
+const idle: PGlite[] = []
+
+/**
+ * The bot's embedded database, as new. Whoever has one gives it back: to empty it takes a tenth of the 0.6 s of a core
+ * that making another does.
+ */
+export async function borrowBotPglite(): Promise<{ pglite: PGlite; giveBack(): Promise<void> }> {
+  const pglite = idle.pop() ?? (await createPglite('bot'))
+  const { rows: secrets } = await pglite.query('select * from bot_secrets')
+  return {
+    pglite,
+    async giveBack() {
+      await empty(pglite, secrets)
+      idle.push(pglite)
+    },
+  }
+}
+
+/** Nobody listens any more, no row is left but the secrets it was made with. */
+async function empty(pglite: PGlite, secrets: readonly unknown[]): Promise<void> {
+  const listening = await pglite.query<{ channel: string }>('select pg_listening_channels() as channel')
+  for (const { channel } of listening.rows) await pglite.unlisten(channel)
+  const tables = await pglite.query<{ name: string }>(
+    `select oid::regclass::text as name from pg_class
+     where relnamespace = 'public'::regnamespace and relkind = 'r' and relname not like '%migrations'`,
+  )
+  await pglite.exec(`truncate ${tables.rows.map(each => each.name).join(', ')} restart identity cascade`)
+  await pglite.query('insert into bot_secrets select * from json_populate_recordset(null::bot_secrets, $1::json)', [
+    JSON.stringify(secrets),
+  ])
+}
+
 /** Puts a ready-made database where the bot keeps its own (`BELFRY_DATA_DIR`): a program's first start makes one for seconds. */
 export async function layEmbedded(template: EmbeddedTemplate, dataDir: string): Promise<void> {
   const folder = join(dataDir, 'postgres')

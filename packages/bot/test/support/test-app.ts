@@ -7,7 +7,7 @@ import { createApp, type App } from '../../src/app.ts'
 import type { Handled } from '../../src/chat/handle-message.ts'
 import { readConfig } from '../../src/config.ts'
 import type { RemotePlatform } from '../../src/messaging/platform.ts'
-import { createPglite } from '../../../../test-support/embedded-database.ts'
+import { borrowBotPglite } from '../../../../test-support/embedded-database.ts'
 
 /** The whole bot on a virtual clock, and people who talk to it. */
 export interface TestApp {
@@ -109,8 +109,8 @@ export async function createTestApp(
 
 async function open(engine: 'PGlite' | 'PostgreSQL'): Promise<{ database: Database; close(): Promise<void> }> {
   if (engine === 'PGlite') {
-    const pglite = await createPglite('bot')
-    return { database: fromPglite(pglite), close: () => pglite.close() }
+    const { pglite, giveBack } = await borrowBotPglite()
+    return { database: fromPglite(pglite), close: giveBack }
   }
   const test = await createTestDatabase(10, inject('botDatabase'))
   return { database: fromPool(test.pool), close: () => test.drop() }
