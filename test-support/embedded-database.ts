@@ -31,7 +31,7 @@ const idle: PGlite[] = []
  * The bot's embedded database, as new. Whoever has one gives it back: to empty it takes a tenth of the 0.6 s of a core
  * that making another does.
  */
-export async function borrowBotPglite(): Promise<{ pglite: PGlite; giveBack(): Promise<void> }> {
+export async function borrowBotPglite(): Promise<{ pglite: PGlite; giveBack: () => Promise<void> }> {
   const pglite = idle.pop() ?? (await createPglite('bot'))
   const { rows: secrets } = await pglite.query('select * from bot_secrets')
   return {
