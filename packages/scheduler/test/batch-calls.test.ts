@@ -1,22 +1,14 @@
 import { defineBatchJob, Scheduler, type SchedulerOptions } from 'belfry'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
+import { batchScheduler, many, START } from './support/batch-scheduler.ts'
 import { describeOnBothEngines } from './support/engines.ts'
 import { gate, nextSettled } from './support/settled.ts'
 
-const START = '2027-03-01T12:00:00Z'
 type N = { n: number }
 
 describeOnBothEngines('calls of batch handlers', engine => {
-  const make = async (options: Partial<SchedulerOptions>) => {
-    const clock = new TestClock(START)
-    const schema = engine.freshSchema()
-    const scheduler = new Scheduler({ database: engine.database, schema, clock, random: () => 0.5, ...options })
-    await scheduler.migrate()
-    return { clock, scheduler }
-  }
-  const many = (scheduler: Scheduler, job: Parameters<Scheduler['scheduleJobs']>[0][number]['job'], count: number) =>
-    scheduler.scheduleJobs(Array.from({ length: count }, (_, n) => ({ job, payload: { n } })))
+  const make = (options: Partial<SchedulerOptions>) => batchScheduler(engine, options)
 
   it('cancelling one running job aborts its own signal, not the batch', async () => {
     const running = gate()

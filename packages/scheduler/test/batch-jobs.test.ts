@@ -2,29 +2,20 @@ import {
   CancelError,
   defineBatchJob,
   NonRetryableError,
-  Scheduler,
+  type Scheduler,
   SnoozeError,
   type BatchJob,
   type SchedulerOptions,
 } from 'belfry'
-import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
+import { batchScheduler, many } from './support/batch-scheduler.ts'
 import { describeOnBothEngines } from './support/engines.ts'
 
-const START = '2027-03-01T12:00:00Z'
 type N = { n: number }
 
 describeOnBothEngines('batch handlers', engine => {
-  const make = async (options: Partial<SchedulerOptions>) => {
-    const clock = new TestClock(START)
-    const schema = engine.freshSchema()
-    const scheduler = new Scheduler({ database: engine.database, schema, clock, random: () => 0.5, ...options })
-    await scheduler.migrate()
-    return { clock, scheduler }
-  }
-  const many = (scheduler: Scheduler, job: Parameters<Scheduler['scheduleJobs']>[0][number]['job'], count: number) =>
-    scheduler.scheduleJobs(Array.from({ length: count }, (_, n) => ({ job, payload: { n } })))
+  const make = (options: Partial<SchedulerOptions>) => batchScheduler(engine, options)
 
   it('due jobs come in calls of up to size, in order; an answer of nothing completes them all', async () => {
     const calls: number[][] = []

@@ -64,8 +64,7 @@ async function keptWith(handler: JobHandler<unknown>, options: Partial<Scheduler
   const { scheduler } = await make(options)
   scheduler.registerHandler('work', handler)
   const { jobId } = await scheduler.scheduleJob('work', { payload: {}, maxRetries: 0 })
-  await scheduler.runDueJobs()
-  return (await scheduler.getAttempts(jobId))[0]?.errorCode
+  return afterRunning(scheduler, jobId)
 }
 
 /** The code that something inside a handler fails with. */
@@ -106,8 +105,7 @@ function keptInThread(name: string, memoryLimitMb?: number) {
 async function keptWithBatch(answer: () => unknown) {
   const { scheduler } = await make({ jobs: [defineBatchJob({ type: 'work', handler: () => answer() as undefined })] })
   const { jobId } = await scheduler.scheduleJob('work', { payload: {}, maxRetries: 0 })
-  await scheduler.runDueJobs()
-  return (await scheduler.getAttempts(jobId))[0]?.errorCode
+  return afterRunning(scheduler, jobId)
 }
 
 /** The code that waiting for a job of tomorrow fails with, by the real clock. */
@@ -126,6 +124,12 @@ function refusing(code: string): Database {
 }
 const startOver = (code: string) => codeOf(() => new Scheduler({ database: refusing(code) }).start())
 
+/** Runs what is due; the code that the job's first attempt ended with. */
+async function afterRunning(scheduler: Scheduler, jobId: string) {
+  await scheduler.runDueJobs()
+  return (await scheduler.getAttempts(jobId))[0]?.errorCode
+}
+
 /** How to come to each code by what anybody can call. A code without a story does not compile. */
 const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
   BELFRY_INVALID_OPTION: () => codeOf(() => new Scheduler({ database, concurrency: 0 })),
@@ -142,24 +146,21 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
     const { jobId } = await scheduler.scheduleJob('work', { payload: { name: 'Ada Example' } })
     const other = new Scheduler({ database, schema, clock, payloadCipher: cipher('new') })
     other.registerHandler('work', () => {})
-    await other.runDueJobs()
-    return (await scheduler.getAttempts(jobId))[0]?.errorCode
+    return afterRunning(other, jobId)
   },
   BELFRY_PAYLOAD_UNREADABLE: async () => {
     const { scheduler, schema, clock } = await make({ payloadCipher: cipher('same') })
     const { jobId } = await scheduler.scheduleJob('work', { payload: { name: 'Ada Example' } })
     const other = new Scheduler({ database, schema, clock, payloadCipher: cipher('same') })
     other.registerHandler('work', () => {})
-    await other.runDueJobs()
-    return (await scheduler.getAttempts(jobId))[0]?.errorCode
+    return afterRunning(other, jobId)
   },
   BELFRY_ROW_UNREADABLE: async () => {
     const { scheduler, schema } = await make()
     scheduler.registerHandler('work', () => {})
     const { jobId } = await scheduler.scheduleJob('work', { payload: {} })
     await database.query(`update ${schema}.scheduled_jobs_live set options = '{"weight": "heavy"}'`)
-    await scheduler.runDueJobs()
-    return (await scheduler.getAttempts(jobId))[0]?.errorCode
+    return afterRunning(scheduler, jobId)
   },
   BELFRY_INVALID_JOB_TYPE: () => refused(scheduler => scheduler.scheduleJob('', { payload: {} })),
   BELFRY_INVALID_JOB_ID: () => refused(scheduler => scheduler.getJob('')),
@@ -222,8 +223,7 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
     } as const
     const job = { id: 'import-1', type: 'import_contacts', attempt: 1 }
     const { jobId } = await scheduler.scheduleJob(webhooks.job, { ...event, job })
-    await scheduler.runDueJobs()
-    return (await scheduler.getAttempts(jobId))[0]?.errorCode
+    return afterRunning(scheduler, jobId)
   },
   BELFRY_WORKER_MODULE: () => keptInThread('notAFunction'),
   BELFRY_WORKER_CRASHED: () => keptInThread('exits'),
@@ -247,8 +247,7 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
       if (signal.aborted) throw signal.reason
     })
     const { jobId } = await scheduler.scheduleJob('work', { payload: {}, timeout: '1s', maxRetries: 0 })
-    await scheduler.runDueJobs()
-    return (await scheduler.getAttempts(jobId))[0]?.errorCode
+    return afterRunning(scheduler, jobId)
   },
   BELFRY_JOB_CANCELLED: cancelledWith,
   BELFRY_LEASE_LOST: () =>
@@ -288,8 +287,7 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
     })
     const { scheduler } = await make({ jobs: [job] })
     const { jobId } = await scheduler.scheduleJob('work', { payload: {}, maxRetries: 0 })
-    await scheduler.runDueJobs()
-    return (await scheduler.getAttempts(jobId))[0]?.errorCode
+    return afterRunning(scheduler, jobId)
   },
   BELFRY_WAIT_TIMEOUT: () => waitingFails({ timeout: 1 }),
   BELFRY_WAIT_ABORTED: () => waitingFails({ signal: AbortSignal.abort() }),
