@@ -11,10 +11,13 @@ export interface PostgresBinaries {
 }
 
 /**
- * Finds PostgreSQL: the npm-shipped binaries (no system package needed), else Debian's.
+ * Finds PostgreSQL: what `TEST_POSTGRES_BIN` names, else the npm-shipped binaries (no system package needed), else
+ * Debian's.
  * @throws Error saying what was looked for
  */
 export async function findPostgresBinaries(): Promise<PostgresBinaries> {
+  const given = process.env.TEST_POSTGRES_BIN
+  if (given) return { bin: given, origin: 'TEST_POSTGRES_BIN' }
   const shipped = npmPackageFolder()
   if (shipped) {
     const native = await reachableCopy(join(shipped, 'native'))

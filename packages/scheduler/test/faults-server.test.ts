@@ -41,6 +41,18 @@ function poolOn(context: TestContext, url: string): Pool {
   return pool
 }
 
+/** A scheduler on a server whose every call and end goes into a journal, and a pool to check it with. */
+async function startFollowed(context: TestContext, server: PostgresServer) {
+  const direct = poolOn(context, server.url)
+  const journal = new Journal()
+  const scheduler = new Scheduler({ database: fromPool(poolOn(context, server.url)), schema: SCHEMA, lease: '1s' })
+  context.onTestFinished(() => scheduler.stop())
+  journal.follow(scheduler)
+  scheduler.registerHandler('quick', () => {})
+  await scheduler.start()
+  return { direct, journal, scheduler }
+}
+
 describe.concurrent('a server that is killed while jobs run', () => {
   it('loses none of them: runners try again, ever more seldom, and come back with it', async context => {
     const server = await startPostgresServer({ fsync: 'on' })
@@ -97,13 +109,7 @@ describe.concurrent('a server that is killed while jobs run', () => {
   it('three times in a row', async context => {
     const server = await startPostgresServer({ fsync: 'on' })
     context.onTestFinished(() => server.remove())
-    const direct = poolOn(context, server.url)
-    const journal = new Journal()
-    const scheduler = new Scheduler({ database: fromPool(poolOn(context, server.url)), schema: SCHEMA, lease: '1s' })
-    context.onTestFinished(() => scheduler.stop())
-    journal.follow(scheduler)
-    scheduler.registerHandler('quick', () => {})
-    await scheduler.start()
+    const { direct, journal, scheduler } = await startFollowed(context, server)
     for (let round = 0; round < 3; round += 1) {
       const calls = Array.from({ length: 50 }, (_, n) =>
         journal.schedule(scheduler, 'quick', { jobId: `round-${round}-${n}` }),
@@ -183,13 +189,7 @@ describe.concurrent('a server', () => {
         { ...room.place, initdb: ['--wal-segsize=1'] },
       )
       context.onTestFinished(() => server.remove())
-      const direct = poolOn(context, server.url)
-      const journal = new Journal()
-      const scheduler = new Scheduler({ database: fromPool(poolOn(context, server.url)), schema: SCHEMA, lease: '1s' })
-      context.onTestFinished(() => scheduler.stop())
-      journal.follow(scheduler)
-      scheduler.registerHandler('quick', () => {})
-      await scheduler.start()
+      const { direct, journal, scheduler } = await startFollowed(context, server)
 
       await room.fill()
       expect(String(await firstRefusal(scheduler, journal))).toMatch(room.refusal)

@@ -102,7 +102,8 @@ describe('metrics', () => {
     expect(sink.get('belfry_event_loop_blocked_seconds{}')).toBeUndefined()
     expect(sink.get('belfry_leases_expired_total{}')).toBe(1)
     expect(sink.get('belfry_job_attempts_total{type=mail,outcome=lost}')).toBe(1)
-    expect(sink.get('belfry_db_errors_total{}')).toBe(1)
+    events.emit('hints:unheard', { error: new Error('gone'), pollIntervalMs: 30_000 })
+    expect(sink.get('belfry_db_errors_total{}')).toBe(2)
   })
 
   it('have bounded labels, however many types there are, and lose no count by it', () => {

@@ -91,6 +91,46 @@ describeOnBothEngines('once more after the running one', engine => {
     expect(await keys()).toBe(0)
   })
 
+  it.each([
+    ['a word', '"now"', { n: 1 }],
+    ['nothing of what it should have', '{}', { n: 1 }],
+    ['a version and a time that are none', '{"payload": {"n": 2}, "version": "two", "due_ms": "soon"}', { n: 2 }],
+    ['numbers beyond all bounds', '{"payload": {"n": 2}, "version": 1e40, "due_ms": -1e400}', { n: 2 }],
+  ])(
+    'a wish that somebody has changed by hand into %s holds up nobody, and is not lost',
+    async (_, spoiled, payload) => {
+      const { scheduler, schema } = await make()
+      const seen: unknown[] = []
+      scheduler.registerHandler('index', async given => {
+        seen.push(given)
+        if (seen.length > 1) return
+        await scheduler.scheduleJob('index', { payload: { n: 2 }, ...rerun })
+        await engine.database.query(
+          `update ${schema}.scheduled_jobs_live set options = jsonb_set(options, '{rerun}', $1::text::jsonb)
+         where job_type = 'index'`,
+          [spoiled],
+        )
+      })
+      scheduler.registerHandler('after', () => void seen.push('after'))
+      const parent = await scheduler.scheduleJob('index', { payload: { n: 1 }, ...rerun })
+      await scheduler.scheduleJob('after', { dependsOn: [parent] })
+      for (let round = 0; round < 3; round += 1) await scheduler.runDueJobs()
+      expect(seen).toHaveLength(3)
+      expect(seen).toEqual(expect.arrayContaining([{ n: 1 }, payload, 'after']))
+    },
+  )
+
+  it('a job whose options are no object can be given a new payload and another window', async () => {
+    const { scheduler, schema } = await make()
+    const { jobId } = await scheduler.scheduleJob('index', { payload: { n: 1 }, ...rerun, delay: '1h' })
+    const spoil = () => engine.database.query(`update ${schema}.scheduled_jobs_live set options = '5'`)
+    await spoil()
+    await scheduler.scheduleJob('index', { payload: { n: 2 }, ...rerun })
+    await spoil()
+    expect(await scheduler.changeJob(jobId, { window: { from: '09:00', to: '17:00', timeZone: 'UTC' } })).toBe(true)
+    expect(await scheduler.getJob(jobId)).toMatchObject({ payload: { n: 2 }, status: 'pending' })
+  })
+
   it('the key is neither doubled nor lost when another call comes between the end and the next run, or the process dies there', async () => {
     let dead = false
     const dying: Database = {

@@ -1,6 +1,7 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Job } from '../job/job.ts'
-import { listJobs, type ListedJobRow, type PageEnd } from '../store/list-jobs.ts'
+import { jobOfRow } from '../store/job-row.ts'
+import { listJobs, type PageEnd } from '../store/list-jobs.ts'
 import { checkFilter, type JobFilter } from './job-filter.ts'
 import { cursorOf, partsOf, requireLimit, type PageOptions } from './page.ts'
 
@@ -36,7 +37,7 @@ export async function readJobPage(core: Core, filter: JobFilter, options: PageOp
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)
   return {
-    jobs: shown.map(summaryOf),
+    jobs: shown.map(row => ({ ...jobOfRow(row), errorCode: row.error_code })),
     next: rows.length > limit && last ? cursorOf([last.created_text, last.job_id]) : null,
   }
 }
@@ -44,37 +45,4 @@ export async function readJobPage(core: Core, filter: JobFilter, options: PageOp
 function pageEndOf(cursor: string): PageEnd {
   const [createdAt = '', jobId = ''] = partsOf(cursor, [MICROSECONDS, ID])
   return { createdAt, jobId }
-}
-
-function summaryOf(row: ListedJobRow): JobSummary {
-  return {
-    jobId: row.job_id,
-    jobType: row.job_type,
-    status: row.status,
-    scheduledTime: new Date(row.scheduled_ms),
-    createdAt: new Date(row.created_ms),
-    startedAt: dateOf(row.started_ms),
-    completedAt: dateOf(row.completed_ms),
-    attempt: row.attempt,
-    retryCount: row.retry_count,
-    maxRetries: row.max_retries,
-    lostCount: row.lost_count,
-    uniqueKey: row.unique_key,
-    errorMessage: row.error_message,
-    errorCode: row.error_code,
-    lastOutcome: row.last_outcome,
-    cancelRequested: row.cancel_requested,
-    runnerId: row.runner_id,
-    scheduleId: row.schedule_id,
-    occurrence: dateOf(row.occurrence_ms),
-    priority: row.priority,
-    subjects: row.subjects ?? [],
-    tags: row.tags ?? [],
-    metadata: row.metadata ?? {},
-    expiresAt: dateOf(row.expires_ms),
-  }
-}
-
-function dateOf(ms: number | null): Date | null {
-  return ms === null ? null : new Date(ms)
 }

@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import type { Delivery } from '../job/delivery.ts'
+import { OPTIONS_OBJECT } from './options-object.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
@@ -41,7 +42,7 @@ export async function changeJob(database: Queryable, tables: Tables, change: Job
          scheduled_time = ${DUE}, ready_at = case when ready_at = 'infinity' then ready_at
            else ${readyAt(DUE, 'coalesce($10::int, priority)')} end,
          options = case when $12::text is null then options
-           else nullif((coalesce(options, '{}') - 'delivery'::text) || $12::text::jsonb, '{}') end,
+           else nullif((${OPTIONS_OBJECT} - 'delivery'::text) || $12::text::jsonb, '{}') end,
          priority = coalesce($10::int, priority), max_retries = coalesce($11::int, max_retries)
        where job_id = $1::text and lease_token is null returning job_id
      ), hint as materialized (select pg_notify($7::text, 'due') from changed where $6::boolean)

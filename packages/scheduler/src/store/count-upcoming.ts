@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { msBetween } from './ms-between.ts'
 import type { Tables } from './tables.ts'
 
 /** Pending jobs of a type that come due in one hour from now. */
@@ -22,8 +23,8 @@ export async function countUpcoming(
     `with moment as (select coalesce($1::text::timestamptz, clock_timestamp()) as now)
      select job_type, case when ready_at is distinct from 'infinity'
          and (job_type, lane) not in (select job_type, lane from ${tables.pauses} where lane <> '') is not false
-       then floor(greatest(0, extract(epoch from
-         greatest(scheduled_time, case when lane is not null then ready_at end) - moment.now)) / 3600)::int end as hour,
+       then floor(greatest(0, ${msBetween('moment.now', 'greatest(scheduled_time, case when lane is not null then ready_at end)')})
+         / 3600000)::int end as hour,
        count(*)::float8 as count
      from ${tables.live}, moment
      where lease_token is null and scheduled_time < moment.now + $2::float8 * interval '1 hour'

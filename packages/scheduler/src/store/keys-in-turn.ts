@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { msBetween } from './ms-between.ts'
 import { isNotPaused } from './pauses.ts'
 import type { Tables } from './tables.ts'
 
@@ -120,7 +121,7 @@ export async function nextFutureInMs(
 ): Promise<number | null> {
   const found = await transaction.query<{ ms: number | null }>(
     `with moment as materialized (select coalesce($2::text::timestamptz, clock_timestamp()) as now)
-     select min(date_part('epoch', future.due - (select now from moment))) * 1000 as ms from (
+     select min(${msBetween('(select now from moment)', 'future.due')}) as ms from (
        (select scheduled_time as due from (
          select scheduled_time from ${live} where job_type collate "C" = $1::text and lease_token is null
            and coalesce(ready_at, scheduled_time) <= (select now from moment)

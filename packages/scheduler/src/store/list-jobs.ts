@@ -1,45 +1,17 @@
 import type { Queryable } from '../database/database.ts'
-import type { AttemptOutcome, JobStatus } from '../job/job.ts'
 import { Parameters, whereJobs, type JobConditions } from './job-conditions.ts'
+import { JOB_COLUMNS, type JobRow } from './job-row.ts'
 import type { Tables } from './tables.ts'
 
-/** A job without what it carries. Times in milliseconds since 1970. */
-export interface ListedJobRow {
-  readonly job_id: string
-  readonly job_type: string
-  readonly status: JobStatus
-  readonly scheduled_ms: number
-  readonly created_ms: number
+/** A job without what it carries. */
+export interface ListedJobRow extends JobRow {
+  readonly error_code: string | null
   /** The creation time to the microsecond, as text: what a cursor needs. */
   readonly created_text: string
-  readonly started_ms: number | null
-  readonly completed_ms: number | null
-  readonly attempt: number
-  readonly retry_count: number
-  readonly max_retries: number
-  readonly lost_count: number
-  readonly unique_key: string | null
-  readonly error_message: string | null
-  readonly error_code: string | null
-  readonly last_outcome: AttemptOutcome | null
-  readonly cancel_requested: boolean
-  readonly runner_id: string | null
-  readonly schedule_id: string | null
-  readonly occurrence_ms: number | null
-  readonly priority: number
-  readonly subjects: string[] | null
-  readonly tags: string[] | null
-  readonly metadata: Record<string, string> | null
-  readonly expires_ms: number | null
 }
 
-const ms = (column: string, name: string) => `(extract(epoch from ${column}) * 1000)::float8 as ${name}_ms`
-
-const COLUMNS = `job_id, job_type, status, attempt, retry_count, max_retries, lost_count, unique_key, error_message,
-  error_code, last_outcome, cancel_requested, runner_id::text, schedule_id, priority, subjects, tags, metadata,
-  to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_text,
-  ${ms('scheduled_time', 'scheduled')}, ${ms('created_at', 'created')}, ${ms('started_at', 'started')},
-  ${ms('completed_at', 'completed')}, ${ms('occurrence', 'occurrence')}, ${ms('expires_at', 'expires')}`
+const COLUMNS = `${JOB_COLUMNS}, error_code,
+  to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_text`
 
 /** Where a page ends: creation time to the microsecond, and id. */
 export interface PageEnd {

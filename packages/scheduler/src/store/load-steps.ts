@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import { durableTables } from './durable-tables.ts'
+import { msBetween } from './ms-between.ts'
 import type { Tables } from './tables.ts'
 
 export type StepKind = 'step' | 'sleep' | 'wait' | 'effect'
@@ -27,7 +28,7 @@ export interface StepRow {
 /** The columns of a `StepRow`; `now` is an expression. */
 export function stepColumns(now: string): string {
   return `kind, name, done, result, result is not null as has_result,
-    (date_part('epoch', wake_at - ${now}) * 1000)::float8 as remaining_ms,
+    ${msBetween(now, 'wake_at')} as remaining_ms,
     (date_part('epoch', wake_at) * 1000)::float8 as wake_ms, event_id is not null as arrived, event_name, event_key`
 }
 

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { msBetween } from './ms-between.ts'
 import type { Tables } from './tables.ts'
 
 /** Unfinished jobs of one type. */
@@ -18,12 +19,12 @@ export async function measureLive(database: Queryable, tables: Tables, now: stri
   const measured = await database.query<LiveMeasure>(
     `select job_type, count(*) filter (where status = 'pending')::float8 as pending,
        count(*) filter (where status = 'running')::float8 as running,
-       count(*) filter (where timed and due_in <= '0')::float8 as due,
-       (extract(epoch from - min(due_in) filter (where timed and due_in <= '0')) * 1000)::float8 as oldest_due_ms,
-       (extract(epoch from min(due_in) filter (where timed and due_in > '0')) * 1000)::float8 as next_due_ms
+       count(*) filter (where timed and due_in_ms <= 0)::float8 as due,
+       - min(due_in_ms) filter (where timed and due_in_ms <= 0) as oldest_due_ms,
+       min(due_in_ms) filter (where timed and due_in_ms > 0) as next_due_ms
      from (
        select job_type, status, lease_token is null and ready_at is distinct from 'infinity' as timed,
-         scheduled_time - coalesce($1::text::timestamptz, now()) as due_in
+         ${msBetween('coalesce($1::text::timestamptz, now())', 'scheduled_time')} as due_in_ms
        from ${tables.live}) live
      group by job_type order by job_type`,
     [now],

@@ -3,6 +3,7 @@ import type { Delivery } from '../job/delivery.ts'
 import { pickJobs, type BulkBatch, type BulkRequest } from './bulk-batch.ts'
 import { DELIVERY_COLUMNS, type DeliveryRow } from './find-delivery.ts'
 import { Parameters } from './job-conditions.ts'
+import { OPTIONS_OBJECT } from './options-object.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
@@ -45,7 +46,7 @@ export async function moveDeliveries(
        update ${tables.live} live set scheduled_time = ${due},
          ready_at = case when row->>1 is null or live.ready_at = 'infinity' then live.ready_at
            else ${readyAt(due, 'live.priority')} end,
-         options = coalesce(live.options, '{}') || jsonb_build_object('delivery', row->2)
+         options = ${OPTIONS_OBJECT} || jsonb_build_object('delivery', row->2)
        from jsonb_array_elements((select $1::text)::jsonb) as row
        where live.job_id = row->>0 and live.lease_token is null
        returning live.job_id

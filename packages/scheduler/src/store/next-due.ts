@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import { keepingPlan } from './keeping-plan.ts'
+import { msBetween } from './ms-between.ts'
 import { isNotPaused } from './pauses.ts'
 import { plannedOnce } from './planned-once.ts'
 import { STANDS_BEHIND } from './ready-at.ts'
@@ -40,7 +41,7 @@ export function nextDueFunction(tables: Tables): string {
     takes: 'wanted_types text[], at_time timestamptz',
     answers: 'ms float8',
     body: `return query with moment as materialized (select coalesce(at_time, clock_timestamp()) as now)
-     select min(date_part('epoch', head.due - moment.now)) * 1000
+     select min(${msBetween('moment.now', 'head.due')})
      from moment cross join unnest(wanted_types) as wanted(job_type)
      cross join lateral (
        (select min(scheduled_time) as due from (

@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import type { ClockSkew } from '../runtime/clock-skew.ts'
 import type { ProcessLoad } from '../runtime/process-meter.ts'
+import { msBetween } from './ms-between.ts'
 import { loadParameters } from './register-runner.ts'
 import type { Tables } from './tables.ts'
 
@@ -39,7 +40,7 @@ export async function renewLease(
        from moment where runner.runner_id = $1::uuid returning runner.runner_id
      )
      select exists (select from me) as alive,
-       (select (extract(epoch from min(other.lease_until) - moment.now) * 1000)::float8
+       (select ${msBetween('moment.now', 'min(other.lease_until)')}
         from ${tables.runners} other where other.runner_id <> $1::uuid) as next_expiry_ms,
        (extract(epoch from moment.now) * 1000)::float8 as now_ms
      from moment`,

@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { OPTIONS_OBJECT } from './options-object.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
@@ -25,10 +26,10 @@ export async function requestRerun(transaction: Queryable, tables: Tables, reque
     `update ${tables.live} set awaited = awaited or lease_token is not null,
        payload = case when lease_token is null then $2::text::jsonb else payload end,
        payload_version = case when lease_token is null then $3::int else payload_version end,
-       options = case when lease_token is null then nullif(options - 'rerun', '{}')
-         else coalesce(options, '{}') || jsonb_build_object('rerun', jsonb_build_object('payload', $2::text::jsonb,
-           'version', $3::int, 'due', coalesce($4::text::timestamptz,
-             coalesce($6::text::timestamptz, now()) + $5::float8 * interval '1 millisecond'))) end
+       options = case when lease_token is null then nullif(${OPTIONS_OBJECT} - 'rerun', '{}')
+         else ${OPTIONS_OBJECT} || jsonb_build_object('rerun', jsonb_build_object('payload', $2::text::jsonb,
+           'version', $3::int, 'due_ms', (extract(epoch from coalesce($4::text::timestamptz,
+             coalesce($6::text::timestamptz, now()) + $5::float8 * interval '1 millisecond')) * 1000)::bigint)) end
      where job_id = $1::text returning job_id`,
     [jobId, payload, payloadVersion, scheduledTime, delayMs, now],
   )
@@ -37,19 +38,22 @@ export async function requestRerun(transaction: Queryable, tables: Tables, reque
 
 /**
  * Stores the run that was asked for while these jobs ran, with what they were made of and the newest payload. If another
- * job has the key by now it was made later, and is that run. Answers how many were stored.
+ * job has the key by now it was made later, and is that run. Answers how many were stored. Of a wish that somebody has
+ * changed by hand what can be read counts: it must not hold up the others, nor be lost.
  */
 export async function storeReruns(
   transaction: Queryable,
   tables: Tables,
   request: { jobs: readonly { readonly endedId: string; readonly jobId: string }[]; now: string | null },
 ): Promise<number> {
-  const due = `greatest(coalesce($2::text::timestamptz, clock_timestamp()), (ended.options->'rerun'->>'due')::timestamptz)`
+  const due = `greatest(coalesce($2::text::timestamptz, clock_timestamp()),
+         to_timestamp(${numberOf('due_ms', { least: 0, most: LATEST_MS })}::float8 / 1000))`
   const stored = await transaction.query<{ count: number }>(
     `with fresh as (
        insert into ${tables.live} (job_id, job_type, payload, payload_version, scheduled_time, created_at, ready_at,
          max_retries, unique_key, timeout_ms, priority, lane, subjects, tags, metadata, options)
-       select row->>1, job_type, options->'rerun'->'payload', (options->'rerun'->>'version')::int, ${due},
+       select row->>1, job_type, coalesce(options->'rerun'->'payload', payload),
+         coalesce(${numberOf('version', { least: 1, most: 2_147_483_647 })}::int, payload_version), ${due},
          coalesce($2::text::timestamptz, clock_timestamp()), ${readyAt(due, 'priority')}, max_retries, unique_key,
          timeout_ms, priority, lane, subjects, tags, metadata, nullif(options - 'rerun' - 'name', '{}')
        from jsonb_array_elements((select $1::text)::jsonb) as row
@@ -61,4 +65,13 @@ export async function storeReruns(
     [JSON.stringify(request.jobs.map(each => [each.endedId, each.jobId])), request.now, tables.channel],
   )
   return stored.rows[0]?.count ?? 0
+}
+
+/** The last instant of the year 9999. */
+const LATEST_MS = 253_402_300_799_999
+
+/** Expression for a number of the wish; null when it is none. */
+function numberOf(field: string, { least, most }: { least: number; most: number }): string {
+  const value = `ended.options->'rerun'->'${field}'`
+  return `case when jsonb_typeof(${value}) = 'number' then least(greatest((${value})::numeric, ${least}), ${most}) end`
 }

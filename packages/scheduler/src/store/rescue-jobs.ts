@@ -102,7 +102,8 @@ async function takeBack(
        select live.*, ${oneMore('live.lost_count')} >= coalesce(${OWN_TIMES}, allowed.times, $4::int) as gave_up
        from ${tables.live} live
        left join unnest($2::text[], $3::int[]) as allowed(job_type, times) on allowed.job_type = live.job_type
-       where ${isAmongDue ? 'live.ctid = any(array(select ctid from places)) and' : ''} ${request.held} for update of live skip locked
+       where ${isAmongDue ? 'live.ctid = any(array(select ctid from places)) and' : ''} ${request.held}
+       order by live.job_id for update of live skip locked
      ), again as (
        update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, admitted = null,
          lost_count = ${oneMore('live.lost_count')}, last_outcome = 'lost'

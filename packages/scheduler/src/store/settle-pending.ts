@@ -59,7 +59,7 @@ export async function settlePending(
        update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null,
          admitted = live.admitted and keeps_slot,
          scheduled_time = ${WAKE},
-         expires_at = live.expires_at + case when moves_deadline then ${WAKE} - live.scheduled_time else '0' end,
+         expires_at = live.expires_at + case when moves_deadline and isfinite(live.scheduled_time) then ${WAKE} - live.scheduled_time else '0' end,
          ready_at = ${readyAt(WAKE, 'live.priority')},
          retry_count = least(live.retry_count, 2147483646) + (before.outcome = 'failed')::int,
          snooze_count = least(live.snooze_count, 2147483646) + (before.outcome = 'snoozed')::int,

@@ -61,6 +61,7 @@ export function collectMetrics(source: EventSource, sink: MetricSink, options: {
     source.on('runner:claimed', ({ durationMs }) => sink.observe(METRICS.claimSeconds, durationMs / 1_000, {})),
     source.on('runner:heartbeat', ({ load }) => recordLoad(load, sink)),
     source.on('database:error', () => sink.add(METRICS.dbErrors, 1, {})),
+    source.on('hints:unheard', () => sink.add(METRICS.dbErrors, 1, {})),
   ]
   return () => stops.forEach(stop => stop())
 }

@@ -95,7 +95,7 @@ export const METRICS = {
   dbErrors: {
     name: 'belfry_db_errors_total',
     kind: 'counter',
-    help: 'Statements of background loops that failed',
+    help: 'Statements of background loops that failed, and how often LISTEN was lost',
     labels: [],
   },
 } as const satisfies Record<string, Metric>

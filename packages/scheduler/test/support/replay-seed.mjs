@@ -5,13 +5,14 @@ import { PGlite } from '@electric-sql/pglite'
 import { fromPglite } from 'belfry/database'
 import { formatFailure, simulate } from 'belfry/testing'
 
-const [seed, steps = '60'] = process.argv.slice(2)
+const [seed, steps] = process.argv.slice(2)
 if (seed === undefined) {
   console.error('usage: node packages/scheduler/test/support/replay-seed.mjs SEED [STEPS]')
   process.exit(2)
 }
 const pglite = await PGlite.create()
-const report = await simulate({ database: fromPglite(pglite), seed: Number(seed), steps: Number(steps) })
+const length = steps === undefined ? {} : { steps: Number(steps) }
+const report = await simulate({ database: fromPglite(pglite), seed: Number(seed), ...length })
 console.log(report.journal.map((line, index) => `${String(index + 1).padStart(5)} ${line}`).join('\n'))
 console.log(formatFailure(report))
 await pglite.close()
