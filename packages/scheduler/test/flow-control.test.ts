@@ -42,34 +42,6 @@ describeOnBothEngines('limits over all processes', engine => {
     expect(most).toBe(2)
   })
 
-  it('a key with strict order runs one at a time, in the order of the due times, a retry before its followers', async () => {
-    const clock = new TestClock(START)
-    const order: string[] = []
-    const job = defineJob<{ key: string; n: number }>({
-      type: 'ordered',
-      limits: { perKey: { fifo: true } },
-      backoff: { initial: '1m', jitter: 0 },
-      handler: ({ key, n }, { attempt }) => {
-        order.push(`${key}${n}`)
-        if (key === 'a' && n === 1 && attempt === 1) throw new Error('not yet')
-      },
-    })
-    const scheduler = new Scheduler({ database: engine.database, schema: engine.freshSchema(), jobs: [job], clock })
-    await scheduler.migrate()
-    for (const n of [0, 1, 2, 3]) {
-      for (const key of ['a', 'b']) {
-        await scheduler.scheduleJob(job, { key, n }, { concurrencyKey: key, delay: n })
-      }
-    }
-    clock.advance('1s')
-    await scheduler.runDueJobs()
-    expect(order.filter(each => each.startsWith('a'))).toEqual(['a0', 'a1'])
-    expect(order.filter(each => each.startsWith('b'))).toEqual(['b0', 'b1', 'b2', 'b3'])
-    clock.advance('61s')
-    await scheduler.runDueJobs()
-    expect(order.filter(each => each.startsWith('a'))).toEqual(['a0', 'a1', 'a1', 'a2', 'a3'])
-  })
-
   it('a rate is a sliding window: no more starts in any span of it, weights counted', async () => {
     const clock = new TestClock(START)
     const starts: { at: number; weight: number }[] = []

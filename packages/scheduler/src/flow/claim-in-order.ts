@@ -84,10 +84,13 @@ class Admission {
     const now = databaseNow(this.#core)
     const perKey = limits.perKey ?? { fifo: false }
     const queues = new Map<string, ClaimedJob[]>()
+    /** Keys whose slot came along with its holder: under this claim's lease, which is not counted. */
+    const holding = new Map<string, number>()
     for (const job of claimed) {
       const key = job.uncommon?.lane
-      if (key == null || this.#heldBefore(job)) continue
-      queues.set(key, [...(queues.get(key) ?? []), job])
+      if (key == null) continue
+      if (this.#heldBefore(job)) holding.set(key, (holding.get(key) ?? 0) + 1)
+      else queues.set(key, [...(queues.get(key) ?? []), job])
     }
     if (queues.size === 0) return
     const states = await readLanes(this.#transaction, tables, {
@@ -105,7 +108,8 @@ class Admission {
         continue
       }
       const candidates = jobs.map(job => this.#candidateOf(job))
-      const decision = admitByKey(perKey, stateOf(state), { candidates, nowMs: state.now_ms })
+      const running = state.running + (holding.get(state.lane) ?? 0)
+      const decision = admitByKey(perKey, { ...stateOf(state), running }, { candidates, nowMs: state.now_ms })
       for (const { jobId, untilMs } of decision.parked) this.#park(byId.get(jobId), untilMs)
       if (perKey.rate || perKey.budget) this.#changed.push(withMeters(state, decision.meters))
     }

@@ -50,19 +50,17 @@ const rates: Check = (story, report) => {
     const starts = startsOf(story).filter(fact => fact.jobType === jobType)
     const keys = new Set(starts.map(fact => fact.claim.key))
     const windows = [
-      { rate: limits.rate, among: starts },
+      { rate: limits.rate, among: starts, at: ({ claim }: Start) => claim.admittedAt },
       ...[...keys].map(key => ({
         rate: key === null ? undefined : limits.perKey?.rate,
         among: starts.filter(fact => fact.claim.key === key),
+        at: ({ claim }: Start) => claim.admittedByKeyAt,
       })),
     ]
-    for (const { rate, among } of windows) {
+    for (const { rate, among, at } of windows) {
       if (!rate) continue
       for (const last of among) {
-        const from = last.claim.admittedAt - Number(rate.per)
-        const within = among.filter(
-          each => each.claim.admittedAt > from && each.claim.admittedAt <= last.claim.admittedAt,
-        )
+        const within = among.filter(each => at(each) > at(last) - Number(rate.per) && at(each) <= at(last))
         if (within.length <= rate.limit) continue
         const names = within.map(attemptOf).join(', ')
         report('a rate is never exceeded', `${jobType}: ${names} within ${Number(rate.per)} ms`, last.line)

@@ -63,8 +63,9 @@ export type FactBody =
 export interface Claim {
   /** Where the journal stood. */
   readonly line: number
-  /** When it was admitted, by the database's clock. */
+  /** When it was admitted by the limits of its type, and when by those of its key, by the database's clock. */
   readonly admittedAt: number
+  readonly admittedByKeyAt: number
   readonly scheduledMs: number
   readonly key: string | null
   readonly weight: number
