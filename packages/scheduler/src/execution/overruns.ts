@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../runtime/clock.ts'
 
 /** After its timeout a handler has this long to end before its slot goes to others. */
-const GRACE_MS = 5_000
+export const OVERRUN_GRACE_MS = 5_000
 
 /** A call of a handler that still runs although its time is up. */
 interface Overrun {
@@ -31,7 +31,7 @@ export class Overruns {
   /** Its outcome was settled and it runs on. */
   began(call: object, give: () => void): void {
     if (this.#running.has(call)) return
-    const timer = this.#clock.setTimer(GRACE_MS, () => {
+    const timer = this.#clock.setTimer(OVERRUN_GRACE_MS, () => {
       overrun.ripe = true
       this.#giveSome()
     })

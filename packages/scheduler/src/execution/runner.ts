@@ -42,6 +42,8 @@ export class Runner {
   #reserved = 0
   #strandedTimer: Timer | undefined
   #onUnreserved: (() => void)[] = []
+  /** Jobs that come after all are not begun: nobody would wait for their end. */
+  #closed = false
 
   constructor(core: Core, hooks: { onSchedules: () => void; onEnded: () => void; following: FollowingJobs }) {
     this.#core = core
@@ -126,6 +128,7 @@ export class Runner {
     const answers = await this.#patiently(stopped)
     if (!answers) this.#poller.abandon()
     const stored = await this.#patiently(this.#reservationsEnded())
+    this.#closed = true
     const released = answers && stored && (await this.#releaseWaiting())
     await this.#finishOrGiveUp(gracePeriodMs)
     const settled = await this.#settler.drain(SETTLE_PATIENCE_MS)
@@ -174,8 +177,9 @@ export class Runner {
     return { runnerId: this.#leaseKeeper.runnerId, leaseToken: randomUUID() }
   }
 
-  /** Runs jobs that were stored as claimed under a lease of ours. */
+  /** Runs jobs that were stored as claimed under a lease of ours; of one that has been stopped the lease runs out. */
   take(jobs: readonly ClaimedJob[], { leaseToken }: InsertingRunner): void {
+    if (this.#closed) return
     this.#dispatcher.accept(jobs, { token: leaseToken, claimedAt: this.#core.clock.monotonic() })
   }
 

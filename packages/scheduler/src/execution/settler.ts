@@ -53,13 +53,18 @@ export class Settler {
     return this.#waiting.length
   }
 
-  /** After a stop nothing is written any more: a deaf handler may end long after its pool was closed. */
+  /**
+   * After a stop nothing is written any more: a deaf handler may end long after its pool was closed, and a statement that
+   * is under way may fail then.
+   */
   close(): void {
     this.#closed = true
+    this.#pause.abort()
   }
 
   open(): void {
     this.#closed = false
+    this.#pause = new AbortController()
   }
 
   add(end: AttemptEnd): void {
@@ -102,7 +107,7 @@ export class Settler {
 
   async #flush(): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 && !this.#closed) {
       // Handlers that end in this very turn of the event loop share the statement.
       await new Promise<void>(resolve => setImmediate(resolve))
       try {

@@ -1,5 +1,6 @@
 import type { Database, Unlisten } from '../../database/database.ts'
 import type { JobContext } from '../../job/context.ts'
+import { OVERRUN_GRACE_MS } from '../../execution/overruns.ts'
 import type { ScheduleDefinition } from '../../recurring/schedule-definition.ts'
 import { noMeter } from '../../runtime/process-meter.ts'
 import { Scheduler } from '../../scheduler.ts'
@@ -40,7 +41,7 @@ export class SimulatedProcess {
   /** Hints that were sent to it and not delivered yet. */
   readonly hints: (() => void)[] = []
   readonly #shared: Shared
-  readonly #running = new Map<string, number>()
+  readonly #running = new Map<string, RunningHandler>()
 
   constructor(name: string, shared: Shared) {
     this.name = name
@@ -77,7 +78,7 @@ export class SimulatedProcess {
 
   /** Handlers run here. */
   get busy(): boolean {
-    return [...this.#running.values()].some(count => count > 0)
+    return this.#running.size > 0
   }
 
   /** Nothing of it happens any more, its connections are closed: no timer, no answer. What it sent last may still be executed. */
@@ -148,16 +149,18 @@ export class SimulatedProcess {
       jobType,
       claim: claims.of(jobId, attempt),
     })
+    const handler: RunningHandler = { jobType }
     context.signal.addEventListener('abort', () => {
+      handler.toldAt = time.now
       if (!this.alive) return
       recorder.fact(this.name, `tells ${jobId} to stop`, { kind: 'aborted', jobId, attempt })
     })
-    const running = (this.#running.get(jobType) ?? 0) + 1
-    this.#running.set(jobType, running)
-    const all = [...this.#running.values()].reduce((sum, count) => sum + count, 0)
+    this.#running.set(`${attempt} ${jobId}`, handler)
+    const all = [...this.#running.values()].filter(each => !isDeaf(each, time.now))
+    const running = all.filter(each => each.jobType === jobType).length
     const most = JOB_TYPES[jobType as keyof typeof JOB_TYPES] ?? CONCURRENCY
-    if (running > most || all > CONCURRENCY) {
-      const detail = `${this.name} runs ${running} of ${jobType} (allowed ${most}), ${all} in all (${CONCURRENCY})`
+    if (running > most || all.length > CONCURRENCY) {
+      const detail = `${this.name} runs ${running} of ${jobType} (allowed ${most}), ${all.length} in all (${CONCURRENCY})`
       recorder.fact(this.name, 'runs too many', {
         kind: 'violation',
         invariant: 'no more run at once than allowed',
@@ -168,9 +171,20 @@ export class SimulatedProcess {
 
   #handlerEnds(context: JobContext, how: 'returned' | 'threw' | 'asked to be cancelled'): void {
     const { recorder } = this.#shared
-    const { attempt, jobType } = context
+    const { attempt } = context
     const jobId = recorder.idOf(context.jobId)
-    this.#running.set(jobType, (this.#running.get(jobType) ?? 1) - 1)
+    this.#running.delete(`${attempt} ${jobId}`)
     recorder.fact(this.name, `handler of ${jobId} ${how}`, { kind: 'handler-ended', jobId, attempt, how })
   }
+}
+
+interface RunningHandler {
+  readonly jobType: string
+  /** When it was told to stop. */
+  toldAt?: number
+}
+
+/** It was told to stop and goes on: its slot is somebody else's. */
+function isDeaf({ toldAt }: RunningHandler, now: number): boolean {
+  return toldAt !== undefined && now - toldAt >= OVERRUN_GRACE_MS
 }
