@@ -2,6 +2,7 @@ import { Scheduler, defineJob } from 'belfry'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { describeOnBothEngines } from './support/engines.ts'
+import { gate } from './support/settled.ts'
 
 const START = '2027-03-01T12:00:00Z'
 
@@ -65,5 +66,72 @@ describeOnBothEngines('strict order', engine => {
     await scheduler.runDueJobs()
     const whole = [1, 1, 2, 3].flatMap(n => [`${n} begins`, `${n} ends`])
     expect(order).toEqual(whole)
+  })
+
+  it.each([
+    ['first come', { fifo: true }],
+    ['in turn', { fifo: true, fair: true }],
+  ] as const)(
+    'jobs due at the same instant go by their ids, and one that was lost with its process goes before them: keys %s',
+    async (_, perKey) => {
+      const clock = new TestClock(START)
+      const schema = engine.freshSchema()
+      const order: string[] = []
+      const job = defineJob<{ n: number }>({ type: 'ordered', limits: { perKey } })
+      const make = () => {
+        const scheduler = new Scheduler({ database: engine.database, schema, jobs: [job], clock })
+        scheduler.registerHandler(job, (_payload, { jobId, attempt }) => void order.push(`${jobId} ${attempt}`))
+        return scheduler
+      }
+      const scheduler = make()
+      await scheduler.migrate()
+      await scheduler.scheduleJobs(
+        ['d', 'c', 'b', 'a'].map(jobId => ({ job, payload: { n: 1 }, jobId, concurrencyKey: 'one', delay: '1s' })),
+      )
+      // A change moves a row behind the others of its time.
+      await scheduler.changeJob('a', { payload: { n: 2 } })
+      await engine.database.query(
+        `with gone as (
+         insert into ${schema}.belfry_runners (runner_id, lease_until, host, process_id, version, job_types)
+         values (gen_random_uuid(), $1::text::timestamptz, 'elsewhere', 1, '0', '{}') returning runner_id)
+       update ${schema}.scheduled_jobs_live live set status = 'running', attempt = 1, started_at = $1::text::timestamptz,
+         runner_id = gone.runner_id, lease_token = gen_random_uuid(), admitted = true from gone where job_id = 'd'`,
+        [clock.now().toISOString()],
+      )
+      clock.advance('2s')
+      const rescuer = make()
+      const ended = gate()
+      rescuer.on('job:settled', () => {
+        if (order.length === 4) ended.open()
+      })
+      await rescuer.start()
+      await ended.promise
+      await rescuer.stop()
+      expect(order).toEqual(['d 2', 'a 1', 'b 1', 'c 1'])
+    },
+  )
+
+  it('a type that gives up strict order leaves no retry behind', async () => {
+    const clock = new TestClock(START)
+    const order: string[] = []
+    const job = defineJob<{ n: number }>({
+      type: 'ordered',
+      limits: { perKey: { fifo: true, fair: true } },
+      backoff: { initial: '1m', jitter: 0 },
+      handler: ({ n }, { attempt }) => {
+        order.push(`${n}/${attempt}`)
+        if (n === 1 && attempt === 1) throw new Error('not yet')
+      },
+    })
+    const scheduler = new Scheduler({ database: engine.database, schema: engine.freshSchema(), jobs: [job], clock })
+    await scheduler.migrate()
+    for (const n of [1, 2]) await scheduler.scheduleJob(job, { n }, { concurrencyKey: 'a', delay: n })
+    clock.advance('1s')
+    await scheduler.runDueJobs()
+    expect(order).toEqual(['1/1'])
+    await scheduler.admin.setLimits('ordered', { perKey: { concurrency: 1, fair: true } })
+    clock.advance('2m')
+    for (let round = 0; round < 3; round += 1) await scheduler.runDueJobs()
+    expect(order.toSorted()).toEqual(['1/1', '1/2', '2/1'])
   })
 })

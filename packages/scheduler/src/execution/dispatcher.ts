@@ -204,10 +204,11 @@ export class Dispatcher {
 
   async #giveBack(jobs: readonly HeldJob[], delayMs: number): Promise<void> {
     for (const held of jobs) this.#forget(held)
-    const { database, tables } = this.#core
+    const { database, tables, registry } = this.#core
     await releaseJobs(database, tables, {
       jobs: jobs.map(held => ({ jobId: held.job.job_id, leaseToken: held.leaseToken })),
       delayMs,
+      strictTypes: registry.strictTypes(),
       now: databaseNow(this.#core),
     })
   }

@@ -103,15 +103,16 @@ export class LeaseKeeper {
 
   /** Gives back what is held by this runner and known to nobody. */
   async giveBackForgotten(): Promise<void> {
-    const { database, tables, clock } = this.#core
+    const { database, tables, clock, registry } = this.#core
+    const strictTypes = registry.strictTypes()
     if (this.#doubtful.size > 0) {
-      const tokens = [...this.#doubtful.keys()]
-      if ((await releaseClaims(database, tables, tokens)) > 0) this.#onRescued()
+      const request = { leaseTokens: [...this.#doubtful.keys()], strictTypes }
+      if ((await releaseClaims(database, tables, request)) > 0) this.#onRescued()
       for (const [token, until] of this.#doubtful) if (clock.monotonic() > until) this.#doubtful.delete(token)
     }
     if (this.#unreleased.length > 0) {
       const jobs = this.#unreleased
-      await releaseJobs(database, tables, { jobs, delayMs: 0, now: databaseNow(this.#core) })
+      await releaseJobs(database, tables, { jobs, delayMs: 0, strictTypes, now: databaseNow(this.#core) })
       this.#unreleased = this.#unreleased.slice(jobs.length)
     }
   }
@@ -244,8 +245,10 @@ export class LeaseKeeper {
   }
 
   #rescueRequest() {
-    const maxLost = new Map(this.#core.registry.all().map(each => [each.type, each.maxLost]))
-    return { maxLost, defaultMaxLost: DEFAULT_MAX_LOST, now: databaseNow(this.#core) }
+    const { registry } = this.#core
+    const maxLost = new Map(registry.all().map(each => [each.type, each.maxLost]))
+    const strictTypes = registry.strictTypes()
+    return { maxLost, defaultMaxLost: DEFAULT_MAX_LOST, strictTypes, now: databaseNow(this.#core) }
   }
 
   #report(rescued: readonly RescuedJob[]): void {

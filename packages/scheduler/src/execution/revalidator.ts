@@ -214,7 +214,8 @@ export class Checks {
   ): Promise<void> {
     if (jobs.length === 0) return
     const held = jobs.map(job => ({ jobId: job.job_id, leaseToken: this.#leaseToken }))
-    await releaseJobs(transaction, this.#core.tables, { jobs: held, ...request })
+    const strictTypes = this.#core.registry.strictTypes()
+    await releaseJobs(transaction, this.#core.tables, { jobs: held, strictTypes, ...request })
   }
 }
 

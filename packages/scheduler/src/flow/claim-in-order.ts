@@ -3,7 +3,7 @@ import type { Queryable } from '../database/database.ts'
 import { admitJobs, keysWithEarlierJobs, parkJobs, wakeLanes, type ParkedJob } from '../store/admit-jobs.ts'
 import { claimJobs, type ClaimedJob } from '../store/claim-jobs.ts'
 import { readLanes, saveLanes, type SavedLane } from '../store/lanes.ts'
-import { admitByKey, admitByType } from './admission.ts'
+import { admitByKey, admitByType, inOrder } from './admission.ts'
 import type { LockedClaim } from './governed-request.ts'
 import { candidateOf, stateOf, withMeters } from './lane-state.ts'
 
@@ -120,9 +120,11 @@ class Admission {
 
   /** Keys in which an earlier job than those claimed waits. */
   #keysThatMustWait(queues: ReadonlyMap<string, readonly ClaimedJob[]>): Promise<ReadonlySet<string>> {
-    const keys = [...queues].map(([lane, jobs]) => ({ lane, dueMs: Math.min(...jobs.map(job => job.scheduled_ms)) }))
-    const request = { jobType: this.#work.jobType, keys, now: databaseNow(this.#core) }
-    return keysWithEarlierJobs(this.#transaction, this.#core.tables, request)
+    const firsts = [...queues].flatMap(([lane, jobs]) => {
+      const [first] = inOrder(jobs.map(job => this.#candidateOf(job)))
+      return first ? [{ lane, jobId: first.jobId }] : []
+    })
+    return keysWithEarlierJobs(this.#transaction, this.#core.tables, { jobType: this.#work.jobType, firsts })
   }
 
   #park(job: ClaimedJob | undefined, untilMs: ParkedJob['untilMs']): void {

@@ -102,7 +102,15 @@ async function lookAtKeys(
   let able = 0
   let cut = false
   for (let looked = 0; looked < KEYS_PER_CLAIM; looked += mostKeys) {
-    const ring = { jobType, after: look.last, mostKeys, mostJobs, concurrency: perKey.concurrency, now }
+    const ring = {
+      jobType,
+      after: look.last,
+      mostKeys,
+      mostJobs,
+      concurrency: perKey.concurrency,
+      strict: perKey.fifo,
+      now,
+    }
     const found = await keysInTurn(transaction, core.tables, ring)
     const second = look.wrapped && start !== ''
     const keys = second ? found.keys.filter(each => each.lane <= start) : found.keys

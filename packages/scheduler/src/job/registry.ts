@@ -37,6 +37,11 @@ export class JobRegistry {
     return this.#definitions.get(type) ?? defineJob({ type })
   }
 
+  /** Types whose keys are kept in strict order. */
+  strictTypes(): string[] {
+    return this.all().flatMap(({ type, limits }) => (limits?.perKey?.fifo ? [type] : []))
+  }
+
   all(): AnyJobDefinition[] {
     return [...this.#definitions.values()]
   }

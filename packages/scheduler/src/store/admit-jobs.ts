@@ -32,19 +32,20 @@ export async function parkJobs(transaction: Queryable, tables: Tables, jobs: rea
   )
 }
 
-/** Of each key, whether a due job waits that was due before the given instant. */
+/** Keys in which a job waits that comes before the claimed one of the key: due before it, or with it and of a lower id. */
 export async function keysWithEarlierJobs(
   transaction: Queryable,
   tables: Tables,
-  request: { jobType: string; keys: readonly { lane: string; dueMs: number }[]; now: string | null },
+  request: { jobType: string; firsts: readonly { readonly lane: string; readonly jobId: string }[] },
 ): Promise<ReadonlySet<string>> {
   const found = await transaction.query<{ lane: string }>(
-    `select row->>0 as lane from jsonb_array_elements((select $2::text)::jsonb) as row
+    `select known.lane from unnest($2::text[], $3::text[]) as known(lane, job_id)
+     join ${tables.live} claimed on claimed.job_id = known.job_id
      where exists (select from ${tables.live} live
-       where live.job_type collate "C" = $1::text and live.lane = row->>0 and live.admitted is not true
-         and live.lease_token is null and live.waits is null
-         and live.scheduled_time < to_timestamp((row->>1)::float8 / 1000))`,
-    [request.jobType, JSON.stringify(request.keys.map(each => [each.lane, each.dueMs]))],
+       where live.job_type collate "C" = $1::text and live.lane = known.lane and live.admitted is not true
+         and live.lease_token is null and live.waits is null and live.scheduled_time <= claimed.scheduled_time
+         and (live.scheduled_time, live.job_id) < (claimed.scheduled_time, claimed.job_id))`,
+    [request.jobType, request.firsts.map(each => each.lane), request.firsts.map(each => each.jobId)],
   )
   return new Set(found.rows.map(row => row.lane))
 }

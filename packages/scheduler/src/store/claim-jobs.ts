@@ -6,7 +6,7 @@ import { keepingPlan } from './keeping-plan.ts'
 import { oneMore } from './one-more.ts'
 import { isNotPaused } from './pauses.ts'
 import { plannedOnce } from './planned-once.ts'
-import { SECONDS_PER_POINT, STANDS_BEHIND } from './ready-at.ts'
+import { OF_LOW_PRIORITY, SECONDS_PER_POINT, STANDS_BEHIND } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
 /** What few jobs have; null in the row of an ordinary one, so that the many pay nothing for the few. */
@@ -169,7 +169,7 @@ export function claimFunction(tables: Tables): string {
        cross join lateral (
          select ctid, ${READY} as ready from ${live}
          where job_type collate "C" = wanted.job_type and lease_token is null and scheduled_time <= ${HORIZON}
-           and ${which === 'in turn' ? `${READY} <= ${HORIZON}` : `priority < 0 and ${READY} > ${HORIZON} and ${STANDS_BEHIND}`}
+           and ${which === 'in turn' ? `${READY} <= ${HORIZON}` : `${OF_LOW_PRIORITY} and ${READY} > ${HORIZON} and ${STANDS_BEHIND}`}
          order by ${which === 'in turn' ? READY : 'scheduled_time'} limit wanted.most for update skip locked) first
        where ${isNotPaused(tables, 'wanted.job_type')}`
   return plannedOnce(tables, {

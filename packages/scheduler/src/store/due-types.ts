@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts'
-import { STANDS_BEHIND } from './ready-at.ts'
+import { OF_LOW_PRIORITY, STANDS_BEHIND } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
 /** Of these types, those that have an unclaimed due job. */
@@ -14,7 +14,7 @@ export async function dueTypes(
      where exists (select from ${live} where job_type collate "C" = wanted.job_type and lease_token is null
          and coalesce(ready_at, scheduled_time) <= (select now from moment))
        or exists (select from ${live} where job_type collate "C" = wanted.job_type and lease_token is null
-         and priority < 0 and ${STANDS_BEHIND} and scheduled_time <= (select now from moment))`,
+         and ${OF_LOW_PRIORITY} and ${STANDS_BEHIND} and scheduled_time <= (select now from moment))`,
     [request.jobTypes, request.now],
   )
   return new Set(found.rows.map(row => row.job_type))

@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import { msBetween } from './ms-between.ts'
 import { isNotPaused } from './pauses.ts'
+import { OF_LOW_PRIORITY } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
 /** A job that may be chosen; weight and cost as its row has them, which nobody has judged yet. */
@@ -37,6 +38,8 @@ export async function keysInTurn(
     mostKeys: number
     mostJobs: number
     concurrency: number | undefined
+    /** Retries hold their slot while they wait, and are no part of the queue. */
+    strict: boolean
     now: string | null
   },
 ): Promise<KeysInTurn> {
@@ -54,16 +57,26 @@ export async function keysInTurn(
      from ring
      cross join (select case when count(lane) = $3::int then max(lane) end as lane from ring) last
      left join lateral (
-       select jsonb_agg(${JOB} order by scheduled_time) as jobs from (
+       select jsonb_agg(${JOB} order by scheduled_time, job_id) as jobs from (
          select job_id, scheduled_time, options from ${live}
-         where ${ofType} and lane = ring.lane and lease_token is null and admitted is not true and waits is null
+         where ${ofType} and lane = ring.lane and lease_token is null and waits is null
+           and (admitted is not true or not $7::boolean)
            and scheduled_time <= (select now from moment)
-         order by scheduled_time limit greatest(0, least($4::int, $5::int - (
+         order by scheduled_time, job_id limit greatest(0, least($4::int, $5::int - (
            select count(*) from ${live} holder
-           where holder.job_type collate "C" = $1::text and holder.lane = ring.lane and holder.admitted)))) due) queue
+           where holder.job_type collate "C" = $1::text and holder.lane = ring.lane and holder.admitted
+             and (holder.lease_token is not null or $7::boolean))))) due) queue
        on ring.lane is not null
      order by ring.place`,
-    [request.jobType, request.after, request.mostKeys, request.mostJobs, request.concurrency ?? null, request.now],
+    [
+      request.jobType,
+      request.after,
+      request.mostKeys,
+      request.mostJobs,
+      request.concurrency ?? null,
+      request.now,
+      request.strict,
+    ],
   )
   const keys = found.rows.flatMap(({ lane, jobs }) => (jobs ? [{ lane, jobs }] : []))
   return { keys, last: found.rows[0]?.last ?? null }
@@ -103,7 +116,7 @@ export async function keylessJobs(
          order by coalesce(ready_at, scheduled_time) limit ${MOST_PASSED_OVER})
        union all
        (select job_id, scheduled_time, options, lane from ${live}
-         where ${unclaimed} and priority < 0 and waits is null and scheduled_time <= (select now from moment)
+         where ${unclaimed} and ${OF_LOW_PRIORITY} and waits is null and scheduled_time <= (select now from moment)
            and coalesce(ready_at, scheduled_time) > (select now from moment)
          order by scheduled_time limit ${MOST_PASSED_OVER})) first
      where coalesce(lane, '') = '' and scheduled_time <= (select now from moment)

@@ -3,7 +3,7 @@ import { keepingPlan } from './keeping-plan.ts'
 import { msBetween } from './ms-between.ts'
 import { isNotPaused } from './pauses.ts'
 import { plannedOnce } from './planned-once.ts'
-import { STANDS_BEHIND } from './ready-at.ts'
+import { OF_LOW_PRIORITY, STANDS_BEHIND } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
 /** Rows looked at among those that a claim could not take; more is not worth the reading. */
@@ -52,7 +52,7 @@ export function nextDueFunction(tables: Tables): string {
          where ${ofType} and ${ready} > (select now from moment) and ${ready} < 'infinity'
          order by ${ready} limit 1)
        union all
-       (select scheduled_time from ${tables.live} where ${ofType} and priority < 0 and ${STANDS_BEHIND}
+       (select scheduled_time from ${tables.live} where ${ofType} and ${OF_LOW_PRIORITY} and ${STANDS_BEHIND}
          order by scheduled_time limit 1)) head
      where ${isNotPaused(tables, 'wanted.job_type')};`,
   })

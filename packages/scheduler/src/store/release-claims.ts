@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { BEGUN_BEFORE, keptSlot } from './kept-slot.ts'
 import type { Tables } from './tables.ts'
 
 /**
@@ -8,15 +9,15 @@ import type { Tables } from './tables.ts'
 export async function releaseClaims(
   database: Queryable,
   tables: Tables,
-  leaseTokens: readonly string[],
+  request: { leaseTokens: readonly string[]; strictTypes: readonly string[] },
 ): Promise<number> {
   const released = await database.query<{ count: number }>(
     `with released as (
-       update ${tables.live} set status = 'pending', lease_token = null, runner_id = null, attempt = attempt - 1,
-         admitted = null
+       update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, attempt = attempt - 1,
+         admitted = ${keptSlot('$2', BEGUN_BEFORE)}
        where lease_token = any($1::uuid[]) returning job_id
      ) select count(*)::int as count from released`,
-    [leaseTokens],
+    [request.leaseTokens, request.strictTypes],
   )
   return released.rows[0]?.count ?? 0
 }

@@ -1,4 +1,5 @@
 import type { Database, Queryable } from '../database/database.ts'
+import { keptSlot } from './kept-slot.ts'
 import { oneMore } from './one-more.ts'
 import { STANDS_BEHIND } from './ready-at.ts'
 import { KEPT_COLUMNS, type Tables } from './tables.ts'
@@ -10,6 +11,15 @@ export interface RescuedJob {
   readonly gave_up: boolean
 }
 
+interface RescueRequest {
+  /** Losses after which a job of a type is given up, of the types that are known here. */
+  readonly maxLost: ReadonlyMap<string, number>
+  readonly defaultMaxLost: number
+  /** Types whose keys are kept in strict order. */
+  readonly strictTypes: readonly string[]
+  readonly now: string | null
+}
+
 /**
  * Takes back the jobs of runners whose lease ran out: each lost attempt gets its history row, the job is pending again,
  * or `failed` once it was lost `maxLost` times (a job that kills its process must not do so for ever).
@@ -17,11 +27,7 @@ export interface RescuedJob {
  * Two statements in one transaction, on purpose: deleting the runner's row waits for a claim that is under way and
  * locks that row, and only a statement that begins afterwards sees the jobs of that claim.
  */
-export async function rescueJobs(
-  database: Database,
-  tables: Tables,
-  request: { maxLost: ReadonlyMap<string, number>; defaultMaxLost: number; now: string | null },
-): Promise<RescuedJob[]> {
+export async function rescueJobs(database: Database, tables: Tables, request: RescueRequest): Promise<RescuedJob[]> {
   return database.transaction(async transaction => {
     const dead = await transaction.query<{ runner_id: string }>(
       `delete from ${tables.runners} where lease_until < coalesce($1::text::timestamptz, clock_timestamp())
@@ -39,11 +45,7 @@ export async function rescueJobs(
  * Takes back jobs held by runners that are in no registry: rows changed by hand, or a registry that was emptied.
  * Looks among the jobs that are due; the jobs of a runner that died are looked for in the whole table.
  */
-export async function rescueOrphans(
-  database: Database,
-  tables: Tables,
-  request: { maxLost: ReadonlyMap<string, number>; defaultMaxLost: number; now: string | null },
-): Promise<RescuedJob[]> {
+export async function rescueOrphans(database: Database, tables: Tables, request: RescueRequest): Promise<RescuedJob[]> {
   const held = `live.lease_token is not null and cardinality($1::uuid[]) = 0
     and not exists (select from ${tables.runners} runner where runner.runner_id = live.runner_id)`
   return database.transaction(async transaction => {
@@ -91,10 +93,7 @@ async function takeBack(
     held: string
     ids: readonly string[]
     where: 'anywhere' | 'among due jobs'
-    maxLost: ReadonlyMap<string, number>
-    defaultMaxLost: number
-    now: string | null
-  },
+  } & RescueRequest,
 ): Promise<RescuedJob[]> {
   const isAmongDue = request.where === 'among due jobs'
   const rescued = await transaction.query<RescuedJob>(
@@ -105,7 +104,7 @@ async function takeBack(
        where ${isAmongDue ? 'live.ctid = any(array(select ctid from places)) and' : ''} ${request.held}
        order by live.job_id for update of live skip locked
      ), again as (
-       update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, admitted = null,
+       update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, admitted = ${keptSlot('$6', 'true')},
          lost_count = ${oneMore('live.lost_count')}, last_outcome = 'lost'
        from lost where live.job_id = lost.job_id and not lost.gave_up
      ), gone as (
@@ -126,7 +125,14 @@ async function takeBack(
        coalesce($5::text::timestamptz, clock_timestamp())
      from lost where not gave_up)
      select job_id, job_type, gave_up from lost`,
-    [request.ids, [...request.maxLost.keys()], [...request.maxLost.values()], request.defaultMaxLost, request.now],
+    [
+      request.ids,
+      [...request.maxLost.keys()],
+      [...request.maxLost.values()],
+      request.defaultMaxLost,
+      request.now,
+      request.strictTypes,
+    ],
   )
   return rescued.rows
 }

@@ -1,0 +1,47 @@
+import { defineJob, Scheduler } from 'belfry'
+import { TestClock } from 'belfry/testing'
+import { expect, it } from 'vitest'
+import { describeOnBothEngines } from './support/engines.ts'
+import { gate } from './support/settled.ts'
+
+/** Far more than a claim and what follows from it takes. */
+const TURNS = 300
+
+describeOnBothEngines('jobs that crashed their process and have one chance left', engine => {
+  it.each([0, -3])('run one at a time, and nobody looks for the others meanwhile: priority %s', async priority => {
+    const clock = new TestClock()
+    const schema = engine.freshSchema()
+    const begun: string[] = []
+    const first = gate()
+    const goOn = gate()
+    const last = gate()
+    const job = defineJob({
+      type: 'poison',
+      handler: async (_payload, { jobId }) => {
+        begun.push(jobId)
+        first.open()
+        await goOn.promise
+        if (begun.length === 2) last.open()
+      },
+    })
+    const scheduler = new Scheduler({ database: engine.database, schema, clock, jobs: [job] })
+    await scheduler.migrate()
+    await scheduler.scheduleJobs(['one', 'other'].map(jobId => ({ job, jobId, priority })))
+    await engine.database.query(`update ${schema}.scheduled_jobs_live set lost_count = 2`)
+    let looks = 0
+    scheduler.on('runner:claimed', () => (looks += 1))
+    await scheduler.start()
+    await first.promise
+    for (let turn = 0; turn < TURNS; turn += 1) await new Promise(resolve => setImmediate(resolve))
+    expect(begun).toEqual(['one'])
+    expect(looks).toBeLessThan(10)
+    goOn.open()
+    while (begun.length < 2) {
+      clock.advance('1s')
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    await last.promise
+    await scheduler.stop()
+    expect(begun).toEqual(['one', 'other'])
+  })
+})
