@@ -106,6 +106,8 @@ export class Runner {
   }
 
   async start(): Promise<void> {
+    // A start that failed has stopped what had begun, and may be tried again.
+    this.#closed = false
     this.#settler.open()
     await this.#governor.refresh()
     await this.#leaseKeeper.start()
