@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 /** A program under test: its own process, its output by lines. */
@@ -19,6 +20,8 @@ export interface ProgramOptions {
   readonly cwd: string
   /** Written to its standard input, which is closed then; otherwise the input stays open. */
   readonly input?: string
+  /** Called with each line of its standard output, which is not kept then: for programs that print for hours. */
+  readonly onLine?: (line: string) => void
 }
 
 /** Longest wait for a line: far beyond what any story takes, short of the test's own limit. */
@@ -37,7 +40,8 @@ export function startProgram(file: string, options: ProgramOptions): Program {
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>(resolve => {
     child.once('close', (code, signal) => resolve({ code, signal }))
   })
-  child.stdout.setEncoding('utf8').on('data', chunk => (stdout += String(chunk)))
+  if (options.onLine) createInterface({ input: child.stdout }).on('line', options.onLine)
+  else child.stdout.setEncoding('utf8').on('data', chunk => (stdout += String(chunk)))
   child.stderr.setEncoding('utf8').on('data', chunk => (stderr += String(chunk)))
   child.stdin.on('error', () => {})
   if (options.input !== undefined) child.stdin.end(options.input)

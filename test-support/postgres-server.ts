@@ -60,7 +60,10 @@ export async function startPostgresServer(
     join(bin, 'initdb'),
     ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', ...(place.initdb ?? [])],
     user,
-  )
+  ).catch(async (error: unknown) => {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  })
   const port = await freePort()
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const all: Record<string, string> = {
@@ -91,6 +94,8 @@ export async function startPostgresServer(
     shell = undefined
     if (!ended) return
     const exited = new Promise(resolve => ended.once('exit', resolve))
+    // Whoever waits for its end must not end before it.
+    ended.ref()
     ended.stdin?.end()
     if (ended.exitCode === null && ended.signalCode === null) await exited
   }

@@ -87,10 +87,8 @@ export class Settler {
 
   /** These were claimed and put off: nothing ended, but what they held is free. */
   async freed(ends: readonly AttemptEnd[]): Promise<void> {
-    await this.#freeSlots(
-      ends.map(end => ({ end })),
-      NOTHING_REFUSED,
-    )
+    const group = ends.map(end => ({ end }))
+    await this.#freeSlots(group, NOTHING_REFUSED)
   }
 
   /** True when everything handed in so far is settled; false after `timeoutMs`: the database may be gone for good. */
@@ -124,10 +122,22 @@ export class Settler {
     }
   }
 
-  /** Writes up to a batch of what waits; what could not be written waits on. */
+  /** Up to a batch of what waits. Of one job's attempts only the first: answers name jobs, one of them was lost. */
+  #take(): Iterable<AttemptEnd> {
+    const batch = new Map<string, AttemptEnd>()
+    const later: AttemptEnd[] = []
+    for (const end of this.#waiting.splice(0, LARGEST_BATCH)) {
+      if (batch.has(end.held.job.job_id)) later.push(end)
+      else batch.set(end.held.job.job_id, end)
+    }
+    this.#waiting.unshift(...later)
+    return batch.values()
+  }
+
+  /** What could not be written waits on. */
   async #writeSome(): Promise<void> {
     const groups: Groups = { followed: [], over: [], again: [] }
-    for (const end of this.#waiting.splice(0, LARGEST_BATCH)) {
+    for (const end of this.#take()) {
       const record = recordOf(end, this.#core.options)
       if ('over' in record && followingOf(end).length > 0) groups.followed.push(new Written(end, record.over))
       else if ('over' in record) groups.over.push(new Written(end, record.over))

@@ -7,6 +7,7 @@ interface Entry {
   readonly jobId: string
   readonly attempt: number
   readonly outcome?: AttemptOutcome
+  readonly willRetry?: boolean
 }
 
 /** What the processes of a story say they did; `check` compares it with what the tables say. */
@@ -30,8 +31,8 @@ export class Journal {
   async schedule(scheduler: Scheduler, jobType: string, options: Parameters<Scheduler['scheduleJob']>[1] & object) {
     const jobId = (options as { jobId?: string }).jobId ?? `story-${this.scheduled.size + this.doubtful.size + 1}`
     try {
-      await scheduler.scheduleJob(jobType, { payload: {}, ...options, jobId })
-      this.scheduled.add(jobId)
+      const stored = await scheduler.scheduleJob(jobType, { payload: {}, ...options, jobId })
+      this.scheduled.add(stored.jobId)
       return true
     } catch {
       this.doubtful.add(jobId)
@@ -39,17 +40,21 @@ export class Journal {
     }
   }
 
-  /** Lines of JSON that another process printed. */
+  /** Lines of JSON that another process printed; it says that it is about to schedule a job before it does. */
   read(stdout: string): void {
     for (const line of stdout.split('\n')) {
       if (!line.startsWith('{') || !line.endsWith('}')) continue
-      const { event, ...entry } = JSON.parse(line) as { event: Entry['what'] } & Omit<Entry, 'what'>
-      if (['began', 'settled', 'lease-lost'].includes(event)) this.#note(event, entry)
+      const { event, ...entry } = JSON.parse(line) as {
+        event: Entry['what'] | 'scheduling' | 'scheduled'
+      } & Omit<Entry, 'what'>
+      if (event === 'scheduling') this.doubtful.add(entry.jobId)
+      else if (event === 'scheduled') this.scheduled.add(entry.jobId)
+      else if (['began', 'settled', 'lease-lost'].includes(event)) this.#note(event, entry)
     }
   }
 
-  #note(what: Entry['what'], { jobId, attempt, outcome }: Omit<Entry, 'what'>): void {
-    this.entries.push({ what, jobId, attempt, ...(outcome && { outcome }) })
+  #note(what: Entry['what'], { jobId, attempt, outcome, willRetry }: Omit<Entry, 'what'>): void {
+    this.entries.push({ what, jobId, attempt, ...(outcome && { outcome }), ...(willRetry === false && { willRetry }) })
   }
 
   /** Resolves when every job is over: all that were acknowledged, and those of the doubtful ones that are there. */
@@ -82,7 +87,9 @@ export class Journal {
   async faults(pool: Pool, schema: string): Promise<string[]> {
     const { rows: jobs } = await pool.query<JobRow>(
       `select job_id, status, attempt, retry_count, lost_count, snooze_count, last_outcome,
-         lease_token is not null as held from "${schema}".scheduled_jobs`,
+         lease_token is not null as held, execution_id is not null as ended_by_attempt,
+         schedule_id || ' ' || occurrence as occurrence
+       from "${schema}".scheduled_jobs`,
     )
     const { rows: attempts } = await pool.query<AttemptRow>(
       `select job_id, attempt, status as outcome from "${schema}".job_execution_history`,
@@ -93,11 +100,16 @@ export class Journal {
   #faultsOfJobs(jobs: readonly JobRow[]): string[] {
     const faults: string[] = []
     const seen = new Set<string>()
-    for (const { job_id: id, status, held } of jobs) {
+    const fired = new Set<string>()
+    for (const { job_id: id, status, held, occurrence } of jobs) {
       if (seen.has(id)) faults.push(`${id} has two rows`)
       seen.add(id)
+      if (['pending', 'running'].includes(status)) faults.push(`${id} is left ${status}`)
       if (held && status !== 'running') faults.push(`${id} is ${status} and held under a lease`)
-      if (!this.scheduled.has(id) && !this.doubtful.has(id)) faults.push(`${id} was scheduled by nobody`)
+      if (occurrence !== null) {
+        if (fired.has(occurrence)) faults.push(`${occurrence} fired twice`)
+        fired.add(occurrence)
+      } else if (!this.scheduled.has(id) && !this.doubtful.has(id)) faults.push(`${id} was scheduled by nobody`)
     }
     for (const id of this.scheduled) if (!seen.has(id)) faults.push(`${id} was acknowledged and is lost`)
     return faults
@@ -107,13 +119,18 @@ export class Journal {
     const faults: string[] = []
     const outcomes = new Map(attempts.map(row => [`${row.job_id} #${row.attempt}`, row.outcome]))
     const told = new Set<string>()
-    for (const { what, jobId, attempt, outcome } of this.entries) {
+    const ended = new Set<string>()
+    for (const { what, jobId, attempt, outcome, willRetry } of this.entries) {
       const name = `${jobId} #${attempt}`
       if (told.has(`${what} ${name}`)) faults.push(`${name} ${what} twice`)
       told.add(`${what} ${name}`)
       if (!outcomes.has(name)) faults.push(`${name} ${what} and is not in the history`)
       if (what === 'settled' && outcomes.get(name) !== outcome)
         faults.push(`${name} was told ${outcome} and is ${outcomes.get(name)}`)
+      if (willRetry === false) {
+        if (ended.has(jobId)) faults.push(`${jobId} ended twice`)
+        ended.add(jobId)
+      }
       if (what === 'lease-lost' && told.has(`settled ${name}`)) faults.push(`${name} was settled and refused`)
     }
     return faults
@@ -129,6 +146,8 @@ interface JobRow {
   snooze_count: number
   last_outcome: string | null
   held: boolean
+  ended_by_attempt: boolean
+  occurrence: string | null
 }
 
 interface AttemptRow {
@@ -148,7 +167,8 @@ function faultsOfHistory(jobs: readonly JobRow[], attempts: readonly AttemptRow[
     const numbers = rows.map(row => row.attempt).join()
     const wanted = Array.from({ length: job.attempt }, (_, n) => n + 1).join()
     if (numbers !== wanted) faults.push(`${job.job_id}: attempts [${numbers}] in the history, expected [${wanted}]`)
-    const last = rows.at(-1)?.outcome
+    // Cancelled while it waited for a retry: that ended the job and was no attempt.
+    const last = job.status === 'cancelled' && !job.ended_by_attempt ? 'cancelled' : rows.at(-1)?.outcome
     if (last !== undefined && last !== job.last_outcome)
       faults.push(`${job.job_id}: last attempt ${last}, the job says ${job.last_outcome}`)
     const count = (outcome: string) => rows.filter(row => row.outcome === outcome).length
