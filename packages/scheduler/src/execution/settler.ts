@@ -123,15 +123,18 @@ export class Settler {
   }
 
   /** Up to a batch of what waits. Of one job's attempts only the first: answers name jobs, one of them was lost. */
-  #take(): Iterable<AttemptEnd> {
-    const batch = new Map<string, AttemptEnd>()
+  #take(): readonly AttemptEnd[] {
+    const batch = this.#waiting.splice(0, LARGEST_BATCH)
+    // Nothing of an ordinary job comes twice: it was never lost. Most batches have no other.
+    if (!batch.some(end => end.held.job.uncommon)) return batch
+    const first = new Map<string, AttemptEnd>()
     const later: AttemptEnd[] = []
-    for (const end of this.#waiting.splice(0, LARGEST_BATCH)) {
-      if (batch.has(end.held.job.job_id)) later.push(end)
-      else batch.set(end.held.job.job_id, end)
+    for (const end of batch) {
+      if (first.has(end.held.job.job_id)) later.push(end)
+      else first.set(end.held.job.job_id, end)
     }
     this.#waiting.unshift(...later)
-    return batch.values()
+    return [...first.values()]
   }
 
   /** What could not be written waits on. */
