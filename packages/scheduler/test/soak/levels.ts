@@ -37,9 +37,9 @@ export interface Level extends Limit {
  * end, not for a busy minute.
  */
 const LIMITS: Readonly<Record<Figure, Limit>> = {
-  // Node lets its heap grow from 79 to 117 MB in the first 100 s, the second fifth among them; then it stays within 6 MB.
+  // Node lets its heap grow from 79 to 120 MB in the first 100 s, the second fifth among them; then it stays within 6 MB.
   residentMb: { title: 'memory, MB', times: 1.1, plus: 8 },
-  // 12 to 27, by how many handlers wait just then; medians differ by 1. One left behind per fault would be 50 more.
+  // 12 to 27, by how many handlers wait just then; medians differ by up to 4. One left behind per fault would be 50 more.
   handles: { title: 'open handles', times: 1, plus: 8 },
   // Single samples lie between 3 and 41 ms by what else the machine does; jobs that pile up wait for seconds.
   delayP50Ms: { title: 'start delay p50, ms', times: 3, plus: 10 },
