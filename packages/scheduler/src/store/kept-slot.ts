@@ -4,7 +4,7 @@
  * retry, would overtake it. `types` names the parameter with the types in strict order.
  */
 export function keptSlot(types: string, isBegun: string): string {
-  return `case when ${isBegun} and live.lane is not null and live.job_type = any(${types}::text[]) then live.admitted end`
+  return `case when ${isBegun} and live.lane is not null and live.job_type = any(${types}) then live.admitted end`
 }
 
 /** The attempt at hand counts already. */

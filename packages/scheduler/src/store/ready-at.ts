@@ -10,8 +10,15 @@ export function readyAt(due: string, priority: string): string {
   return `case when ${priority} <> 0 then ${due} - ${priority} * interval '${SECONDS_PER_POINT} seconds' end`
 }
 
-/** A job stands behind its due time for its low priority, and for nothing else: it was not given back, or put aside, for a while. */
-export const OF_LOW_PRIORITY = `priority < 0 and ready_at = ${readyAt('scheduled_time', 'priority')}`
+/**
+ * A job stands behind its due time for its low priority, and for nothing else: it was not given back, or put aside, for a
+ * while. Its place and its time may have been written by two looks at the clock.
+ */
+export const OF_LOW_PRIORITY = `priority < 0 and ready_at between ${placeOff("- interval '1 second'")} and ${placeOff("+ interval '1 second'")}`
+
+function placeOff(by: string): string {
+  return `scheduled_time - priority * interval '${SECONDS_PER_POINT} seconds' ${by}`
+}
 
 /** Condition of the index of jobs that stand behind their due time. Names no column that a claim would have to look up. */
 export const STANDS_BEHIND = `ready_at > scheduled_time and ready_at < 'infinity'`

@@ -14,7 +14,7 @@ export async function releaseClaims(
   const released = await database.query<{ count: number }>(
     `with released as (
        update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, attempt = attempt - 1,
-         admitted = ${keptSlot('$2', BEGUN_BEFORE)}
+         admitted = ${keptSlot('$2::text[]', BEGUN_BEFORE)}
        where lease_token = any($1::uuid[]) returning job_id
      ) select count(*)::int as count from released`,
     [request.leaseTokens, request.strictTypes],

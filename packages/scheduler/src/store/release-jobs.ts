@@ -21,7 +21,7 @@ export async function releaseJobs(
     `with held as (select * from unnest($1::text[], $2::uuid[]) as held(job_id, lease_token)),
      released as (
        update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null,
-         attempt = live.attempt - 1, admitted = ${keptSlot('$6', BEGUN_BEFORE)}, ready_at = case when $3::float8 > 0
+         attempt = live.attempt - 1, admitted = ${keptSlot('$6::text[]', BEGUN_BEFORE)}, ready_at = case when $3::float8 > 0
            then coalesce($5::text::timestamptz, clock_timestamp()) + $3::float8 * interval '1 ms' else live.ready_at end
        from held where live.job_id = held.job_id and live.lease_token = held.lease_token
        returning live.job_id

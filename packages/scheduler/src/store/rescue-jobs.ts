@@ -104,7 +104,7 @@ async function takeBack(
        where ${isAmongDue ? 'live.ctid = any(array(select ctid from places)) and' : ''} ${request.held}
        order by live.job_id for update of live skip locked
      ), again as (
-       update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, admitted = ${keptSlot('$6', 'true')},
+       update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, admitted = ${keptSlot('$6::text[]', 'true')},
          lost_count = ${oneMore('live.lost_count')}, last_outcome = 'lost'
        from lost where live.job_id = lost.job_id and not lost.gave_up
      ), gone as (
