@@ -19,6 +19,7 @@ export class HearingTest {
   readonly #arrived: Promise<void>
   #arrive = () => {}
   #fail: (error: Error) => void = () => {}
+  #loss: Error | undefined
 
   constructor() {
     this.#arrived = new Promise((resolve, reject) => {
@@ -36,6 +37,7 @@ export class HearingTest {
 
   /** The connection that listens is lost. */
   fail(error: Error): void {
+    this.#loss ??= error
     this.#fail(error)
   }
 
@@ -55,6 +57,8 @@ export class HearingTest {
     })
     try {
       await Promise.race([Promise.all([sent, this.#arrived]), late])
+      // It was heard, and the connection was lost before that was known: nobody would look for another.
+      if (this.#loss) throw this.#loss
     } finally {
       clearTimeout(timer)
     }
