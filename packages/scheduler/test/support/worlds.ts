@@ -6,7 +6,7 @@ import { connectOnce } from './one-connection.ts'
 /** Test files that share the seeds: each is a process of its own, and a world keeps one core busy. */
 const LANES = 2
 const FIRST_SEED = Number(process.env.BELFRY_SEEDS_FROM ?? 1)
-const SEEDS = Number(process.env.BELFRY_SEEDS_COUNT ?? 400)
+const SEEDS = Number(process.env.BELFRY_SEEDS_COUNT ?? 300)
 /** Fewer worlds say nothing about how much happens in them. */
 const ENOUGH_TO_COUNT = 150
 
