@@ -2,11 +2,11 @@ import { databaseNow, type Core } from '../core.ts'
 import type { EndedJob } from '../flow/breaker.ts'
 import type { Queryable } from '../database/database.ts'
 import type { FollowingJob } from '../durable/outbox.ts'
-import { BelfryError } from '../errors.ts'
 import { endedWithin, sleep } from '../runtime/clock.ts'
 import { settleFinished, type FinishedAttempt, type Settled } from '../store/settle-finished.ts'
 import { settlePending, type UnfinishedAttempt } from '../store/settle-pending.ts'
 import { eventOf } from './held-job.ts'
+import { isDataError, isRefusal, withoutData } from './refused-outcome.ts'
 import { recordOf, toldOf, type AttemptEnd } from './settlement.ts'
 
 /** Rows per statement: the knee of the measured curve lies at 250 to 500, larger batches gain little. */
@@ -87,8 +87,10 @@ export class Settler {
 
   /** These were claimed and put off: nothing ended, but what they held is free. */
   async freed(ends: readonly AttemptEnd[]): Promise<void> {
-    const group = ends.map(end => ({ end }))
-    await this.#freeSlots(group, NOTHING_REFUSED)
+    await this.#freeSlots(
+      ends.map(end => ({ end })),
+      NOTHING_REFUSED,
+    )
   }
 
   /** True when everything handed in so far is settled; false after `timeoutMs`: the database may be gone for good. */
@@ -287,22 +289,4 @@ interface Groups {
   readonly followed: Written<FinishedAttempt>[]
   readonly over: Written<FinishedAttempt>[]
   readonly again: Written<UnfinishedAttempt>[]
-}
-
-/** SQLSTATE class 22: the database cannot store one of the values, however often it is asked. */
-function isDataError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('22')
-}
-
-/** Trying again would be refused again. */
-export function isRefusal(error: unknown): boolean {
-  return isDataError(error) || (error instanceof BelfryError && !error.code.startsWith('BELFRY_DATABASE_'))
-}
-
-/** The same row without the values that could not be stored. */
-function withoutData<Row extends object>(row: Row, error: unknown): Row {
-  const message = `the outcome's details could not be stored: ${error instanceof Error ? error.message : 'unknown'}`
-  const plain = { errorMessage: message, errorStack: null, log: null, result: null }
-  if ('details' in row && row.details) return { ...row, details: { ...row.details, ...plain } }
-  return 'errorMessage' in row ? { ...row, ...plain } : row
 }

@@ -9,7 +9,8 @@ import { settleFinished, type Settled } from '../store/settle-finished.ts'
 import { boundStatements } from './attempt-transaction.ts'
 import type { HeldJob } from './held-job.ts'
 import { recordOf, type AttemptEnd } from './settlement.ts'
-import { isRefusal, type Settler } from './settler.ts'
+import { isRefusal } from './refused-outcome.ts'
+import type { Settler } from './settler.ts'
 import type { TransactionalAttempt } from './transactional-attempt.ts'
 
 /** Connections that transactional handlers leave to the scheduler: one listens, one claims, one settles and renews. */
