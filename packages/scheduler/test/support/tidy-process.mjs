@@ -66,8 +66,10 @@ if (mode === 'pglite') {
   }
 }
 if (mode !== 'stay') {
-  // Sockets that were ended take a moment to be gone.
-  for (let look = 0; look < 100 && resources().length > before.resources.length; look += 1) {
+  // Sockets that were ended take a moment to be gone, on a busy machine a long one; what is leaked stays for ever. Counting
+  // would not do: what was there before may be gone by now (a file that was being read), and hide one.
+  const isNew = each => !before.resources.includes(each)
+  for (let look = 0; look < 1_000 && resources().some(isNew); look += 1) {
     await new Promise(resolve => setTimeout(resolve, 20))
   }
   tell({ event: 'over', before, after: { listeners: listeners(), resources: resources() } })
