@@ -67,6 +67,7 @@ export type { DeliveryWindow, OpeningHours, Weekday } from './job/delivery-windo
 export type { CarriedOptions, Dependency, JobOptions, OnFailure } from './job/job-options.ts'
 export type { JobReference, KeyReference } from './job/job-reference.ts'
 export { JobType } from './job/job-type.ts'
+export type { Budget, KeyLimits, Limits, Rate } from './job/limits.ts'
 export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
 export type { InputOf, JobName, JobWithPayload } from './job/job-with-payload.ts'
 export type {

@@ -25,7 +25,7 @@ describe('a rate', () => {
           for (const [index, { gap, weight }] of jobs.entries()) {
             nowMs += gap
             for (;;) {
-              const candidates = [{ jobId: String(index), dueMs: nowMs, weight, cost: 1 }]
+              const candidates = [{ jobId: String(index), dueMs: nowMs, weight, cost: 1, holdsSlot: false }]
               const decision = admitByType({ rate }, meters, { candidates, nowMs })
               meters = decision.meters
               if (decision.againAtMs === null) break
@@ -51,7 +51,13 @@ describe('a rate', () => {
 describe('a key', () => {
   it('admits no more than its slots, the oldest first, and in strict order nobody past one that waits', () => {
     const candidates = fc.uniqueArray(
-      fc.record({ jobId: fc.uuid(), dueMs: fc.nat(50), weight: fc.constant(1), cost: fc.constant(1) }),
+      fc.record({
+        jobId: fc.uuid(),
+        dueMs: fc.nat(50),
+        weight: fc.constant(1),
+        cost: fc.constant(1),
+        holdsSlot: fc.constant(false),
+      }),
       {
         selector: each => each.jobId,
         maxLength: 20,
@@ -69,6 +75,32 @@ describe('a key', () => {
         }
       }),
     )
+  })
+})
+
+describe('a job that holds its slot already', () => {
+  const follower = { jobId: 'follower', dueMs: 0, weight: 1, cost: 1, holdsSlot: false }
+  const holder = { jobId: 'holder', dueMs: 50, weight: 1, cost: 1, holdsSlot: true }
+  const decide = (limits: object, state: object) =>
+    admitByKey(
+      { fifo: true, concurrency: 1, ...limits },
+      { ...idle, running: 1, ...state },
+      { candidates: [follower, holder], nowMs: 100 },
+    )
+
+  it('needs none, and goes before those that were due earlier', () => {
+    expect(decide({}, {})).toMatchObject({ admitted: ['holder'], parked: [{ jobId: 'follower', untilMs: null }] })
+  })
+
+  it('waits for a pause, a rate and a budget of its key all the same, and its start counts', () => {
+    expect(decide({}, { pausedUntilMs: 500 }).admitted).toEqual([])
+    const rated = { rate: { limit: 1, perMs: 1_000 } }
+    expect(decide(rated, { starts: [[0, 1]] })).toMatchObject({
+      admitted: [],
+      parked: [{ jobId: 'holder', untilMs: 1_000 }, { jobId: 'follower' }],
+    })
+    expect(decide(rated, {}).meters.starts).toEqual([[100, 1]])
+    expect(decide({ budget: { amount: 1, perMs: 1_000 } }, { spent: [[0, 1]] }).admitted).toEqual([])
   })
 })
 

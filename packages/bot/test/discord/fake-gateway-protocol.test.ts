@@ -20,7 +20,7 @@ describe('a hand-made gateway client', () => {
     )
     const closed = once(socket, 'close').then(([code]) => code as number)
     const send = (op: number, d: unknown) => socket.send(JSON.stringify({ op, d }))
-    const hello = until('hello', async () => received.find(each => each.op === 10))
+    const hello = () => until('hello', async () => received.find(each => each.op === 10))
     return { socket, received, closed, send, hello }
   }
   const identify = (more: object = {}) => ({
@@ -39,7 +39,7 @@ describe('a hand-made gateway client', () => {
     ['no properties', 4002, { properties: undefined }],
   ])('with %s is closed with %i', async (_, code, more) => {
     const { hello, send, closed } = open()
-    await hello
+    await hello()
     send(2, identify(more))
     expect(await closed).toBe(code)
   })
@@ -55,7 +55,7 @@ describe('a hand-made gateway client', () => {
     ]
     for (const [act, code] of cases) {
       const each = open()
-      await each.hello
+      await each.hello()
       act(each)
       expect(await each.closed).toBe(code)
     }
@@ -65,7 +65,7 @@ describe('a hand-made gateway client', () => {
   it('that sends no heartbeat is closed with 4009; one that does gets its ACK', async () => {
     fake.gateway.heartbeatIntervalMs = 20
     const { hello, closed, send, received } = open()
-    await hello
+    await hello()
     send(1, null)
     await until('an ACK', async () => received.some(each => each.op === 11))
     expect(await closed).toBe(4009)
@@ -73,7 +73,7 @@ describe('a hand-made gateway client', () => {
 
   it('that resumes what is not there gets op 9', async () => {
     const { hello, send, received } = open()
-    await hello
+    await hello()
     send(6, { token: fake.application.token, session_id: 'gone', seq: 1 })
     expect(await until('op 9', async () => received.find(each => each.op === 9))).toMatchObject({ d: false })
   })

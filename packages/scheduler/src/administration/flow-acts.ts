@@ -47,7 +47,7 @@ export async function resumeJobs(core: Core, target: PauseTarget, options: Actor
     if (!(await removePause(transaction, core.tables, where))) return false
     if (where.lane !== '') {
       const { jobType, lane } = where
-      await wakeLanes(transaction, core.tables, { jobType, lanes: [lane], concurrency: undefined })
+      await wakeLanes(transaction, core.tables, { jobType, lanes: [lane], concurrency: undefined, strict: false })
     }
     const note = { actor, action: 'resume' as const, target: nameOf(where), detail: {} }
     await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })

@@ -1,4 +1,4 @@
-import type { ResolvedLimits } from '../job/limits.ts'
+import type { ResolvedKeyLimits, ResolvedLimits } from '../job/limits.ts'
 import { budgetLeft, earliestStart, type Ask, type MeteredLimits, type Meters } from '../flow/meter.ts'
 import type { Hindrance } from './hindrance.ts'
 import { dateAt, say } from './say.ts'
@@ -57,20 +57,25 @@ function typeHindrances(facts: FlowFacts): Hindrance[] {
   return [...found, ...rated(what, { limits, meters: type, ask: askOf(facts) })]
 }
 
-/** A retry in strict order holds its slot: its key does not ask it again. */
+/** A retry in strict order holds its slot: only a rest, a rate and a budget of its key hold it back. */
 function keyHindrances(facts: FlowFacts): Hindrance[] {
-  const { limits, key, nowMs, lane, blockers, holdsSlot } = facts
+  const { limits, key, nowMs, lane } = facts
   const { perKey } = limits ?? {}
-  if (lane === null || !perKey || holdsSlot) return []
+  if (lane === null || !perKey) return []
   const what = `jobs of key ${lane}`
   const found: Hindrance[] = []
   if (key.pausedUntilMs !== null && key.pausedUntilMs > nowMs) found.push(resting(what, key))
-  const head = blockers.find(each => each.by === 'key') ?? blockers.find(each => each.by === 'order')
-  if (perKey.fifo && head && !head.held) found.push(behind(lane, head, facts))
-  else if (perKey.concurrency !== undefined && key.running >= perKey.concurrency) {
-    found.push(full(what, perKey.concurrency, idsOf(facts, 'key')))
-  }
+  if (!facts.holdsSlot) found.push(...slotHindrances(lane, perKey, facts))
   return [...found, ...rated(what, { limits: perKey, meters: key, ask: askOf(facts) })]
+}
+
+/** Others of its key that come first, or as many as may run. */
+function slotHindrances(lane: string, perKey: ResolvedKeyLimits, facts: FlowFacts): Hindrance[] {
+  const { key, blockers } = facts
+  const head = blockers.find(each => each.by === 'key') ?? blockers.find(each => each.by === 'order')
+  if (perKey.fifo && head && !head.held) return [behind(lane, head, facts)]
+  const isFull = perKey.concurrency !== undefined && key.running >= perKey.concurrency
+  return isFull ? [full(`jobs of key ${lane}`, perKey.concurrency ?? 0, idsOf(facts, 'key'))] : []
 }
 
 function askOf({ nowMs, weight, cost }: FlowFacts): Ask {

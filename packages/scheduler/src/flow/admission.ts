@@ -55,6 +55,8 @@ export interface Candidate {
   readonly dueMs: number
   readonly weight: number
   readonly cost: number
+  /** It holds its key's slot already: a retry in strict order. */
+  readonly holdsSlot: boolean
 }
 
 /** What becomes of the candidates of one key. */
@@ -66,7 +68,10 @@ export interface KeyDecision {
   readonly meters: Meters
 }
 
-/** Decides over the candidates of one key, in the order they were due. */
+/**
+ * Decides over the candidates of one key, in the order they were due. Who holds a slot already needs none and goes first;
+ * a pause, a rate and a budget hold it back like any other.
+ */
 export function admitByKey(
   limits: ResolvedKeyLimits,
   state: LaneState,
@@ -75,21 +80,23 @@ export function admitByKey(
   const { nowMs } = work
   const admitted: string[] = []
   const parked: { jobId: string; untilMs: number | null }[] = []
+  let taken = 0
   let meters: Meters = state
   /** With the starts that will be, so that those who wait come back one after another. */
   let expected: Meters = state
   const paused = state.pausedUntilMs !== null && state.pausedUntilMs > nowMs ? state.pausedUntilMs : null
-  for (const { jobId, weight, cost } of inOrder(work.candidates)) {
-    const slots = limits.concurrency === undefined || state.running + admitted.length < limits.concurrency
+  for (const { jobId, weight, cost, holdsSlot } of inOrder(work.candidates).toSorted(holdersFirst)) {
+    const slots = limits.concurrency === undefined || state.running + taken < limits.concurrency
     const itsTurn = !limits.fifo || parked.length === 0
     if (paused !== null) parked.push({ jobId, untilMs: Number.isFinite(paused) ? paused : null })
-    else if (!slots || !itsTurn) parked.push({ jobId, untilMs: null })
+    else if (!holdsSlot && !(slots && itsTurn)) parked.push({ jobId, untilMs: null })
     else {
       const at = earliestStart(limits, expected, { ms: nowMs, weight, cost })
       expected = afterStart(limits, expected, { ms: at, weight, cost })
       if (at > nowMs) parked.push({ jobId, untilMs: at })
       else {
         admitted.push(jobId)
+        if (!holdsSlot) taken += 1
         meters = afterStart(limits, meters, { ms: nowMs, weight, cost })
       }
     }
@@ -121,6 +128,10 @@ export function admitByType(
     admitted.push(jobId)
   }
   return { admitted, againAtMs: null, meters }
+}
+
+function holdersFirst(a: Candidate, b: Candidate): number {
+  return Number(b.holdsSlot) - Number(a.holdsSlot)
 }
 
 /** As they were due. */

@@ -77,20 +77,16 @@ class Admission {
     return decision.againAtMs
   }
 
-  /** Decides key by key. A job that holds its key's slot already (a retry in strict order) is not asked again. */
+  /** Decides key by key. */
   async #admitKeys(claimed: readonly ClaimedJob[]): Promise<void> {
     const { jobType, limits, request } = this.#work
     const { tables } = this.#core
     const now = databaseNow(this.#core)
     const perKey = limits.perKey ?? { fifo: false }
     const queues = new Map<string, ClaimedJob[]>()
-    /** Keys whose slot came along with its holder: under this claim's lease, which is not counted. */
-    const holding = new Map<string, number>()
     for (const job of claimed) {
       const key = job.uncommon?.lane
-      if (key == null) continue
-      if (this.#heldBefore(job)) holding.set(key, (holding.get(key) ?? 0) + 1)
-      else queues.set(key, [...(queues.get(key) ?? []), job])
+      if (key != null) queues.set(key, [...(queues.get(key) ?? []), job])
     }
     if (queues.size === 0) return
     const states = await readLanes(this.#transaction, tables, {
@@ -103,25 +99,25 @@ class Admission {
     const byId = new Map(claimed.map(job => [job.job_id, job]))
     for (const state of states) {
       const jobs = queues.get(state.lane) ?? []
-      if (blocked.has(state.lane)) {
-        for (const job of jobs) this.#park(job, null)
-        continue
-      }
-      const candidates = jobs.map(job => this.#candidateOf(job))
-      const running = state.running + (holding.get(state.lane) ?? 0)
+      const mustWait = (job: ClaimedJob) => blocked.has(state.lane) && !this.#heldBefore(job)
+      for (const job of jobs.filter(mustWait)) this.#park(job, null)
+      const candidates = jobs.filter(job => !mustWait(job)).map(job => this.#candidateOf(job))
+      // Slots that came along with their holders are under this claim's lease, which is not counted.
+      const running = state.running + candidates.filter(each => each.holdsSlot).length
       const decision = admitByKey(perKey, { ...stateOf(state), running }, { candidates, nowMs: state.now_ms })
       for (const { jobId, untilMs } of decision.parked) this.#park(byId.get(jobId), untilMs)
       if (perKey.rate || perKey.budget) this.#changed.push(withMeters(state, decision.meters))
     }
     if (blocked.size > 0) {
-      await wakeLanes(this.#transaction, tables, { jobType, lanes: [...blocked], concurrency: perKey.concurrency })
+      const lanes = [...blocked]
+      await wakeLanes(this.#transaction, tables, { jobType, lanes, concurrency: perKey.concurrency, strict: true })
     }
   }
 
   /** Keys in which an earlier job than those claimed waits. */
   #keysThatMustWait(queues: ReadonlyMap<string, readonly ClaimedJob[]>): Promise<ReadonlySet<string>> {
     const firsts = [...queues].flatMap(([lane, jobs]) => {
-      const [first] = inOrder(jobs.map(job => this.#candidateOf(job)))
+      const [first] = inOrder(jobs.map(job => this.#candidateOf(job)).filter(each => !each.holdsSlot))
       return first ? [{ lane, jobId: first.jobId }] : []
     })
     return keysWithEarlierJobs(this.#transaction, this.#core.tables, { jobType: this.#work.jobType, firsts })
@@ -142,6 +138,7 @@ class Admission {
   }
 
   #candidateOf(job: ClaimedJob) {
-    return candidateOf(job, this.#core.registry.find(this.#work.jobType))
+    const candidate = candidateOf(job, this.#core.registry.find(this.#work.jobType))
+    return { ...candidate, holdsSlot: this.#heldBefore(job) }
   }
 }

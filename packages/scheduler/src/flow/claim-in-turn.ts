@@ -39,9 +39,10 @@ export async function claimInTurn(core: Core, transaction: Queryable, work: Lock
   const wish = { jobType, most, now: databaseNow(core) }
   const cost = core.registry.find(jobType)?.cost ?? DEFAULT_COST
   const look = await lookAtKeys(core, transaction, { work, perKey, cost })
+  const holding = perKey.fifo ? await lookAtHolders(core, transaction, { wish, cost }) : NOBODY_HOLDS
   const waiting: Waiting = {
     queues: look.queues,
-    holding: perKey.fifo ? candidatesOf(await holdingJobs(transaction, tables, wish), cost) : [],
+    holding: holding.queues,
     keyless: look.wrapped ? candidatesOf(await keylessJobs(transaction, tables, wish), cost) : [],
   }
   const decide = (among: Waiting) =>
@@ -54,7 +55,7 @@ export async function claimInTurn(core: Core, transaction: Queryable, work: Lock
     jobType,
     lanes: [
       withMeters(lane, decision.type, seen > 0 ? decision.lastKey : look.last),
-      ...look.rows.flatMap(row => {
+      ...[...holding.rows, ...look.rows].flatMap(row => {
         const meters = perKey.rate || perKey.budget ? decision.keys.get(row.lane) : undefined
         return meters ? [withMeters(row, meters)] : []
       }),
@@ -83,6 +84,25 @@ async function take(
   const kept = jobs.map(job => job.job_id)
   if (kept.length > 0) await admitJobs(transaction, core.tables, kept)
   return { jobs, seen: due.length }
+}
+
+const NOBODY_HOLDS: Pick<Look, 'rows' | 'queues'> = { rows: [], queues: [] }
+
+/** Jobs that hold their key's slot while they wait: they are no part of a queue, so the ring does not show them. */
+async function lookAtHolders(
+  core: Core,
+  transaction: Queryable,
+  { wish, cost }: { wish: { jobType: string; now: string | null }; cost: number },
+): Promise<Pick<Look, 'rows' | 'queues'>> {
+  const found = await holdingJobs(transaction, core.tables, wish)
+  if (found.length === 0) return NOBODY_HOLDS
+  const lanes = found.map(each => each.lane)
+  const rows = await readLanes(transaction, core.tables, { ...wish, lanes })
+  const queues = rows.flatMap((row, index) => {
+    const candidates = candidatesOf(found[index]?.jobs ?? [], cost).map(each => ({ ...each, holdsSlot: true }))
+    return candidates.length > 0 ? [{ key: row.lane, state: stateOf(row), candidates }] : []
+  })
+  return { rows, queues }
 }
 
 /** Goes round the ring from the key that was served last, until enough is found that may start. */
@@ -138,11 +158,8 @@ async function lookAtKeys(
 function only({ queues, holding, keyless }: Waiting, jobs: readonly ClaimedJob[]): Waiting {
   const had = new Set(jobs.map(job => job.job_id))
   const among = (candidates: readonly Candidate[]) => candidates.filter(each => had.has(each.jobId))
-  return {
-    queues: queues.map(each => ({ ...each, candidates: among(each.candidates) })),
-    holding: among(holding),
-    keyless: among(keyless),
-  }
+  const amongQueue = (queue: KeyQueue) => ({ ...queue, candidates: among(queue.candidates) })
+  return { queues: queues.map(amongQueue), holding: holding.map(amongQueue), keyless: among(keyless) }
 }
 
 function candidatesOf(jobs: readonly QueuedJob[], usual: number): Candidate[] {

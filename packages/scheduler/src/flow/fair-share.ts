@@ -13,7 +13,8 @@ export interface KeyQueue {
 /** Jobs that wait for their turn. */
 export interface Waiting {
   readonly queues: readonly KeyQueue[]
-  readonly holding: readonly Candidate[]
+  /** Those that hold their key's slot already. */
+  readonly holding: readonly KeyQueue[]
   readonly keyless: readonly Candidate[]
 }
 
@@ -30,32 +31,32 @@ export interface FairDecision {
 
 /**
  * Shares what may start among keys: the next slot goes to the key that holds the fewest, and of those with as many to
- * the one whose turn it is. `holding` are jobs that hold their slot already: retries in strict order. Jobs without a key
- * take turns as one key would, without a key's limits.
+ * the one whose turn it is; who holds one already comes first. Jobs without a key take turns as one key would, without a
+ * key's limits.
  */
 export function shareFairly(
   limits: ResolvedLimits & { readonly perKey: ResolvedKeyLimits },
   type: Meters,
   work: Waiting & { readonly most: number; readonly nowMs: number },
 ): FairDecision {
-  const { queues, most, nowMs } = work
+  const { queues, holding, most, nowMs } = work
   let againAtMs: number | null = null
   const hear = (atMs: number | null) => {
     if (atMs !== null) againAtMs = Math.min(againAtMs ?? atMs, atMs)
   }
-  const able = queues.flatMap(({ key, state, candidates }, place) => {
+  const ableOf = ({ key, state, candidates }: KeyQueue, place: number) => {
     const { admitted, parked } = admitByKey(limits.perKey, state, { candidates, nowMs })
     hear(parked.find(each => each.untilMs !== null)?.untilMs ?? null)
     return admitted.map((jobId, index) => ({ key, place, held: state.running + index, job: byId(candidates, jobId) }))
-  })
+  }
   const keyless = work.keyless.map((job, index) => ({ key: '', place: -1, held: index, job }))
-  const turns = [...keyless, ...able].toSorted((a, b) => a.held - b.held || a.place - b.place)
-  const chosen = [...work.holding.map(job => ({ key: '', job })), ...turns].slice(0, most)
+  const turns = [...keyless, ...queues.flatMap(ableOf)].toSorted((a, b) => a.held - b.held || a.place - b.place)
+  const chosen = [...holding.flatMap(ableOf), ...turns].slice(0, most)
   const byType = admitByType(limits, type, { candidates: chosen.map(each => each.job), nowMs })
   hear(byType.againAtMs)
   const started = chosen.slice(0, byType.admitted.length)
   const keys = new Map<string, Meters>()
-  for (const { key, state } of queues) {
+  for (const { key, state } of [...holding, ...queues]) {
     const candidates = started.filter(each => each.key === key).map(each => each.job)
     if (candidates.length > 0) keys.set(key, admitByKey(limits.perKey, state, { candidates, nowMs }).meters)
   }

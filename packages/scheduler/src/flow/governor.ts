@@ -149,8 +149,8 @@ export class Governor {
   /** Brings forward as many of each key as may run. */
   async #wake(transaction: Queryable, jobType: string, lanes: readonly string[]): Promise<void> {
     if (lanes.length === 0) return
-    const concurrency = this.limitsOf(jobType)?.perKey?.concurrency
-    await wakeLanes(transaction, this.#core.tables, { jobType, lanes, concurrency })
+    const { concurrency, fifo: strict = false } = this.limitsOf(jobType)?.perKey ?? {}
+    await wakeLanes(transaction, this.#core.tables, { jobType, lanes, concurrency, strict })
   }
 }
 

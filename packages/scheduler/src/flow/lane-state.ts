@@ -72,18 +72,19 @@ export function withMeters(row: LaneRow, { starts, fullAtMs, spent }: Meters, la
   }
 }
 
-/** A claimed job as a candidate. */
+/** A claimed job as a candidate that holds no slot. */
 export function candidateOf(job: ClaimedJob, definition: AnyJobDefinition | undefined): Candidate {
-  const { weight, cost } = job.uncommon ?? ORDINARY
-  return { jobId: job.job_id, dueMs: job.scheduled_ms, weight, cost: cost ?? definition?.cost ?? DEFAULT_COST }
+  const { weight, cost: own } = job.uncommon ?? ORDINARY
+  const cost = own ?? definition?.cost ?? DEFAULT_COST
+  return { jobId: job.job_id, dueMs: job.scheduled_ms, weight, cost, holdsSlot: false }
 }
 
-/** A stored job as a candidate. One whose row cannot be read is let in as a usual one: it fails when it is taken. */
+/** A stored job as a candidate that holds no slot. One whose row cannot be read is let in as a usual one: it fails when it is taken. */
 export function queuedCandidate([jobId, dueMs, weight, cost]: QueuedJob, usual: number): Candidate {
   try {
-    return { jobId, dueMs, weight: weightOf(weight), cost: costOf(cost) ?? usual }
+    return { jobId, dueMs, weight: weightOf(weight), cost: costOf(cost) ?? usual, holdsSlot: false }
   } catch {
-    return { jobId, dueMs, weight: 1, cost: usual }
+    return { jobId, dueMs, weight: 1, cost: usual, holdsSlot: false }
   }
 }
 

@@ -13,7 +13,7 @@ export async function admitJobs(transaction: Queryable, tables: Tables, jobIds: 
 /** A job that was claimed in vain. */
 export interface ParkedJob {
   readonly jobId: string
-  /** Until when it stands aside; null: until a job of its key ends; `in turn`: it stays where it stood. */
+  /** Until when it stands aside; null: until a job of its key ends, or the key goes on; `in turn`: it stays where it stood. */
   readonly untilMs: number | null | 'in turn'
   /** It held its slot before the claim: a retry in strict order. */
   readonly keepsSlot: boolean
@@ -54,13 +54,15 @@ export async function keysWithEarlierJobs(
 export const MOST_WOKEN = 100
 
 /**
- * Lets the first jobs that wait in lanes come forward: as many as their key has free slots, a hundred at most. A key that
- * is paused stays as it is. Answers how many came.
+ * Lets the first jobs that wait in lanes come forward: as many as their key has free slots, a hundred at most, and who
+ * holds a slot already. A key that is paused stays as it is. In a `strict` order nobody comes forward whose turn it is
+ * not: if the first has a time of its own (its rate's, or that of its low priority), those behind it would be claimed and
+ * put aside as fast as the database answers. Answers how many came.
  */
 export async function wakeLanes(
   transaction: Queryable,
   tables: Tables,
-  request: { jobType: string; lanes: readonly string[]; concurrency: number | undefined },
+  request: { jobType: string; lanes: readonly string[]; concurrency: number | undefined; strict: boolean },
 ): Promise<number> {
   const woken = await transaction.query<{ count: number }>(
     `with woken as (
@@ -70,19 +72,25 @@ export async function wakeLanes(
          else least(${MOST_WOKEN}, $4::int - (select count(*) from ${tables.live} holder
            where holder.job_type collate "C" = $1::text and holder.lane = known.lane and holder.admitted)) end as most) free
        cross join lateral (
-         select job_id from ${tables.live}
-         where job_type collate "C" = $1::text and lane = known.lane and admitted is not true and lease_token is null
-           and ready_at = 'infinity' and waits is null and free.most > 0
-         order by scheduled_time, job_id limit greatest(free.most, 0)) as first
+         select job_id from ${tables.live} where ${WAITS} and lane = known.lane and ready_at = 'infinity' and admitted
+         union all
+         select job_id from (
+           select job_id, ready_at from ${tables.live}
+           where ${WAITS} and lane = known.lane and (ready_at = 'infinity' or $5::boolean) and admitted is not true
+             and free.most > 0
+           order by scheduled_time, job_id limit greatest(free.most, 0)) next
+         where ready_at = 'infinity') as first
        where live.job_id = first.job_id and not exists (select from ${tables.pauses} pause
          where pause.job_type = $1::text and pause.lane = known.lane)
        returning 1
      ) select count(*)::int as count, (select count(pg_notify($3::text, 'due')) from (select from woken limit 1) one)
      from woken`,
-    [request.jobType, request.lanes, tables.channel, request.concurrency ?? null],
+    [request.jobType, request.lanes, tables.channel, request.concurrency ?? null, request.strict],
   )
   return woken.rows[0]?.count ?? 0
 }
+
+const WAITS = `job_type collate "C" = $1::text and lease_token is null and waits is null`
 
 /** Lanes of these types in which somebody waits for a job to end. */
 export async function lanesThatWait(
@@ -92,7 +100,7 @@ export async function lanesThatWait(
 ): Promise<{ job_type: string; lane: string }[]> {
   const found = await database.query<{ job_type: string; lane: string }>(
     `select distinct job_type, lane from ${tables.live}
-     where job_type collate "C" = any($1::text[]) and lane is not null and admitted is not true and lease_token is null
+     where job_type collate "C" = any($1::text[]) and lane is not null and lease_token is null
        and ready_at = 'infinity' and waits is null
      limit 1000`,
     [jobTypes],

@@ -82,24 +82,27 @@ export async function keysInTurn(
   return { keys, last: found.rows[0]?.last ?? null }
 }
 
-/** Due jobs that hold their slot already: retries in strict order. As many as there are slots, at the most. */
-export async function holdingJobs(
-  transaction: Queryable,
-  { live }: Tables,
-  request: { jobType: string; most: number; now: string | null },
-): Promise<readonly QueuedJob[]> {
-  const found = await transaction.query<{ job: QueuedJob }>(
-    `select ${JOB} as job from ${live}
-     where job_type collate "C" = $1::text and admitted and lease_token is null
-       and scheduled_time <= coalesce($3::text::timestamptz, clock_timestamp())
-     order by scheduled_time limit $2::int`,
-    [request.jobType, request.most, request.now],
-  )
-  return found.rows.map(row => row.job)
-}
-
 /** Rows looked at for one of interest; more is not worth the reading. */
 const MOST_PASSED_OVER = 1_000
+
+/** Keys of due jobs that hold their slot already, retries in strict order, the oldest first. Not those that are paused. */
+export async function holdingJobs(
+  transaction: Queryable,
+  { live, pauses }: Tables,
+  request: { jobType: string; now: string | null },
+): Promise<readonly QueuedKey[]> {
+  const found = await transaction.query<QueuedKey>(
+    `select lane, jsonb_agg(${JOB} order by scheduled_time, job_id) as jobs from (
+       select * from ${live} holder
+       where job_type collate "C" = $1::text and admitted and lease_token is null and lane <> ''
+         and scheduled_time <= coalesce($2::text::timestamptz, clock_timestamp())
+         and not exists (select from ${pauses} pause where pause.job_type = $1::text and pause.lane = holder.lane)
+       order by scheduled_time, job_id limit ${MOST_PASSED_OVER}) first
+     group by lane order by min(scheduled_time), lane`,
+    [request.jobType, request.now],
+  )
+  return found.rows
+}
 
 /** Due jobs without a key, if they are among the first in the queue, or of low priority and among the first of those. */
 export async function keylessJobs(

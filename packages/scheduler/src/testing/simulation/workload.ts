@@ -37,6 +37,8 @@ export const GOVERNED_TYPES = {
   capped: { concurrency: 2 },
   ordered: { perKey: { fifo: true } },
   orderedInTurn: { concurrency: 3, perKey: { fifo: true, fair: true } },
+  orderedRated: { perKey: { fifo: true, rate: { limit: 1, per: 1_500 } } },
+  orderedRatedInTurn: { perKey: { fifo: true, fair: true, rate: { limit: 1, per: 1_500 } } },
   shared: { concurrency: 3, perKey: { concurrency: 1, fair: true } },
   keyed: { perKey: { concurrency: 1 } },
   rated: { rate: { limit: 2, per: 4_000 } },
