@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { admitByKey, admitByType, grantForType } from '../src/flow/admission.ts'
+import { admitByKey, admitByType, grantForType, type Candidate } from '../src/flow/admission.ts'
 import { afterOutcomes } from '../src/flow/breaker.ts'
-import { earliestStart, type Meters, type Start } from '../src/flow/meter.ts'
+import { earliestStart, type MeteredLimits, type Meters, type Start } from '../src/flow/meter.ts'
 
 const idle = { running: 0, starts: [], failures: 0, pausedUntilMs: null }
 
@@ -74,6 +74,53 @@ describe('a key', () => {
           for (const { jobId } of decision.parked) expect(dueOf(id)).toBeLessThanOrEqual(dueOf(jobId))
         }
       }),
+    )
+  })
+})
+
+describe('a key with a rate and a budget', () => {
+  const entries = fc.array(fc.tuple(fc.integer({ min: 1, max: 1_000 }), fc.integer({ min: 1, max: 3 })), {
+    maxLength: 6,
+  })
+  const asks = fc.array(fc.record({ weight: fc.integer({ min: 1, max: 3 }), cost: fc.integer({ min: 1, max: 3 }) }), {
+    minLength: 1,
+    maxLength: 12,
+  })
+  const sum = (amounts: readonly number[]) => amounts.reduce((total, each) => total + each, 0)
+  const nowMs = 1_000
+
+  it('admits no more than there is room for, however many ask at once, and holds nobody back without need', () => {
+    fc.assert(
+      fc.property(
+        entries,
+        asks,
+        fc.integer({ min: 3, max: 9 }),
+        fc.integer({ min: 1, max: 1_000 }),
+        (past, list, limit, perMs) => {
+          const candidates = list.map((each, index) => ({
+            jobId: String(index),
+            dueMs: index,
+            holdsSlot: false,
+            ...each,
+          }))
+          const among = (ids: readonly string[]) => candidates.filter(each => ids.includes(each.jobId))
+          const counted = past.filter(([at]) => at > nowMs - perMs)
+          const room = limit - sum(counted.map(([, each]) => each))
+          for (const [limits, amountOf] of [
+            [{ rate: { limit, perMs } }, each => each.weight],
+            [{ budget: { amount: limit, perMs } }, each => each.cost],
+          ] as [MeteredLimits, (each: Candidate) => number][]) {
+            const state = { ...idle, starts: past, spent: past }
+            const { admitted, parked } = admitByKey({ fifo: false, ...limits }, state, { candidates, nowMs })
+            expect(sum(among(admitted).map(amountOf))).toBeLessThanOrEqual(Math.max(0, room))
+            const [first] = parked
+            const before = candidates.slice(0, Number(first?.jobId ?? candidates.length))
+            // The first that waits would not have fitted beside those before it.
+            if (first) expect(sum([...before, ...among([first.jobId])].map(amountOf))).toBeGreaterThan(room)
+            for (const { untilMs } of parked) expect(untilMs).toBeGreaterThan(nowMs)
+          }
+        },
+      ),
     )
   })
 })

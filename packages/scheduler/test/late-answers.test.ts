@@ -1,4 +1,4 @@
-import { Scheduler } from 'belfry'
+import { defineJob, Scheduler } from 'belfry'
 import { fromPglite, type Database, type QueryResult } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
 import { describe, expect, it } from 'vitest'
@@ -90,6 +90,44 @@ describe('an answer that comes after the stop', () => {
     await elapseUntil(clock, begun.promise)
     await elapseUntil(clock, other.stop())
     expect(runs).toBe(1)
+    await pglite.close()
+  })
+
+  it('to a claim, while the next one hangs: what it brought is not begun', async () => {
+    const pglite = await createPglite('stories')
+    const claims = slowAt(fromPglite(pglite), /belfry_claim_/)
+    const looks = slowAt(claims.database, /select wanted\.job_type\s+from unnest/)
+    const clock = new CountingClock()
+    const limited = defineJob({ type: 'limited', limits: { concurrency: 1 }, handler: () => {} })
+    const jobs = [limited]
+    const { database } = looks
+    const scheduler = new Scheduler({ database, schema: storySchema(1), clock, gracePeriod: '1s', jobs })
+    let runs = 0
+    scheduler.registerHandler('work', () => void (runs += 1))
+    await scheduler.start()
+    while (!looks.sent.some(text => text.includes('belfry_next_due_'))) await turns()
+    claims.slow.on = true
+    looks.slow.on = true
+    const before = claims.sent.length
+    await scheduler.scheduleJob('work', { payload: {}, delay: '90ms' })
+    while (!claims.sent.slice(before).some(text => text.includes('belfry_claim_'))) await turns()
+    const stopped = scheduler.stop()
+    await turns()
+    clock.advance('2950ms')
+    claims.answer()
+    while (!/select wanted\.job_type/.test(looks.sent.at(-1) ?? '')) await turns()
+    // The stop's patience ends before the job is due.
+    clock.advance('60ms')
+    await turns()
+    await elapseUntil(clock, stopped)
+    expect(runs).toBe(0)
+    expect(clock.open.size).toBe(0)
+    looks.answer()
+    await turns()
+    clock.advance('1m')
+    await turns()
+    expect(runs).toBe(0)
+    expect(clock.open.size).toBe(0)
     await pglite.close()
   })
 

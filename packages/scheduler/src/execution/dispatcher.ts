@@ -110,12 +110,18 @@ export class Dispatcher {
     this.#review()
   }
 
-  /** Gives back everything that was not started; resolves when the database knows. */
-  async releaseWaiting(): Promise<void> {
+  /** Starts nothing any more of what was accepted. */
+  close(): void {
     this.#aheadTimer?.cancel()
     this.#batches.stop()
     this.#reviewTimer?.cancel()
     this.#reviewTimer = undefined
+    this.#due.clear()
+    this.#ahead = []
+  }
+
+  /** Gives back everything that was not started; resolves when the database knows. */
+  async releaseWaiting(): Promise<void> {
     const waiting = this.#parts.held.waiting()
     if (waiting.length > 0) await this.#giveBack(waiting, 0)
   }

@@ -131,6 +131,8 @@ export class Runner {
     if (!answers) this.#poller.abandon()
     const stored = await this.#patiently(this.#reservationsEnded())
     this.#closed = true
+    // Also what cannot be given back, as a claim still hangs, must not begin in a process that is said to have stopped.
+    this.#dispatcher.close()
     const released = answers && stored && (await this.#releaseWaiting())
     await this.#finishOrGiveUp(gracePeriodMs)
     const settled = await this.#settler.drain(SETTLE_PATIENCE_MS)

@@ -42,14 +42,22 @@ export function earliestStart(limits: MeteredLimits, meters: Meters, ask: Ask): 
   )
 }
 
-/** The meters after a start; what counts no more is forgotten. */
-export function afterStart({ rate, budget }: MeteredLimits, meters: Meters, { ms, weight, cost }: Ask): Meters {
+/**
+ * The meters after a start; what counts no more is forgotten. Of a start that is still to come `nowMs` says what the
+ * present is: what will count no more by then counts until then.
+ */
+export function afterStart(
+  { rate, budget }: MeteredLimits,
+  meters: Meters,
+  { ms, weight, cost }: Ask,
+  nowMs = ms,
+): Meters {
   const isWindow = rate !== undefined && rate.burst === undefined
   return {
-    starts: isWindow ? [...counting(meters.starts, rate.perMs, ms), [ms, weight]] : [],
+    starts: isWindow ? [...counting(meters.starts, rate.perMs, nowMs), [ms, weight]] : [],
     ...(rate?.burst !== undefined && { fullAtMs: fullAfter(meters, rate, { ms, weight }) }),
     ...(budget && {
-      spent: added(counting(meters.spent ?? [], budget.perMs, ms), [
+      spent: added(counting(meters.spent ?? [], budget.perMs, nowMs), [
         pieceOf(ms, budget),
         Math.min(cost, budget.amount),
       ]),

@@ -60,6 +60,11 @@ export class Backend {
     this.#onRow = parts.onRow
   }
 
+  /** The table into which simulated transactional handlers write. */
+  get effects(): string {
+    return `${quoteIdentifier(this.#schemaName, 'schema')}.simulated_effects`
+  }
+
   /** Virtual time from here on. */
   async open(): Promise<void> {
     const clock = quoteIdentifier(`${this.#schemaName}_clock`, 'schema')
@@ -85,6 +90,9 @@ export class Backend {
    * and vacuuming costs a tenth of truncating, which makes a file for every index.
    */
   async clear(): Promise<void> {
+    await this.#database.query(
+      `create table if not exists ${this.effects} (job_id text not null, attempt integer not null)`,
+    )
     const tables = await this.#tables()
     await this.#keepOthersOut(tables)
     const used = tables.filter(each => each.used).map(each => each.name)
@@ -191,8 +199,11 @@ export class Backend {
     const history = await this.#database.query<HistoryRow>(
       `select job_id, attempt, status from ${schema}.job_execution_history order by job_id, attempt`,
     )
+    const effects = await this.#database.query<Snapshot['effects'][number]>(
+      `select job_id, attempt from ${this.effects} order by job_id, attempt`,
+    )
     const short = <Row extends { job_id: string }>(row: Row) => ({ ...row, job_id: shortId(row.job_id) })
-    return { jobs: jobs.rows.map(short), history: history.rows.map(short) }
+    return { jobs: jobs.rows.map(short), history: history.rows.map(short), effects: effects.rows.map(short) }
   }
 
   /** Types and unique keys of unfinished jobs, and how many have them. */

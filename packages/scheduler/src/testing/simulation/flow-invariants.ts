@@ -26,7 +26,7 @@ const concurrency: Check = (story, report) => {
   for (const fact of story.facts) {
     if (isOver(fact)) running.delete(attemptOf(fact))
     if (fact.kind !== 'started' || !fact.claim || !held.has(attemptOf(fact))) continue
-    const limits = LIMITS.get(fact.jobType)
+    const limits = limitsIn(story, fact.jobType)
     if (!limits) continue
     running.set(attemptOf(fact), fact as Start)
     const others = [...running.values()]
@@ -46,34 +46,57 @@ function isOver(fact: Fact): fact is FactOf<'handler-ended' | 'settled' | 'abort
 
 /** Starts count when they were admitted, by the database's clock. */
 const rates: Check = (story, report) => {
-  for (const [jobType, limits] of LIMITS) {
+  for (const jobType of LIMITS.keys()) {
+    const limits = limitsIn(story, jobType)
+    if (!limits) continue
     const starts = startsOf(story).filter(fact => fact.jobType === jobType)
     const keys = new Set(starts.map(fact => fact.claim.key))
-    const windows = [
-      { rate: limits.rate, among: starts, at: ({ claim }: Start) => claim.admittedAt },
-      ...[...keys].map(key => ({
-        rate: key === null ? undefined : limits.perKey?.rate,
-        among: starts.filter(fact => fact.claim.key === key),
-        at: ({ claim }: Start) => claim.admittedByKeyAt,
-      })),
+    const metered = [
+      ...spansOf(limits).map(span => ({ span, among: starts, at: ({ claim }: Start) => claim.admittedAt })),
+      ...[...keys].flatMap(key =>
+        spansOf(key === null ? {} : (limits.perKey ?? {})).map(span => ({
+          span,
+          among: starts.filter(fact => fact.claim.key === key),
+          at: ({ claim }: Start) => claim.admittedByKeyAt,
+        })),
+      ),
     ]
-    for (const { rate, among, at } of windows) {
-      if (!rate) continue
+    for (const { span, among, at } of metered) {
       for (const last of among) {
-        const within = among.filter(each => at(each) > at(last) - Number(rate.per) && at(each) <= at(last))
-        if (within.length <= rate.limit) continue
+        const within = among.filter(each => at(each) > at(last) - span.ms && at(each) <= at(last))
+        if (within.length <= span.most) continue
         const names = within.map(attemptOf).join(', ')
-        report('a rate is never exceeded', `${jobType}: ${names} within ${Number(rate.per)} ms`, last.line)
+        report('a rate is never exceeded', `${jobType}: ${names} within ${span.ms} ms`, last.line)
       }
     }
   }
+}
+
+/** At most so many starts in any span: what a rate and a budget say (each job costs 1, and nothing is given back). */
+function spansOf({ rate, budget }: Pick<Limits, 'rate' | 'budget'>): { most: number; ms: number }[] {
+  const spans = budget ? [{ most: budget.amount, ms: Number(budget.per) }] : []
+  if (!rate) return spans
+  const per = Number(rate.per)
+  if (rate.burst === undefined) return [...spans, { most: rate.limit, ms: per }]
+  const { burst, limit } = rate
+  // A full bucket, and what flows in meanwhile; shorter spans are stricter, and longer ones tell of slow leaks.
+  return [0, 1, 2, 5].reduce(
+    (all, more) => [...all, { most: burst + more * limit, ms: Math.max(1, more * per) }],
+    spans,
+  )
+}
+
+/** What a type is held to; undefined: it has no limits, or was given others. */
+function limitsIn(story: Story, jobType: string): Limits | undefined {
+  const changed = of(story.facts, 'limits-changed').some(fact => fact.jobType === jobType)
+  return changed ? undefined : LIMITS.get(jobType)
 }
 
 const strictOrder: Check = (story, report) => {
   const { facts } = story
   const moved = new Set([...of(facts, 'touched'), ...of(facts, 'redrive-asked')].map(fact => fact.jobId))
   const stored = new Map(of(facts, 'acknowledged').map(fact => [fact.jobId, fact.line]))
-  const starts = startsOf(story).filter(fact => LIMITS.get(fact.jobType)?.perKey?.fifo && !moved.has(fact.jobId))
+  const starts = startsOf(story).filter(fact => limitsIn(story, fact.jobType)?.perKey?.fifo && !moved.has(fact.jobId))
   for (const key of new Set(starts.map(fact => fact.claim.key))) {
     if (key === null) continue
     const own = starts.filter(fact => fact.claim.key === key)
@@ -82,11 +105,11 @@ const strictOrder: Check = (story, report) => {
       const overtaken = own.slice(index + 1).find(each => {
         if (each.jobId === start.jobId) return false
         const begun = own.slice(0, index).some(before => before.jobId === each.jobId)
-        const isFirst = own.find(before => before.jobId === start.jobId) === start
-        // Begun before and not over, or due before and stored before this one was claimed.
+        // Begun before and not over, or due before and stored before this one was claimed. A later attempt is not asked:
+        // an earlier one may have been claimed and lost before its handler began, and has held the slot since.
         if (begun) return true
         return (
-          isFirst &&
+          start.attempt === 1 &&
           each.attempt === 1 &&
           each.claim.scheduledMs < claim.scheduledMs &&
           (stored.get(each.jobId) ?? Number.POSITIVE_INFINITY) < claim.line
@@ -122,7 +145,9 @@ const pauses: Check = (story, report) => {
     end(Number.POSITIVE_INFINITY)
     for (const start of started) {
       const { claim, jobType, line } = start
-      const isMeant = target === jobType || target === `${jobType} of ${claim.key}`
+      // A key is paused as long as its type has limits per key.
+      const isOfKey = target === `${jobType} of ${claim.key}` && limitsIn(story, jobType) !== undefined
+      const isMeant = target === jobType || isOfKey
       if (isMeant && spans.some(span => claim.line > span.from && claim.line < span.to)) {
         report('what is paused starts nothing', `${attemptOf(start)} was claimed while ${target} was paused`, line)
       }

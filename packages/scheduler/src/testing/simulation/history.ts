@@ -10,7 +10,11 @@ export type FactBody =
       readonly name: string
       readonly group: number
       readonly dueAt: number
-      readonly mayExpire: boolean
+      /** By its deadline, or with a job it comes after. */
+      readonly mayBeCancelled: boolean
+      readonly uniqueKey: string | null
+      /** Whoever runs with the key now is to run once more. */
+      readonly reruns: boolean
     }
   /** The call that asked for it was answered. */
   | { readonly kind: 'acknowledged'; readonly name: string; readonly jobId: string; readonly conflict: boolean }
@@ -37,6 +41,8 @@ export type FactBody =
     }
   /** Its handler was told to stop: by a timeout, a cancel, a stop, or for its lease. */
   | { readonly kind: 'aborted'; readonly jobId: string; readonly attempt: number }
+  /** What its limits are from here on nobody knows. */
+  | { readonly kind: 'limits-changed'; readonly jobType: string }
   /** The call that paused a type, or one key of it, was answered. */
   | { readonly kind: 'paused'; readonly target: string }
   /** From here on it may go on. */
@@ -56,6 +62,17 @@ export type FactBody =
       readonly willRetry: boolean
       readonly process: string
     }
+  /** A step of a job was answered, now or in an earlier attempt. */
+  | {
+      readonly kind: 'step-passed'
+      readonly jobId: string
+      readonly attempt: number
+      readonly step: string
+      /** JSON text. */
+      readonly answer: string
+    }
+  /** An effect on the world outside is about to be made. */
+  | { readonly kind: 'sending'; readonly jobId: string; readonly attempt: number; readonly doubtful: boolean }
   /** Found while it happened. */
   | { readonly kind: 'violation'; readonly invariant: Invariant; readonly detail: string }
 
@@ -93,6 +110,10 @@ export type Invariant =
   | 'a rate is never exceeded'
   | 'a strict key keeps its order'
   | 'what is paused starts nothing'
+  | 'a job that is asked for while it runs runs once more'
+  | 'a transactional job works when it completes, and only then'
+  | 'a step is answered the same in every attempt'
+  | 'who sends again is told so'
   | 'everything ends'
   | 'a stop leaves nothing behind'
 
@@ -129,6 +150,8 @@ export interface HistoryRow {
 export interface Snapshot {
   readonly jobs: readonly JobRow[]
   readonly history: readonly HistoryRow[]
+  /** What transactional handlers have written. */
+  readonly effects: readonly { readonly job_id: string; readonly attempt: number }[]
 }
 
 /** The whole story of a world: what was seen from outside, and the tables at its end. */

@@ -1,4 +1,5 @@
 import { FLOW_CHECKS } from './flow-invariants.ts'
+import { HANDLER_CHECKS } from './handler-invariants.ts'
 import { attemptOf, of, type HistoryRow, type JobRow, type Check, type Story, type Violation } from './history.ts'
 
 /** Compares what was seen with what is stored. Pure; answers every contradiction. */
@@ -111,10 +112,15 @@ const cancelledStay: Check = ({ facts, end }, report) => {
 
 const cancelledAsked: Check = ({ facts, end }, report) => {
   const asked = new Set(of(facts, 'cancel-asked').map(fact => fact.jobId))
-  const expiring = new Set(of(facts, 'planned').flatMap(fact => (fact.mayExpire ? [fact.name] : [])))
+  const doomed = of(facts, 'planned').filter(fact => fact.mayBeCancelled)
+  const names = new Set<string | null>(doomed.map(fact => fact.name))
+  // A call that replaces a waiting job changes its name, and not what it waits for.
+  const keys = new Set(doomed.flatMap(fact => fact.uniqueKey ?? []))
+  for (const fact of of(facts, 'acknowledged')) if (names.has(fact.name)) asked.add(fact.jobId)
   for (const fact of of(facts, 'handler-ended')) if (fact.how === 'asked to be cancelled') asked.add(fact.jobId)
   for (const row of end.jobs) {
-    if (row.status === 'cancelled' && !asked.has(row.job_id) && !expiring.has(row.name ?? '')) {
+    const isDoomed = names.has(row.name) || (row.unique_key !== null && keys.has(row.unique_key))
+    if (row.status === 'cancelled' && !asked.has(row.job_id) && !isDoomed) {
       report('nothing is cancelled unasked', `${row.job_id} is cancelled; nobody asked for it`)
     }
   }
@@ -187,6 +193,7 @@ const CHECKS: readonly Check[] = [
   withinLimits,
   occurrences,
   ...FLOW_CHECKS,
+  ...HANDLER_CHECKS,
   everythingEnded,
 ]
 

@@ -1,14 +1,9 @@
 import type { BulkJob } from '../../scheduling/schedule-options.ts'
 import { SeededRandom } from './random.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
-import {
-  CONCURRENCY_KEYS,
-  JOB_TYPES,
-  storedName,
-  type GovernedType,
-  type SimulatedPayload,
-  type SimulatedType,
-} from './workload.ts'
+import type { SimulatedPayload } from './behaviour.ts'
+import type { SpecialType } from './special-types.ts'
+import { CONCURRENCY_KEYS, JOB_TYPES, storedName, type GovernedType, type SimulatedType } from './workload.ts'
 
 /** A call that the outside world makes through a process. */
 export interface Call {
@@ -21,6 +16,8 @@ export type SimulatedJob = BulkJob & { readonly job: string; readonly payload: S
 const TYPES = Object.keys(JOB_TYPES) as SimulatedType[]
 /** Of the jobs, those of the type with limits. */
 const GOVERNED_SHARE = 0.4
+/** Of the others, those whose handler is of another kind. */
+const SPECIAL_SHARE = 0.4
 /** Few, so that they meet. */
 const UNIQUE_KEYS = ['north', 'south']
 const LONGEST_DELAY_MS = 3_000
@@ -29,12 +26,14 @@ const LONGEST_DELAY_MS = 3_000
 export class InventedJobs {
   readonly #random: SeededRandom
   readonly #governed: GovernedType
+  readonly #special: SpecialType
   readonly #known: readonly string[]
 
   /** @param parts `known` grows: ids of jobs that others may come after */
-  constructor(parts: { random: SeededRandom; governed: GovernedType; known: readonly string[] }) {
+  constructor(parts: { random: SeededRandom; governed: GovernedType; special: SpecialType; known: readonly string[] }) {
     this.#random = parts.random
     this.#governed = parts.governed
+    this.#special = parts.special
     this.#known = parts.known
   }
 
@@ -42,7 +41,7 @@ export class InventedJobs {
     const name = `job-${number}-${index}`
     const isGoverned = this.#random.chance(GOVERNED_SHARE)
     return {
-      job: isGoverned ? storedName(this.#governed) : this.#random.pick(TYPES),
+      job: isGoverned ? storedName(this.#governed) : this.#other(),
       ...(isGoverned && this.#random.chance(0.9) && { concurrencyKey: this.#random.pick(CONCURRENCY_KEYS) }),
       ...(this.#random.chance(0.15) && { priority: this.#random.below(201) - 100 }),
       ...(this.#random.chance(0.05) && { expireAfter: 200 + this.#random.below(5_000) }),
@@ -54,6 +53,10 @@ export class InventedJobs {
     }
   }
 
+  #other(): SimulatedType {
+    return this.#random.chance(SPECIAL_SHARE) ? this.#special : this.#random.pick(TYPES)
+  }
+
   when(process: SimulatedProcess): { delay?: number } | { scheduledTime?: Date } {
     if (this.#random.chance(0.4)) return {}
     const ms = this.#random.below(LONGEST_DELAY_MS)
@@ -61,17 +64,20 @@ export class InventedJobs {
     return { scheduledTime: new Date(trueTime(process) + ms) }
   }
 
-  unique(): Pick<BulkJob, 'uniqueKey' | 'onConflict'> {
-    const onConflict = this.#random.pick(['keep', 'replace'] as const)
-    return { uniqueKey: this.#random.pick(UNIQUE_KEYS), onConflict }
+  unique(): Pick<BulkJob, 'uniqueKey' | 'onConflict' | 'uniqueWhile' | 'uniqueFor'> {
+    const uniqueKey = this.#random.pick(UNIQUE_KEYS)
+    const onConflict = this.#random.pick(['keep', 'replace', 'rerun', 'period'] as const)
+    if (onConflict === 'period') return { uniqueKey, uniqueFor: LONGEST_DELAY_MS }
+    if (onConflict === 'rerun') return { uniqueKey, onConflict }
+    return { uniqueKey, onConflict, ...(this.#random.chance(0.3) && { uniqueWhile: 'pending' as const }) }
   }
 
-  /** Some jobs come after others, however those end: none may wait for ever, whatever crashes. */
+  /** Some jobs come after others, whatever becomes of those, or are cancelled with them: none may wait for ever. */
   #after(name: string): Pick<BulkJob, 'dependsOn'> {
     const random = new SeededRandom(`after/${name}`)
     if (this.#known.length === 0 || !random.chance(0.25)) return {}
     const parents = new Set(Array.from({ length: 1 + random.below(2) }, () => random.pick(this.#known)))
-    return { dependsOn: [...parents].map(job => ({ job, onFailure: 'run' })) }
+    return { dependsOn: [...parents].map(job => ({ job, onFailure: random.chance(0.7) ? 'run' : 'cancel' })) }
   }
 }
 

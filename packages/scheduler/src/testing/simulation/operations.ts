@@ -1,11 +1,13 @@
 import type { Queryable } from '../../database/database.ts'
 import type { Scheduler } from '../../scheduler.ts'
 import type { ScheduledJob, ScheduleOptions } from '../../scheduling/schedule-options.ts'
+import type { Dependency } from '../../job/job-options.ts'
 import { InventedJobs, trueTime, type Call, type SimulatedJob } from './invented-jobs.ts'
 import { Pauses } from './pauses.ts'
 import type { SeededRandom } from './random.ts'
 import type { Recorder } from './recorder.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
+import { EVENT, EVENT_KEYS, type SpecialType } from './special-types.ts'
 import type { GovernedType } from './workload.ts'
 
 /** How often each kind of call is made. */
@@ -19,6 +21,8 @@ const CALLS = {
   redrive: 10,
   pause: 3,
   resume: 3,
+  sendEvent: 6,
+  setLimits: 5,
   hold: 4,
   release: 5,
 } as const
@@ -33,6 +37,8 @@ export class Operations {
   readonly #random: SeededRandom
   readonly #recorder: Recorder
   readonly #scheduleIds: readonly string[]
+  readonly #special: SpecialType
+  readonly #changesLimits: boolean
   readonly #invented: InventedJobs
   readonly #pauses: Pauses
   /** Ids that were answered, as the processes know them. */
@@ -45,11 +51,15 @@ export class Operations {
     recorder: Recorder
     scheduleIds: readonly string[]
     governed: GovernedType
+    special: SpecialType
+    changesLimits: boolean
   }) {
     this.#random = parts.random
+    this.#special = parts.special
+    this.#changesLimits = parts.changesLimits
     this.#recorder = parts.recorder
     this.#scheduleIds = parts.scheduleIds
-    this.#invented = new InventedJobs({ random: parts.random, governed: parts.governed, known: this.#known })
+    this.#invented = new InventedJobs({ ...parts, known: this.#known })
     this.#pauses = new Pauses(parts)
   }
 
@@ -62,7 +72,7 @@ export class Operations {
     return [...this.#open.values()].includes(process)
   }
 
-  /** Nothing stays paused. */
+  /** Nothing stays paused, and nothing that cannot be met is asked of a type. */
   letAllGo(process: SimulatedProcess): Promise<void> {
     return this.#pauses.letAllGo(process)
   }
@@ -74,6 +84,8 @@ export class Operations {
     let kind = this.#random.weighted(CALLS) ?? 'schedule'
     if (this.#known.length === 0 && (kind === 'cancel' || kind === 'change' || kind === 'redrive')) kind = 'schedule'
     if (this.#scheduleIds.length === 0 && (kind === 'pause' || kind === 'resume')) kind = 'schedule'
+    if (!this.#changesLimits && kind === 'setLimits') kind = 'schedule'
+    if (this.#special !== 'stepwise' && kind === 'sendEvent') kind = 'schedule'
     const call = `call ${number} (${kind})`
     this.#open.set(call, process)
     this.#recorder.note(process.name, call)
@@ -109,6 +121,10 @@ export class Operations {
         return this.#change(call).then(String)
       case 'redrive':
         return this.#redrive(call).then(String)
+      case 'setLimits':
+        return this.#pauses.setLimits(call.process)
+      case 'sendEvent':
+        return this.#sendEvent(call)
       case 'pause':
         return scheduler.pauseSchedule(this.#random.pick(this.#scheduleIds)).then(String)
       case 'hold':
@@ -173,6 +189,12 @@ export class Operations {
     return redriven
   }
 
+  async #sendEvent({ number, process }: Call): Promise<string> {
+    const options = { key: this.#random.pick(EVENT_KEYS), payload: { call: number }, keep: '10s' } as const
+    const { delivered } = await process.scheduler.sendEvent(EVENT, options)
+    return `reached ${delivered}`
+  }
+
   #change(call: Call): Promise<boolean> {
     const jobId = this.#random.pick(this.#known)
     this.#recordAbout('touched', call, jobId)
@@ -181,7 +203,7 @@ export class Operations {
 
   #plan({ number, process }: Call, jobs: readonly SimulatedJob[]): void {
     const now = trueTime(process)
-    for (const { payload, delay, scheduledTime, job, expireAfter } of jobs) {
+    for (const { payload, delay, scheduledTime, job, expireAfter, dependsOn = [], onConflict, uniqueKey } of jobs) {
       const dueAt = scheduledTime?.getTime() ?? now + Number(delay ?? 0)
       const { name } = payload
       const what = `wants ${name} of ${job} in ${dueAt - now} ms`
@@ -190,7 +212,9 @@ export class Operations {
         name,
         group: number,
         dueAt,
-        mayExpire: expireAfter !== undefined,
+        mayBeCancelled: expireAfter !== undefined || dependsOn.some(isStrict),
+        uniqueKey: uniqueKey ?? null,
+        reruns: onConflict === 'rerun',
       })
     }
   }
@@ -226,6 +250,11 @@ export class Operations {
     const id = this.#recorder.idOf(jobId)
     this.#recorder.fact(process.name, `${kind}: ${id}`, { kind, jobId: id })
   }
+}
+
+/** Its job is cancelled with the one it waits for. */
+function isStrict(dependency: Dependency): boolean {
+  return typeof dependency === 'object' && 'onFailure' in dependency && dependency.onFailure === 'cancel'
 }
 
 function scheduleOne(scheduler: Scheduler, { job, ...options }: SimulatedJob): Promise<ScheduledJob> {

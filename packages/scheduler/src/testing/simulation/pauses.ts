@@ -1,3 +1,4 @@
+import type { Limits } from '../../job/limits.ts'
 import type { SeededRandom } from './random.ts'
 import type { Recorder } from './recorder.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
@@ -8,7 +9,17 @@ interface PausedKey {
   readonly concurrencyKey?: string
 }
 
-/** Pauses the type with limits, or one key of it, and lets it go on again. */
+/** Limits that a type may be given; null: its own again. */
+const OTHER_LIMITS: readonly (Limits | null)[] = [
+  null,
+  { concurrency: 1 },
+  { perKey: { fifo: true } },
+  { perKey: { fifo: true, fair: true } },
+  { perKey: { concurrency: 1 } },
+  { rate: { limit: 2, per: 1_000 }, perKey: { concurrency: 2, fair: true } },
+]
+
+/** Pauses the type with limits, or one key of it, lets it go on again, and gives it other limits. */
 export class Pauses {
   readonly #random: SeededRandom
   readonly #recorder: Recorder
@@ -34,6 +45,15 @@ export class Pauses {
 
   release(process: SimulatedProcess): Promise<string> {
     return this.#letGo(process, this.#target())
+  }
+
+  async setLimits(process: SimulatedProcess): Promise<string> {
+    const jobType = storedName(this.#governed)
+    const limits = this.#random.pick(OTHER_LIMITS)
+    const what = `wants other limits for ${jobType}: ${JSON.stringify(limits)}`
+    this.#recorder.fact(process.name, what, { kind: 'limits-changed', jobType })
+    await process.scheduler.admin.setLimits(jobType, limits)
+    return 'set'
   }
 
   /** Nothing stays paused. */

@@ -1,5 +1,4 @@
 import type { Database, Unlisten } from '../../database/database.ts'
-import type { JobContext } from '../../job/context.ts'
 import { OVERRUN_GRACE_MS } from '../../execution/overruns.ts'
 import type { ScheduleDefinition } from '../../recurring/schedule-definition.ts'
 import { noMeter } from '../../runtime/process-meter.ts'
@@ -10,7 +9,9 @@ import { SeededRandom, seededIds } from './random.ts'
 import type { Recorder } from './recorder.ts'
 import type { StatementGate } from './statement-gate.ts'
 import { ProcessClock, type VirtualTime } from './virtual-time.ts'
-import { JOB_TYPES, simulatedJobs, type SimulatedPayload } from './workload.ts'
+import type { AnyContext, SimulatedPayload } from './behaviour.ts'
+import { BUNDLE_SIZE } from './special-types.ts'
+import { JOB_TYPES, simulatedJobs } from './workload.ts'
 
 /** Jobs one simulated process runs at the same time: few, so that slots are short. */
 export const CONCURRENCY = 4
@@ -42,6 +43,7 @@ export class SimulatedProcess {
   readonly hints: (() => void)[] = []
   readonly #shared: Shared
   readonly #running = new Map<string, RunningHandler>()
+  #fresh = 0
 
   constructor(name: string, shared: Shared) {
     this.name = name
@@ -65,8 +67,12 @@ export class SimulatedProcess {
         seed: shared.seed,
         isHealed: shared.isHealed,
         work: (ms, signal) => this.clock.work(ms, signal),
+        effects: shared.backend.effects,
+        fresh: () => `${name}-${(this.#fresh += 1)}`,
         onStart: (payload, context) => this.#handlerStarts(payload, context),
         onEnd: (context, how) => this.#handlerEnds(context, how),
+        onStep: (context, step, answer) => this.#stepPassed(context, step, answer),
+        onSend: (context, doubtful) => this.#sends(context, doubtful),
       }),
     })
     this.#watch()
@@ -135,7 +141,7 @@ export class SimulatedProcess {
     )
   }
 
-  #handlerStarts({ name }: SimulatedPayload, context: JobContext): void {
+  #handlerStarts({ name }: SimulatedPayload, context: AnyContext): void {
     const { recorder, time, claims } = this.#shared
     const { attempt, jobType } = context
     const jobId = recorder.idOf(context.jobId)
@@ -158,9 +164,12 @@ export class SimulatedProcess {
     this.#running.set(`${attempt} ${jobId}`, handler)
     const all = [...this.#running.values()].filter(each => !isDeaf(each, time.now))
     const running = all.filter(each => each.jobType === jobType).length
-    const most = JOB_TYPES[jobType as keyof typeof JOB_TYPES] ?? CONCURRENCY
-    if (running > most || all.length > CONCURRENCY) {
-      const detail = `${this.name} runs ${running} of ${jobType} (allowed ${most}), ${all.length} in all (${CONCURRENCY})`
+    const most = MOST_AT_ONCE[jobType] ?? CONCURRENCY
+    // The jobs of one call share a slot.
+    const bundled = all.filter(each => each.jobType === 'bundled').length
+    const slots = all.length - Math.max(0, bundled - 1)
+    if (running > most || slots > CONCURRENCY) {
+      const detail = `${this.name} runs ${running} of ${jobType} (allowed ${most}), ${slots} in all (${CONCURRENCY})`
       recorder.fact(this.name, 'runs too many', {
         kind: 'violation',
         invariant: 'no more run at once than allowed',
@@ -169,14 +178,36 @@ export class SimulatedProcess {
     }
   }
 
-  #handlerEnds(context: JobContext, how: 'returned' | 'threw' | 'asked to be cancelled'): void {
+  #handlerEnds(context: AnyContext, how: 'returned' | 'threw' | 'asked to be cancelled'): void {
     const { recorder } = this.#shared
     const { attempt } = context
     const jobId = recorder.idOf(context.jobId)
     this.#running.delete(`${attempt} ${jobId}`)
     recorder.fact(this.name, `handler of ${jobId} ${how}`, { kind: 'handler-ended', jobId, attempt, how })
   }
+
+  #stepPassed({ jobId: id, attempt }: AnyContext, step: string, answer: unknown): void {
+    const { recorder } = this.#shared
+    const jobId = recorder.idOf(id)
+    const text = JSON.stringify(answer)
+    recorder.fact(this.name, `${jobId} is past step ${step}: ${text}`, {
+      kind: 'step-passed',
+      jobId,
+      attempt,
+      step,
+      answer: text,
+    })
+  }
+
+  #sends({ jobId: id, attempt }: AnyContext, doubtful: boolean): void {
+    const { recorder } = this.#shared
+    const jobId = recorder.idOf(id)
+    const what = `${jobId} sends${doubtful ? ', perhaps again' : ''}`
+    recorder.fact(this.name, what, { kind: 'sending', jobId, attempt, doubtful })
+  }
 }
+
+const MOST_AT_ONCE: Readonly<Record<string, number | undefined>> = { ...JOB_TYPES, bundled: BUNDLE_SIZE }
 
 interface RunningHandler {
   readonly jobType: string

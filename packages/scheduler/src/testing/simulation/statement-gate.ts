@@ -42,9 +42,11 @@ export class StatementGate {
     return this.#open
   }
 
-  /** Calls that may be let through now; with a transaction open only its own. */
+  /** Calls that may be let through now; with a transaction open only the first of its own, as a connection sends them. */
   ready(mayRun: (owner: string) => boolean): WaitingCall[] {
-    return this.#waiting.filter(call => mayRun(call.owner) && (!this.#open || call.transaction === this.#open))
+    if (!this.#open) return this.#waiting.filter(call => mayRun(call.owner))
+    const next = this.#waiting.find(call => call.transaction === this.#open)
+    return next && mayRun(next.owner) ? [next] : []
   }
 
   waitingOf(owner: string): WaitingCall[] {

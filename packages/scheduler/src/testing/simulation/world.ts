@@ -12,7 +12,7 @@ import { Recorder } from './recorder.ts'
 import { SimulatedProcess, type Shared } from './simulated-process.ts'
 import { StatementGate, type Fate, type WaitingCall } from './statement-gate.ts'
 import { VirtualTime } from './virtual-time.ts'
-import { governedTypeOf } from './workload.ts'
+import { changesLimits, governedTypeOf, specialTypeOf } from './workload.ts'
 
 export interface WorldOptions {
   readonly database: Database
@@ -61,7 +61,15 @@ export class World {
     this.#schedules = schedulesOf(this.random)
     const scheduleIds = this.#schedules.map(each => each.scheduleId)
     const governed = governedTypeOf(options.seed)
-    this.operations = new Operations({ random: this.random, recorder: this.recorder, scheduleIds, governed })
+    const special = specialTypeOf(options.seed)
+    this.operations = new Operations({
+      random: this.random,
+      recorder: this.recorder,
+      scheduleIds,
+      governed,
+      special,
+      changesLimits: changesLimits(options.seed),
+    })
   }
 
   /** An empty database with virtual time. */

@@ -1,0 +1,107 @@
+import type { JobContext } from '../../job/context.ts'
+import type { TransactionalContext } from '../../job/definition.ts'
+import { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from '../../job/control-errors.ts'
+import { SeededRandom } from './random.ts'
+
+/** What a simulated job carries: the name by which the checks know it. */
+export interface SimulatedPayload {
+  readonly name: string
+}
+
+/** With steps, or inside a transaction. */
+export type AnyContext = JobContext | TransactionalContext
+
+/** What a handler needs of its process. */
+export interface HandlerWorld {
+  readonly seed: number
+  /** No more faults: what is left must only come to its end. */
+  readonly isHealed: () => boolean
+  /** Some of the handler's time; ends early when the signal given aborts. */
+  work(ms: number, signal?: AbortSignal): Promise<void>
+  /** The table into which transactional handlers write. */
+  readonly effects: string
+  /** Never the same twice. */
+  fresh(): string
+  onStart(payload: SimulatedPayload, context: AnyContext): void
+  onEnd(context: AnyContext, how: 'returned' | 'threw' | 'asked to be cancelled'): void
+  /** A step was answered, now or in an earlier attempt. */
+  onStep(context: AnyContext, step: string, answer: unknown): void
+  /** An effect on the world outside is about to be made. */
+  onSend(context: AnyContext, doubtful: boolean): void
+}
+
+/** Attempts after which a handler only succeeds or fails, so that every world comes to an end. */
+const CAPRICIOUS_ATTEMPTS = 4
+/** Longest run of an attempt of type `hasty`. */
+export const TIMEOUT_MS = 5_000
+
+/** Runs a handler and tells its world; without `work` it does what is drawn for it. */
+export async function handle(
+  world: HandlerWorld,
+  payload: SimulatedPayload,
+  context: AnyContext,
+  work: () => Promise<unknown> = () => behave(world, payload, context),
+): Promise<unknown> {
+  world.onStart(payload, context)
+  try {
+    const result = await work()
+    world.onEnd(context, 'returned')
+    return result
+  } catch (error) {
+    world.onEnd(context, error instanceof CancelError ? 'asked to be cancelled' : 'threw')
+    throw error
+  }
+}
+
+/** Most handlers do their work; the weights of the others are high enough to be met in a few dozen jobs. */
+const BEHAVIOURS = {
+  succeed: 30,
+  work: 25,
+  workAndTell: 6,
+  fail: 14,
+  refuse: 4,
+  snooze: 5,
+  comeLater: 3,
+  cancel: 2,
+  deaf: 4,
+  obedient: 5,
+} as const
+
+/**
+ * What a handler does depends on seed, job and attempt, not on where it runs. In a healed world it succeeds at once: its
+ * failures would cost a fifth of the statements after healing, where nothing can go wrong between them any more.
+ */
+export async function behave(world: HandlerWorld, { name }: SimulatedPayload, context: AnyContext): Promise<unknown> {
+  if (world.isHealed()) return undefined
+  const random = new SeededRandom(`${world.seed}/${name}/${context.attempt}`)
+  const late = context.attempt > CAPRICIOUS_ATTEMPTS
+  const kind = (late ? random.weighted({ succeed: 3, fail: 1 }) : random.weighted(BEHAVIOURS)) ?? 'succeed'
+  switch (kind) {
+    case 'succeed':
+      return random.chance(0.3) ? { name } : undefined
+    case 'work':
+      return world.work(1 + random.below(2_000), random.chance(0.5) ? context.signal : undefined)
+    case 'workAndTell':
+      context.log(`working on ${name}`)
+      // A world has one connection: an open transaction would wait for what is asked beside it.
+      if (!('tx' in context)) await context.progress({ half: true })
+      return world.work(random.below(500))
+    case 'fail':
+      await world.work(random.below(3) * 200)
+      throw new Error(`simulated: ${name} failed`)
+    case 'refuse':
+      throw new NonRetryableError(`simulated: ${name} cannot be helped`)
+    case 'snooze':
+      throw new SnoozeError(random.below(2_000))
+    case 'comeLater':
+      throw new RetryAfterError(1 + random.below(2_000))
+    case 'cancel':
+      throw new CancelError('simulated: not wanted any more')
+    case 'deaf':
+      return world.work(TIMEOUT_MS + random.below(10_000))
+    case 'obedient':
+      await world.work(TIMEOUT_MS + random.below(5_000), context.signal)
+      context.signal.throwIfAborted()
+      return undefined
+  }
+}

@@ -1,0 +1,63 @@
+import { attemptOf, of, type Check } from './history.ts'
+
+/** A row that a handler wrote in its transaction is there if the attempt completed, once, and else is not. */
+const exactWork: Check = ({ end }, report) => {
+  const invariant = 'a transactional job works when it completes, and only then'
+  const types = new Map(end.jobs.map(row => [row.job_id, row.job_type]))
+  const attempts = (rows: readonly { job_id: string; attempt: number }[]) =>
+    rows.map(row => attemptOf({ jobId: row.job_id, attempt: row.attempt }))
+  const written = attempts(end.effects)
+  const completed = end.history.filter(row => row.status === 'completed' && types.get(row.job_id) === 'exact')
+  const done = new Set(attempts(completed))
+  for (const attempt of new Set(written)) {
+    if (!done.has(attempt)) report(invariant, `${attempt} did not complete, and its work is there`)
+  }
+  for (const attempt of done) {
+    const times = written.filter(each => each === attempt).length
+    if (times !== 1) report(invariant, `${attempt} completed, and its work is there ${times} times`)
+  }
+}
+
+const sameAnswers: Check = ({ facts }, report) => {
+  const first = new Map<string, string>()
+  for (const { jobId, attempt, step, answer, line } of of(facts, 'step-passed')) {
+    const key = `${step} of ${jobId}`
+    const known = first.get(key) ?? answer
+    first.set(key, known)
+    if (known === answer) continue
+    const detail = `step ${key} was answered ${known}, and in attempt ${attempt} ${answer}`
+    report('a step is answered the same in every attempt', detail, line)
+  }
+}
+
+const doubts: Check = ({ facts }, report) => {
+  const begun = new Set<string>()
+  for (const { jobId, attempt, doubtful, line } of of(facts, 'sending')) {
+    if (begun.has(jobId) && !doubtful) {
+      report('who sends again is told so', `${attemptOf({ jobId, attempt })} sends again without knowing`, line)
+    }
+    begun.add(jobId)
+  }
+}
+
+/** Whoever was told that a running job will run once more finds that it, or a later one of its key, did. */
+const reruns: Check = ({ facts, end }, report) => {
+  const rows = new Map(end.jobs.map(row => [row.job_id, row]))
+  const planned = new Map(of(facts, 'planned').map(fact => [fact.name, fact]))
+  const stopped = new Set(of(facts, 'cancel-asked').map(fact => fact.jobId))
+  for (const fact of facts) if (fact.kind === 'handler-ended' && fact.how !== 'returned') stopped.add(fact.jobId)
+  for (const { name, jobId, conflict, line } of of(facts, 'acknowledged')) {
+    const wish = planned.get(name)
+    const holder = rows.get(jobId)
+    if (!conflict || !wish?.reruns || !holder || stopped.has(jobId) || holder.status !== 'completed') continue
+    const later = of(facts, 'started').some(fact => {
+      const row = rows.get(fact.jobId)
+      return fact.line > wish.line && row?.unique_key === wish.uniqueKey && row.job_type === holder.job_type
+    })
+    if (!later)
+      report('a job that is asked for while it runs runs once more', `${name} found ${jobId}, and ran never`, line)
+  }
+}
+
+/** What handlers in transactions and in steps are promised, and callers who want a running job to run again. */
+export const HANDLER_CHECKS: readonly Check[] = [exactWork, sameAnswers, doubts, reruns]
