@@ -92,7 +92,7 @@ export function admitByKey(
     else if (!holdsSlot && !(slots && itsTurn)) parked.push({ jobId, untilMs: null })
     else {
       const at = earliestStart(limits, expected, { ms: nowMs, weight, cost })
-      expected = afterStart(limits, expected, { ms: at, weight, cost }, nowMs)
+      expected = afterStart(limits, expected, { ms: at, weight, cost, nowMs })
       if (at > nowMs) parked.push({ jobId, untilMs: at })
       else {
         admitted.push(jobId)

@@ -49,8 +49,7 @@ export function earliestStart(limits: MeteredLimits, meters: Meters, ask: Ask): 
 export function afterStart(
   { rate, budget }: MeteredLimits,
   meters: Meters,
-  { ms, weight, cost }: Ask,
-  nowMs = ms,
+  { ms, weight, cost, nowMs = ms }: Ask & { readonly nowMs?: number },
 ): Meters {
   const isWindow = rate !== undefined && rate.burst === undefined
   return {

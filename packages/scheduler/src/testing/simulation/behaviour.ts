@@ -11,6 +11,12 @@ export interface SimulatedPayload {
 /** With steps, or inside a transaction. */
 export type AnyContext = JobContext | TransactionalContext
 
+/** One call of a handler, for one job. */
+export interface SimulatedAttempt {
+  readonly payload: SimulatedPayload
+  readonly context: AnyContext
+}
+
 /** What a handler needs of its process. */
 export interface HandlerWorld {
   readonly seed: number
@@ -38,9 +44,8 @@ export const TIMEOUT_MS = 5_000
 /** Runs a handler and tells its world; without `work` it does what is drawn for it. */
 export async function handle(
   world: HandlerWorld,
-  payload: SimulatedPayload,
-  context: AnyContext,
-  work: () => Promise<unknown> = () => behave(world, payload, context),
+  { payload, context }: SimulatedAttempt,
+  work: () => Promise<unknown> = () => behave(world, { payload, context }),
 ): Promise<unknown> {
   world.onStart(payload, context)
   try {
@@ -71,7 +76,7 @@ const BEHAVIOURS = {
  * What a handler does depends on seed, job and attempt, not on where it runs. In a healed world it succeeds at once: its
  * failures would cost a fifth of the statements after healing, where nothing can go wrong between them any more.
  */
-export async function behave(world: HandlerWorld, { name }: SimulatedPayload, context: AnyContext): Promise<unknown> {
+export async function behave(world: HandlerWorld, { payload: { name }, context }: SimulatedAttempt): Promise<unknown> {
   if (world.isHealed()) return undefined
   const random = new SeededRandom(`${world.seed}/${name}/${context.attempt}`)
   const late = context.attempt > CAPRICIOUS_ATTEMPTS

@@ -29,10 +29,10 @@ export function specialJob(
         type,
         transactional: true,
         handler: (payload, context) =>
-          handle(world, payload, context, async () => {
+          handle(world, { payload, context }, async () => {
             const values = [context.jobId, context.attempt]
             await context.tx.query(`insert into ${world.effects} (job_id, attempt) values ($1::text, $2::int)`, values)
-            return behave(world, payload, context)
+            return behave(world, { payload, context })
           }),
       })
     case 'bundled':
@@ -41,22 +41,23 @@ export function specialJob(
         type,
         size: BUNDLE_SIZE,
         wait: BUNDLE_WAIT_MS,
-        handler: jobs =>
-          Promise.all(
-            jobs.map(({ payload, context }) => handle(world, payload, context).catch((error: Error) => error)),
-          ),
+        handler: jobs => Promise.all(jobs.map(job => handle(world, job).catch((error: Error) => error))),
       })
     case 'stepwise':
       return defineJob<SimulatedPayload>({
         ...common,
         type,
-        handler: (payload, context) => handle(world, payload, context, () => goInSteps(world, payload, context)),
+        handler: (payload, context) =>
+          handle(world, { payload, context }, () => goInSteps(world, { payload, context })),
       })
   }
 }
 
 /** The same steps in every attempt; what happens while it sends depends on the attempt. */
-async function goInSteps(world: HandlerWorld, payload: SimulatedPayload, context: JobContext): Promise<unknown> {
+async function goInSteps(
+  world: HandlerWorld,
+  { payload, context }: { payload: SimulatedPayload; context: JobContext },
+): Promise<unknown> {
   const random = new SeededRandom(`${world.seed}/${payload.name}/steps`)
   const pass = async (step: string, answer: Promise<unknown>) => world.onStep(context, step, (await answer) ?? null)
   const [naps, waits] = [random.chance(0.5), random.chance(0.5)]
@@ -71,7 +72,7 @@ async function goInSteps(world: HandlerWorld, payload: SimulatedPayload, context
     'sent',
     context.once('sent', async ({ doubtful }) => {
       world.onSend(context, doubtful)
-      await behave(world, payload, context)
+      await behave(world, { payload, context })
       return world.fresh()
     }),
   )

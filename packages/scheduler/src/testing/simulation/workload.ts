@@ -24,7 +24,7 @@ export const GOVERNED_TYPES = {
   shared: { concurrency: 3, perKey: { concurrency: 1, fair: true } },
   keyed: { perKey: { concurrency: 1 } },
   rated: { rate: { limit: 2, per: 4_000 } },
-  ratedKeys: { perKey: { rate: { limit: 1, per: 3_000 } } },
+  ratedKeys: { perKey: { rate: { limit: 2, per: 3_000 } } },
   bursts: { rate: { limit: 1, per: 2_000, burst: 3 } },
   budgeted: { budget: { amount: 3, per: 4_000 }, perKey: { fair: true, budget: { amount: 2, per: 4_000 } } },
   fragile: { concurrency: 3, breaker: { failures: 2, rest: 2_000 } },
@@ -67,7 +67,7 @@ export function simulatedJobs(world: HandlerWorld): AnyJobDefinition[] {
       ...(type === 'hasty' && { timeout: TIMEOUT_MS }),
       ...(type === governed && { limits: GOVERNED_TYPES[governed] }),
       ...RETRIES,
-      handler: (payload, context) => handle(world, payload, context),
+      handler: (payload, context) => handle(world, { payload, context }),
     }),
   )
   return [...usual, specialJob(world, specialTypeOf(world.seed), RETRIES)]
