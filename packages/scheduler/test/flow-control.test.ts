@@ -179,35 +179,6 @@ describeOnBothEngines('limits over all processes', engine => {
     await scheduler.stop()
   })
 
-  it('limits can be set while processes run, and taken back', async () => {
-    const schema = engine.freshSchema()
-    const gates = [gate(), gate(), gate()]
-    const started: number[] = []
-    const two = gate()
-    const third = gate()
-    const job = defineJob<{ n: number }>({
-      type: 'free',
-      handler: async ({ n }) => {
-        started.push(n)
-        if (started.length === 2) two.open()
-        if (started.length === 3) third.open()
-        await gates[n]?.promise
-      },
-    })
-    const scheduler = new Scheduler({ database: engine.database, schema, jobs: [job], pollInterval: '100ms' })
-    await scheduler.start()
-    await scheduler.admin.setLimits('free', { concurrency: 2 })
-    // The hint that says so has been heard once a job that came after it is admitted by count.
-    const ids = await scheduler.scheduleJobs([0, 1, 2].map(n => ({ job, payload: { n }, delay: 300 })))
-    await two.promise
-    const waiting = ids.find((_, n) => !started.includes(n))
-    expect((await scheduler.admin.explain(waiting?.jobId ?? ''))?.because).toMatchObject({ kind: 'limit', limit: 2 })
-    await scheduler.admin.setLimits('free', null)
-    await third.promise
-    for (const each of gates) each.open()
-    await scheduler.stop()
-  })
-
   it('a process that dies with a slot of a key leaves it to the next', async () => {
     const clock = new TestClock(START)
     const schema = engine.freshSchema()

@@ -268,12 +268,17 @@ export class Runner {
     }
   }
 
-  /** What processes that died left undone: jobs that wait for their key, whose wake-up was lost with the process that owed it, are looked for at each poll. */
+  /**
+   * Looked for at each poll: what processes that died left undone (jobs that wait for their key, whose wake-up was lost
+   * with the process that owed it), and limits that were set meanwhile: a hint may be lost, and was not heard while this
+   * process began to listen.
+   */
   #watchStranded(): void {
     this.#strandedTimer = this.#core.clock.setTimer(this.#core.options.pollIntervalMs, () => {
       this.#aftermath.sweep()
       this.#governor
-        .wakeStranded()
+        .refresh()
+        .then(() => this.#governor.wakeStranded())
         .catch((error: unknown) => this.#core.events.emit('database:error', { during: 'wake keys', error }))
         .finally(() => {
           if (this.#poller.active) this.#watchStranded()

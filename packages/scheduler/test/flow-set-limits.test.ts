@@ -1,0 +1,83 @@
+import { Scheduler, defineJob } from 'belfry'
+import { TestClock } from 'belfry/testing'
+import { expect, it } from 'vitest'
+import { until } from '../../../test-support/until.ts'
+import { describeOnBothEngines } from './support/engines.ts'
+import { sabotage } from './support/sabotage.ts'
+import { gate } from './support/settled.ts'
+
+const START = '2027-03-01T12:00:00Z'
+
+describeOnBothEngines('limits that are set while processes run', engine => {
+  it('hold in every process, and can be taken back', async () => {
+    const schema = engine.freshSchema()
+    const gates = [gate(), gate(), gate()]
+    const started: number[] = []
+    const two = gate()
+    const third = gate()
+    const job = defineJob<{ n: number }>({
+      type: 'free',
+      handler: async ({ n }) => {
+        started.push(n)
+        if (started.length === 2) two.open()
+        if (started.length === 3) third.open()
+        await gates[n]?.promise
+      },
+    })
+    const scheduler = new Scheduler({ database: engine.database, schema, jobs: [job], pollInterval: '100ms' })
+    await scheduler.start()
+    await scheduler.admin.setLimits('free', { concurrency: 2 })
+    // The hint that says so has been heard once a job that came after it is admitted by count.
+    const ids = await scheduler.scheduleJobs([0, 1, 2].map(n => ({ job, payload: { n }, delay: 300 })))
+    await two.promise
+    const waiting = ids.find((_, n) => !started.includes(n))
+    expect((await scheduler.admin.explain(waiting?.jobId ?? ''))?.because).toMatchObject({ kind: 'limit', limit: 2 })
+    await scheduler.admin.setLimits('free', null)
+    await third.promise
+    for (const each of gates) each.open()
+    await scheduler.stop()
+  })
+
+  it('hold at the next poll in a process that hears nothing', async () => {
+    const clock = new TestClock(START)
+    const schema = engine.freshSchema()
+    let reads = 0
+    const hard = sabotage(engine.database, {
+      rewrite: text => {
+        if (text.includes('limits is not null')) reads += 1
+        return text
+      },
+    })
+    const database = { ...hard, listen: () => Promise.resolve(() => Promise.resolve()) }
+    const begun: string[] = []
+    const end = gate()
+    const job = defineJob({
+      type: 'free',
+      handler: async (_payload, { jobId }) => {
+        begun.push(jobId)
+        await end.promise
+      },
+    })
+    const deaf = new Scheduler({ database, schema, jobs: [job], clock })
+    await deaf.start()
+    const other = new Scheduler({ database: engine.database, schema, clock })
+    await other.admin.setLimits('free', { concurrency: 1 })
+    const before = reads
+    clock.advance('31s')
+    await until('the limits are read', () => Promise.resolve(reads > before))
+    for (const jobId of ['one', 'two']) await other.scheduleJob('free', { payload: {}, jobId })
+    clock.advance('31s')
+    await until('one of them runs', () => Promise.resolve(begun.length > 0))
+    const why = await until('the other is held back', async () => {
+      const { because } = (await other.admin.explain(begun[0] === 'one' ? 'two' : 'one')) ?? {}
+      return because?.kind === 'limit' && because
+    })
+    expect(why).toMatchObject({ limit: 1, jobs: begun })
+    end.open()
+    await until('both have run', () => {
+      clock.advance('1s')
+      return Promise.resolve(begun.length === 2)
+    })
+    await deaf.stop()
+  })
+})
