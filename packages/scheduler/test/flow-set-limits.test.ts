@@ -1,4 +1,4 @@
-import { Scheduler, defineJob } from 'belfry'
+import { Scheduler, defineJob, type Limits } from 'belfry'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { until } from '../../../test-support/until.ts'
@@ -37,6 +37,61 @@ describeOnBothEngines('limits that are set while processes run', engine => {
     for (const each of gates) each.open()
     await scheduler.stop()
   })
+
+  it('and taken back leave nobody behind who stepped aside for them', async () => {
+    const { scheduler, begun, end } = await threeOfOneKey({ perKey: { concurrency: 1 } })
+    await scheduler.admin.setLimits('free', null)
+    await until('all run', () => Promise.resolve(begun.length === 3))
+    end.open()
+    await scheduler.stop()
+  })
+
+  it('nor does a program that gave them up: who stepped aside in an older one goes on', async () => {
+    const clock = new TestClock(START)
+    const schema = engine.freshSchema()
+    const begun: string[] = []
+    const job = defineJob({ type: 'free', handler: (_payload, { jobId }) => void begun.push(jobId) })
+    const scheduler = new Scheduler({ database: engine.database, schema, clock, jobs: [job] })
+    await scheduler.migrate()
+    await scheduler.scheduleJob(job, {}, { jobId: 'one', concurrencyKey: 'a' })
+    await engine.database.query(`update ${schema}.scheduled_jobs_live set ready_at = 'infinity'`)
+    await scheduler.start()
+    await until('it runs', () => {
+      clock.advance('1s')
+      return Promise.resolve(begun.length === 1)
+    })
+    await scheduler.stop()
+  })
+
+  /** The first of three jobs of a key runs, and the others have stepped aside. */
+  async function threeOfOneKey(limits: Limits) {
+    const clock = new TestClock(START)
+    const schema = engine.freshSchema()
+    const begun: string[] = []
+    const end = gate()
+    const job = defineJob({
+      type: 'free',
+      handler: async (_payload, { jobId }) => {
+        begun.push(jobId)
+        await end.promise
+      },
+    })
+    const scheduler = new Scheduler({ database: engine.database, schema, clock, jobs: [job] })
+    await scheduler.migrate()
+    await scheduler.admin.setLimits('free', limits)
+    for (const jobId of ['one', 'two', 'three']) {
+      await scheduler.scheduleJob('free', { payload: {}, jobId, concurrencyKey: 'a' })
+    }
+    await scheduler.start()
+    await until('two step aside', async () => {
+      const { rows } = await engine.database.query(
+        `select from ${schema}.scheduled_jobs_live where ready_at = 'infinity'`,
+      )
+      return rows.length === 2
+    })
+    expect(begun).toEqual(['one'])
+    return { scheduler, begun, end }
+  }
 
   it('hold at the next poll in a process that hears nothing', async () => {
     const clock = new TestClock(START)

@@ -4,7 +4,7 @@ import { actorOf, type ActorOption } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
 import { resolveLimits, type Limits } from '../job/limits.ts'
-import { wakeLanes } from '../store/admit-jobs.ts'
+import { releaseLanes, wakeLanes } from '../store/admit-jobs.ts'
 import { writeAudit } from '../store/audit.ts'
 import { saveLimits } from '../store/lanes.ts'
 import { addPause, EVERY_TYPE, listPauses, removePause } from '../store/pauses.ts'
@@ -76,6 +76,7 @@ export async function setLimits(
   const actor = actorOf(options)
   await core.database.transaction(async transaction => {
     await saveLimits(transaction, core.tables, { jobType, limits })
+    await releaseLanes(transaction, core.tables, jobType)
     const note = { actor, action: 'set_limits' as const, target: jobType, detail: { limits } }
     await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })
   })

@@ -2,7 +2,7 @@ import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { readLimits, type ResolvedBudget, type ResolvedLimits } from '../job/limits.ts'
 import type { Outcome } from '../job/outcome.ts'
-import { lanesThatWait, wakeLanes } from '../store/admit-jobs.ts'
+import { lanesThatWait, releaseLanes, wakeLanes } from '../store/admit-jobs.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import { hintDue } from '../store/hint-due.ts'
 import { lockType, lockTypeRow, readLanes, readSetLimits, saveLanes, type LaneRow } from '../store/lanes.ts'
@@ -131,17 +131,21 @@ export class Governor {
     return meters
   }
 
-  /** Lets those go on whose wake-up was lost with the process that owed it. */
+  /**
+   * Lets those go on whose wake-up was lost with the process that owed it, or whose type has no limits per key any more: an
+   * older release of the program had them.
+   */
   async wakeStranded(): Promise<void> {
     const { database, tables, registry } = this.#core
-    const types = registry.handledTypes().filter(type => this.limitsOf(type)?.perKey)
+    const types = registry.handledTypes()
     if (types.length === 0) return
     const waiting = await lanesThatWait(database, tables, types)
     for (const jobType of new Set(waiting.map(row => row.job_type))) {
       const lanes = waiting.filter(row => row.job_type === jobType).map(row => row.lane)
       await database.transaction(async transaction => {
         await lockTypeRow(transaction, tables, jobType)
-        await this.#wake(transaction, jobType, lanes)
+        if (this.limitsOf(jobType)?.perKey) await this.#wake(transaction, jobType, lanes)
+        else await releaseLanes(transaction, tables, jobType)
       })
     }
   }

@@ -92,6 +92,22 @@ export async function wakeLanes(
 
 const WAITS = `job_type collate "C" = $1::text and lease_token is null and waits is null`
 
+/** Lets everybody come forward who waits in a lane of a type: its limits are others now. Answers how many came. */
+export async function releaseLanes(transaction: Queryable, tables: Tables, jobType: string): Promise<number> {
+  const released = await transaction.query<{ count: number }>(
+    `with released as (
+       update ${tables.live} live set ready_at = ${readyAt('live.scheduled_time', 'live.priority')}
+       where ${WAITS} and ${IN_LANE} returning 1
+     ) select count(*)::int as count, (select count(pg_notify($2::text, 'due')) from (select from released limit 1) one)
+     from released`,
+    [jobType, tables.channel],
+  )
+  return released.rows[0]?.count ?? 0
+}
+
+/** It stepped aside. The first condition says the same as the second, in the words of the index that has the due jobs. */
+const IN_LANE = `coalesce(ready_at, scheduled_time) = 'infinity' and ready_at = 'infinity' and lane is not null`
+
 /** Lanes of these types in which somebody waits for a job to end. */
 export async function lanesThatWait(
   database: Queryable,
@@ -100,8 +116,7 @@ export async function lanesThatWait(
 ): Promise<{ job_type: string; lane: string }[]> {
   const found = await database.query<{ job_type: string; lane: string }>(
     `select distinct job_type, lane from ${tables.live}
-     where job_type collate "C" = any($1::text[]) and lane is not null and lease_token is null
-       and ready_at = 'infinity' and waits is null
+     where job_type collate "C" = any($1::text[]) and lease_token is null and waits is null and ${IN_LANE}
      limit 1000`,
     [jobTypes],
   )
