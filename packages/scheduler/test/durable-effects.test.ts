@@ -62,6 +62,19 @@ describeOnBothEngines('effects', engine => {
     expect(sent).toEqual([{ key: effectKey(jobId, 'welcome'), doubtful: false }])
   })
 
+  it('an attempt that was taken for dead while it sent goes on with what the one after it was answered', async () => {
+    const { scheduler, schema } = await make()
+    scheduler.registerHandler('mail', (_payload, { once }) =>
+      once('welcome', async () => {
+        await engine.database.query(`update ${schema}.belfry_steps set done = true, result = '"message 2"'`)
+        return 'message 1'
+      }),
+    )
+    const { jobId } = await scheduler.scheduleJob('mail', { payload: {} })
+    await scheduler.runDueJobs()
+    expect(await scheduler.getJob(jobId)).toMatchObject({ status: 'completed', result: 'message 2' })
+  })
+
   it('what was begun and never confirmed is doubtful, with the same key, until it is', async () => {
     const { scheduler, runOut } = await make()
     const tries: EffectAttempt[] = []

@@ -7,17 +7,22 @@ import { effectKey } from './effect-key.ts'
 import { requireStepName, type Journal } from './journal.ts'
 import { readBack, serializeResult } from './stored-value.ts'
 
-/** Notes that an effect has happened, even when the attempt is over by now: it has happened all the same. */
+/**
+ * Notes that an effect has happened, even when the attempt is over by now: it has happened all the same. Answers the first
+ * word about it: an attempt that was taken for dead must not go on with another answer than the one that took over.
+ */
 export async function confirmEffect(journal: Journal, key: string, result: unknown): Promise<unknown> {
   requireKey(key, 'effect key')
   const { database, tables, options } = journal.parts
   const { jobId } = journal.attempt
   const text = serializeResult(result, `effect ${show(key)}`, options.maxPayloadBytes)
   const sealed = journal.seal(text, sealedAs.effect(jobId, key))
-  await storeConfirmation(database, tables, { jobId, key, result: sealed })
-  journal.confirmed(key, sealed)
+  const isFirst = await storeConfirmation(database, tables, { jobId, key, result: sealed })
+  const earlier = isFirst ? undefined : await journal.reread('effect', key)
+  if (earlier) journal.heard(key, earlier)
+  else journal.confirmed(key, sealed)
   journal.requireOpen()
-  return readBack(text)
+  return earlier ? journal.open(earlier, sealedAs.effect(jobId, key)) : readBack(text)
 }
 
 /** What is known to have happened. */

@@ -139,6 +139,11 @@ export class Journal {
     this.#rows.set(keyOf('effect', key), { ...row, remaining_ms: null, wake_ms: null, arrived: false })
   }
 
+  /** Notes what another attempt has said of an effect. */
+  heard(key: string, row: KnownRow): void {
+    this.#rows.set(keyOf('effect', key), row)
+  }
+
   /** Milliseconds until the instant of a row of an earlier attempt, as of now. */
   remaining(row: KnownRow): number {
     return (row.remaining_ms ?? 0) - (this.parts.clock.monotonic() - this.#loadedAt)

@@ -20,19 +20,21 @@ export async function beginEffect(
 }
 
 /**
- * Notes that an effect has happened, the first word counting. Not fenced: it is a fact about the world outside, and the
- * attempt that has the job by now needs to know it more than anyone. Nothing is stored for a job that is gone.
+ * Notes that an effect has happened, the first word counting; false when another was first, or the job is gone. Not
+ * fenced: it is a fact about the world outside, and the attempt that has the job by now needs to know it more than anyone.
  */
 export async function confirmEffect(
   database: Queryable,
   tables: Tables,
   request: { jobId: string; key: string; result: string | null },
-): Promise<void> {
+): Promise<boolean> {
   const { steps } = durableTables(tables)
-  await database.query(
+  const told = await database.query(
     `insert into ${steps} as step (job_id, kind, name, done, result)
      select job_id, 'effect', $2::text, true, $3::text::jsonb from ${tables.jobs} where job_id = $1::text limit 1
-     on conflict (job_id, kind, name) do update set done = true, result = excluded.result where not step.done`,
+     on conflict (job_id, kind, name) do update set done = true, result = excluded.result where not step.done
+     returning job_id`,
     [request.jobId, request.key, request.result],
   )
+  return told.rows.length > 0
 }
