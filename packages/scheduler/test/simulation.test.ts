@@ -85,13 +85,13 @@ describe('what cannot be simulated is refused', () => {
 })
 
 describe('a bug in a statement is found', () => {
-  /** `from`: shortly before the first seed that finds it. */
-  const bugs: { bug: string; breaks: Invariant; plan: Sabotage; from?: number }[] = [
+  /** `from`: shortly before the first seed that finds it. `steps`: what takes long to come about. */
+  const bugs: { bug: string; breaks: Invariant; plan: Sabotage; from?: number; steps?: number }[] = [
     {
       bug: 'settling without asking for the lease token',
       breaks: 'an attempt is settled once, by the holder of its lease',
-      from: 40,
-      plan: { rewrite: text => text.replaceAll(/and live\.lease_token = ended\.lease_token/g, '') },
+      from: 50,
+      plan: { rewrite: text => text.replaceAll(/and live\.lease_token = ended\.lease(_token)?\b/g, '') },
     },
     {
       bug: 'claiming what others hold',
@@ -127,7 +127,7 @@ describe('a bug in a statement is found', () => {
     {
       bug: 'a retry in strict order that gives up its place',
       breaks: 'a strict key keeps its order',
-      from: 150,
+      from: 40,
       plan: { rewrite: text => text.replace('admitted = live.admitted and keeps_slot', 'admitted = false') },
     },
     {
@@ -140,18 +140,51 @@ describe('a bug in a statement is found', () => {
       breaks: 'a transaction stores all or nothing',
       plan: { neverRollsBack: true },
     },
+    {
+      bug: "committing a handler's transaction that was rolled back",
+      breaks: 'a transactional job works when it completes, and only then',
+      plan: { neverRollsBack: true },
+    },
+    {
+      bug: 'forgetting what a step was answered',
+      breaks: 'a step is answered the same in every attempt',
+      plan: {
+        rewrite: text => text.replace("select job_id, 'step', $3::text,", "select job_id, 'step', $3::text || '?',"),
+      },
+    },
+    {
+      bug: 'sending without noting it first',
+      breaks: 'who sends again is told so',
+      plan: {
+        rewrite: text =>
+          text.replace(
+            "select job_id, 'effect', $3::text, false from held",
+            "select job_id, 'effect', $3::text, false from held where false",
+          ),
+      },
+    },
+    {
+      bug: 'forgetting that a running job is to run once more',
+      breaks: 'a job that is asked for while it runs runs once more',
+      from: 10,
+      steps: 300,
+      plan: {
+        rewrite: text =>
+          text.replace("where ended.options->'rerun' is not null", "where ended.options->'rerun' is null"),
+      },
+    },
   ]
 
   it.each(bugs)(
     '$bug',
-    async ({ breaks, plan, from = 1 }) => {
+    async ({ breaks, plan, from = 1, steps }) => {
       const test = await createTestDatabase(1)
       const connection = await connectOnce(test.nearUrl)
       const database = sabotage(connection, plan)
       const finds = (report: SimulationReport) => report.violations.some(({ invariant }) => invariant === breaks)
       const reports: SimulationReport[] = []
       for (let seed = from; seed < from + SEEDS_TO_FIND_A_BUG; seed += 1) {
-        const report = await simulate({ database, seed })
+        const report = await simulate({ database, seed, ...(steps !== undefined && { steps }) })
         reports.push(report)
         if (finds(report)) break
       }

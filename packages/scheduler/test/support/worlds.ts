@@ -7,6 +7,8 @@ import { connectOnce } from './one-connection.ts'
 const LANES = 2
 const FIRST_SEED = Number(process.env.BELFRY_SEEDS_FROM ?? 1)
 const SEEDS = Number(process.env.BELFRY_SEEDS_COUNT ?? 300)
+/** Moves of each world; undefined: as many as is usual. */
+const STEPS = process.env.BELFRY_SEEDS_STEPS
 /** Fewer worlds say nothing about how much happens in them. */
 const ENOUGH_TO_COUNT = 150
 
@@ -20,7 +22,9 @@ export async function expectPromisesKept(seeds: 'odd' | 'even'): Promise<void> {
   const reports: SimulationReport[] = []
   const begun = performance.now()
   const first = FIRST_SEED + ((FIRST_SEED + (seeds === 'odd' ? 1 : 0)) % LANES)
-  for (let seed = first; seed < FIRST_SEED + SEEDS; seed += LANES) reports.push(await simulate({ database, seed }))
+  for (let seed = first; seed < FIRST_SEED + SEEDS; seed += LANES) {
+    reports.push(await simulate({ database, seed, ...(STEPS && { steps: Number(STEPS) }) }))
+  }
   const rate = Math.round((reports.length * 1_000) / (performance.now() - begun))
   console.log(`${reports.length} worlds of ${seeds} seeds, ${rate} a second`)
   await database.end()
@@ -45,5 +49,5 @@ function expectWorthwhile(reports: readonly SimulationReport[]): void {
 }
 
 function replayWith(seed: number): string {
-  return `npm run build && node packages/scheduler/test/support/replay-seed.mjs ${seed}`
+  return `npm run build && node packages/scheduler/test/support/replay-seed.mjs ${seed} ${STEPS ?? ''}`.trim()
 }

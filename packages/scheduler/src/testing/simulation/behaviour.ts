@@ -73,14 +73,21 @@ const BEHAVIOURS = {
 } as const
 
 /**
+ * Inside a transaction. A world has one connection: what is asked beside an open transaction waits for it, and so do the
+ * leases of all processes.
+ */
+const SHORT_BEHAVIOURS = { ...BEHAVIOURS, workAndTell: 0, deaf: 0, obedient: 0 }
+
+/**
  * What a handler does depends on seed, job and attempt, not on where it runs. In a healed world it succeeds at once: its
  * failures would cost a fifth of the statements after healing, where nothing can go wrong between them any more.
  */
 export async function behave(world: HandlerWorld, { payload: { name }, context }: SimulatedAttempt): Promise<unknown> {
   if (world.isHealed()) return undefined
   const random = new SeededRandom(`${world.seed}/${name}/${context.attempt}`)
+  const behaviours = 'tx' in context ? SHORT_BEHAVIOURS : BEHAVIOURS
   const late = context.attempt > CAPRICIOUS_ATTEMPTS
-  const kind = (late ? random.weighted({ succeed: 3, fail: 1 }) : random.weighted(BEHAVIOURS)) ?? 'succeed'
+  const kind = (late ? random.weighted({ succeed: 3, fail: 1 }) : random.weighted(behaviours)) ?? 'succeed'
   switch (kind) {
     case 'succeed':
       return random.chance(0.3) ? { name } : undefined
@@ -88,8 +95,7 @@ export async function behave(world: HandlerWorld, { payload: { name }, context }
       return world.work(1 + random.below(2_000), random.chance(0.5) ? context.signal : undefined)
     case 'workAndTell':
       context.log(`working on ${name}`)
-      // A world has one connection: an open transaction would wait for what is asked beside it.
-      if (!('tx' in context)) await context.progress({ half: true })
+      await context.progress({ half: true })
       return world.work(random.below(500))
     case 'fail':
       await world.work(random.below(3) * 200)

@@ -22,9 +22,12 @@ const MOVES = {
 
 /** Share of statements that fail. */
 const FAILING_SHARE = 0.04
+/** What may go by at once while a statement waits that is not slow. */
+const PROMPT_MS = 500
 /** Most a wall clock is wrong by. */
 const LARGEST_SKEW_MS = 6 * 3_600_000
-const MOST_CALLS = 14
+/** Calls of the outside world, for so many moves one at the most: a world must not drown in its jobs. */
+const MOVES_PER_CALL = 8
 /** Passes at once when a world is healed: the longest delay and the longest backoff, so that all that waits is due. */
 const HEALING_MS = 5_000
 /** Virtual time in which a healthy world must end: leases, retries and handlers together stay far below it. */
@@ -45,7 +48,7 @@ export class Driver {
   readonly #world: World
   readonly #processes: number
   readonly #faults: ReadonlySet<Fault>
-  #calls = 0
+  #callsLeft = 0
 
   constructor(world: World, options: { processes: number; faults: readonly Fault[] }) {
     this.#world = world
@@ -54,6 +57,7 @@ export class Driver {
   }
 
   async run(steps: number): Promise<void> {
+    this.#callsLeft = Math.ceil(steps / MOVES_PER_CALL)
     const first = Math.max(1, this.#processes - 1)
     for (let each = 0; each < first; each += 1) this.#world.startProcess()
     await this.#world.quiet()
@@ -160,9 +164,9 @@ export class Driver {
       statement: gate.ready(world.mayRun).length > 0,
       hint: awake.some(process => process.hints.length > 0),
       dropHint: faults.has('lost hint') && alive.some(process => process.hints.length > 0),
-      timer: world.time.next(world.mayRun) !== undefined,
+      timer: this.#mayTimePass(),
       moment: true,
-      call: callable.length > 0 && this.#calls < MOST_CALLS,
+      call: callable.length > 0 && this.#callsLeft > 0,
       startProcess: alive.length < this.#processes,
       stopProcess: faults.has('stop') && callable.length > 0,
       crash: faults.has('crash') && alive.length > 0,
@@ -172,6 +176,14 @@ export class Driver {
       jumpClock: faults.has('clock jump') && alive.length > 0,
       sleepOverLease: alive.some(process => process.frozen) && awake.length > 0,
     }
+  }
+
+  /** Without slow statements those that wait are let through before much time goes by. */
+  #mayTimePass(): boolean {
+    const { time, gate, mayRun } = this.#world
+    const next = time.next(mayRun)
+    if (!next) return false
+    return this.#faults.has('slow statement') || gate.ready(mayRun).length === 0 || next.at - time.now <= PROMPT_MS
   }
 
   async #make(move: Move): Promise<void> {
@@ -194,7 +206,7 @@ export class Driver {
       case 'moment':
         return world.time.pass(1 + random.below(20))
       case 'call':
-        this.#calls += 1
+        this.#callsLeft -= 1
         world.operations.begin(random.pick(world.callable))
         return world.quiet()
       case 'startProcess':

@@ -10,6 +10,8 @@ export type Fault =
   | 'refused statement'
   /** A statement is executed, and the connection breaks before the answer comes. */
   | 'lost answer'
+  /** A statement is executed late, perhaps after leases and timeouts have ended. */
+  | 'slow statement'
   /** A NOTIFY never arrives. */
   | 'lost hint'
   /** No fault at all: a process is stopped in order, in the midst of everything. */
@@ -22,6 +24,7 @@ export const FAULTS: readonly Fault[] = [
   'clock jump',
   'refused statement',
   'lost answer',
+  'slow statement',
   'lost hint',
   'stop',
 ]

@@ -40,21 +40,30 @@ const doubts: Check = ({ facts }, report) => {
   }
 }
 
-/** Whoever was told that a running job will run once more finds that it, or a later one of its key, did. */
+/**
+ * Whoever was told that a running job will run once more finds that its payload was run, or one of a call of the same key
+ * that came after it. Where somebody cancels a job of the key, that may be the run that was asked for.
+ */
 const reruns: Check = ({ facts, end }, report) => {
   const rows = new Map(end.jobs.map(row => [row.job_id, row]))
   const planned = new Map(of(facts, 'planned').map(fact => [fact.name, fact]))
-  const stopped = new Set(of(facts, 'cancel-asked').map(fact => fact.jobId))
-  for (const fact of facts) if (fact.kind === 'handler-ended' && fact.how !== 'returned') stopped.add(fact.jobId)
+  const ends = new Map(of(facts, 'group-ended').map(fact => [fact.group, fact.line]))
+  const cancelled = new Set(
+    facts.flatMap(fact => {
+      const mayCancel = fact.kind === 'cancel-asked' || (fact.kind === 'handler-ended' && fact.how !== 'returned')
+      return mayCancel ? (rows.get(fact.jobId)?.unique_key ?? []) : []
+    }),
+  )
   for (const { name, jobId, conflict, line } of of(facts, 'acknowledged')) {
     const wish = planned.get(name)
-    const holder = rows.get(jobId)
-    if (!conflict || !wish?.reruns || !holder || stopped.has(jobId) || holder.status !== 'completed') continue
-    const later = of(facts, 'started').some(fact => {
-      const row = rows.get(fact.jobId)
-      return fact.line > wish.line && row?.unique_key === wish.uniqueKey && row.job_type === holder.job_type
+    if (!conflict || !wish?.reruns || wish.uniqueKey === null || cancelled.has(wish.uniqueKey)) continue
+    if (rows.get(jobId)?.status !== 'completed') continue
+    const wasRun = of(facts, 'started').some(fact => {
+      const call = planned.get(fact.name)
+      const isLater = call?.uniqueKey === wish.uniqueKey && (ends.get(call.group) ?? line) >= wish.line
+      return fact.line > wish.line && (call === wish || isLater)
     })
-    if (!later)
+    if (!wasRun)
       report('a job that is asked for while it runs runs once more', `${name} found ${jobId}, and ran never`, line)
   }
 }

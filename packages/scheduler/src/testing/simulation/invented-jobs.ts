@@ -19,7 +19,7 @@ const GOVERNED_SHARE = 0.4
 /** Of the others, those whose handler is of another kind. */
 const SPECIAL_SHARE = 0.4
 /** Few, so that they meet. */
-const UNIQUE_KEYS = ['north', 'south']
+const UNIQUE_KEYS = ['north', 'south'] as const
 const LONGEST_DELAY_MS = 3_000
 
 /** The jobs that are asked for: what, when, and after which others. */
@@ -64,8 +64,14 @@ export class InventedJobs {
     return { scheduledTime: new Date(trueTime(process) + ms) }
   }
 
-  unique(): Pick<BulkJob, 'uniqueKey' | 'onConflict' | 'uniqueWhile' | 'uniqueFor'> {
-    const uniqueKey = this.#random.pick(UNIQUE_KEYS)
+  /** What makes a job unique. Keys are per type: jobs of one of them are of one type, so that they meet more often. */
+  unique(): Pick<BulkJob, 'uniqueKey' | 'onConflict' | 'uniqueWhile' | 'uniqueFor'> & { readonly job?: string } {
+    const [meeting, other] = UNIQUE_KEYS
+    if (this.#random.chance(0.6)) return { ...this.#conflict(meeting), job: 'plain' }
+    return this.#conflict(other)
+  }
+
+  #conflict(uniqueKey: string): Pick<BulkJob, 'uniqueKey' | 'onConflict' | 'uniqueWhile' | 'uniqueFor'> {
     const onConflict = this.#random.pick(['keep', 'replace', 'rerun', 'period'] as const)
     if (onConflict === 'period') return { uniqueKey, uniqueFor: LONGEST_DELAY_MS }
     if (onConflict === 'rerun') return { uniqueKey, onConflict }
