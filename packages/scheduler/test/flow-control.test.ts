@@ -1,4 +1,4 @@
-import { RetryAfterError, Scheduler, defineJob, parseDuration, type JobDefinition } from 'belfry'
+import { RetryAfterError, Scheduler, defineJob, parseDuration, type JobDefinition, type Limits } from 'belfry'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { describeOnBothEngines } from './support/engines.ts'
@@ -98,69 +98,87 @@ describeOnBothEngines('limits over all processes', engine => {
     expect(tries).toBe(8)
   })
 
-  it('"later" from the other side rests the whole type or one key, and spends no retry', async () => {
-    const clock = new TestClock(START)
-    const ran: string[] = []
-    const job = defineJob<{ who: string }>({
-      type: 'polite',
-      limits: { perKey: { concurrency: 5 } },
-      handler: ({ who }, { attempt }) => {
-        if (who === 'first' && attempt === 1) throw new RetryAfterError('1m', 'HTTP 429', { rests: 'key' })
-        ran.push(who)
-      },
-    })
-    const scheduler = new Scheduler({ database: engine.database, schema: engine.freshSchema(), jobs: [job], clock })
-    await scheduler.migrate()
-    const { jobId } = await scheduler.scheduleJob(job, { who: 'first' }, { concurrencyKey: 'guild:1' })
-    await scheduler.runDueJobs()
-    await scheduler.scheduleJob(job, { who: 'same key' }, { concurrencyKey: 'guild:1' })
-    await scheduler.scheduleJob(job, { who: 'other key' }, { concurrencyKey: 'guild:2' })
-    await scheduler.runDueJobs()
-    expect(ran).toEqual(['other key'])
-    clock.advance('1m')
-    await scheduler.runDueJobs()
-    expect(ran.toSorted()).toEqual(['first', 'other key', 'same key'])
-    expect(await scheduler.getJob(jobId)).toMatchObject({ status: 'completed', retryCount: 0 })
-  })
+  const TYPES_WITH_KEYS: [string, Limits][] = [
+    ['limits per key', { perKey: { concurrency: 5 } }],
+    ['limits of its own alone', { concurrency: 5 }],
+  ]
 
-  it('a pause holds everything, a type or a key, for every process, and says so; resuming lets it go on', async () => {
-    const schema = engine.freshSchema()
-    const ran: string[] = []
-    const job = defineJob<{ who: string }>({
-      type: 'pausable',
-      limits: { perKey: { concurrency: 5 } },
-      handler: ({ who }) => void ran.push(who),
-    })
-    const plain = defineJob<{ who: string }>({ type: 'plain', handler: ({ who }) => void ran.push(who) })
-    const scheduler = new Scheduler({ database: engine.database, schema, jobs: [job, plain] })
-    await scheduler.migrate()
-    await scheduler.admin.pause({ jobType: 'plain' }, { actor: 'ada', reason: 'mail server moves' })
-    await scheduler.admin.pause({ jobType: 'pausable', concurrencyKey: 'guild:1' })
-    const { jobId } = await scheduler.scheduleJob(plain, { who: 'plain' })
-    await scheduler.scheduleJob(job, { who: 'guild 1' }, { concurrencyKey: 'guild:1' })
-    await scheduler.scheduleJob(job, { who: 'guild 2' }, { concurrencyKey: 'guild:2' })
-    await scheduler.runDueJobs()
-    expect(ran).toEqual(['guild 2'])
-    expect((await scheduler.admin.explain(jobId))?.because).toMatchObject({
-      kind: 'paused',
-      reason: 'mail server moves',
-    })
-    expect(await scheduler.admin.listPauses()).toHaveLength(2)
-    expect(await scheduler.admin.resume({ jobType: 'plain' })).toBe(true)
-    expect(await scheduler.admin.resume({ jobType: 'plain' })).toBe(false)
-    expect(await scheduler.admin.resume({ jobType: 'pausable', concurrencyKey: 'guild:1' })).toBe(true)
-    await scheduler.runDueJobs()
-    expect(ran.toSorted()).toEqual(['guild 1', 'guild 2', 'plain'])
-    const acts = (await scheduler.admin.listAudit()).entries.map(entry => entry.action)
-    expect(acts.filter(action => action === 'pause')).toHaveLength(2)
-    await scheduler.admin.pause()
-    await scheduler.scheduleJob(plain, { who: 'everything' })
-    await scheduler.runDueJobs()
-    expect(ran).not.toContain('everything')
-    await scheduler.admin.resume()
-    await scheduler.runDueJobs()
-    expect(ran).toContain('everything')
-  })
+  it.each(TYPES_WITH_KEYS)(
+    '"later" from the other side rests one key of a type with %s, and spends no retry',
+    async (_, limits) => {
+      const clock = new TestClock(START)
+      const ran: string[] = []
+      const job = defineJob<{ who: string }>({
+        type: 'polite',
+        limits,
+        handler: ({ who }, { attempt }) => {
+          if (who === 'first' && attempt === 1) throw new RetryAfterError('1m', 'HTTP 429', { rests: 'key' })
+          ran.push(who)
+        },
+      })
+      const scheduler = new Scheduler({ database: engine.database, schema: engine.freshSchema(), jobs: [job], clock })
+      await scheduler.migrate()
+      const { jobId } = await scheduler.scheduleJob(job, { who: 'first' }, { concurrencyKey: 'guild:1' })
+      await scheduler.runDueJobs()
+      await scheduler.scheduleJob(job, { who: 'same key' }, { concurrencyKey: 'guild:1' })
+      await scheduler.scheduleJob(job, { who: 'other key' }, { concurrencyKey: 'guild:2' })
+      await scheduler.runDueJobs()
+      expect(ran).toEqual(['other key'])
+      const [waits] = (await scheduler.admin.listJobs({ status: 'pending' })).jobs.filter(each => each.jobId !== jobId)
+      expect((await scheduler.admin.explain(waits?.jobId ?? ''))?.because).toMatchObject({
+        kind: 'paused',
+        reason: 'the other side asked for it',
+      })
+      clock.advance('1m')
+      await scheduler.runDueJobs()
+      expect(ran.toSorted()).toEqual(['first', 'other key', 'same key'])
+      expect(await scheduler.getJob(jobId)).toMatchObject({ status: 'completed', retryCount: 0 })
+    },
+  )
+
+  it.each(TYPES_WITH_KEYS)(
+    'a pause holds everything, a type, or a key of a type with %s, in every process, and says so; resuming lets it go on',
+    async (_, limits) => {
+      const schema = engine.freshSchema()
+      const ran: string[] = []
+      const job = defineJob<{ who: string }>({
+        type: 'pausable',
+        limits,
+        handler: ({ who }) => void ran.push(who),
+      })
+      const plain = defineJob<{ who: string }>({ type: 'plain', handler: ({ who }) => void ran.push(who) })
+      const scheduler = new Scheduler({ database: engine.database, schema, jobs: [job, plain] })
+      await scheduler.migrate()
+      await scheduler.admin.pause({ jobType: 'plain' }, { actor: 'ada', reason: 'mail server moves' })
+      await scheduler.admin.pause({ jobType: 'pausable', concurrencyKey: 'guild:1' })
+      const inVain = scheduler.admin.pause({ jobType: 'plain', concurrencyKey: 'guild:1' })
+      await expect(inVain).rejects.toMatchObject({ code: 'BELFRY_INVALID_OPTION' })
+      const { jobId } = await scheduler.scheduleJob(plain, { who: 'plain' })
+      await scheduler.scheduleJob(job, { who: 'guild 1' }, { concurrencyKey: 'guild:1' })
+      await scheduler.scheduleJob(job, { who: 'guild 2' }, { concurrencyKey: 'guild:2' })
+      await scheduler.runDueJobs()
+      expect(ran).toEqual(['guild 2'])
+      expect((await scheduler.admin.explain(jobId))?.because).toMatchObject({
+        kind: 'paused',
+        reason: 'mail server moves',
+      })
+      expect(await scheduler.admin.listPauses()).toHaveLength(2)
+      expect(await scheduler.admin.resume({ jobType: 'plain' })).toBe(true)
+      expect(await scheduler.admin.resume({ jobType: 'plain' })).toBe(false)
+      expect(await scheduler.admin.resume({ jobType: 'pausable', concurrencyKey: 'guild:1' })).toBe(true)
+      await scheduler.runDueJobs()
+      expect(ran.toSorted()).toEqual(['guild 1', 'guild 2', 'plain'])
+      const acts = (await scheduler.admin.listAudit()).entries.map(entry => entry.action)
+      expect(acts.filter(action => action === 'pause')).toHaveLength(2)
+      await scheduler.admin.pause()
+      await scheduler.scheduleJob(plain, { who: 'everything' })
+      await scheduler.runDueJobs()
+      expect(ran).not.toContain('everything')
+      await scheduler.admin.resume()
+      await scheduler.runDueJobs()
+      expect(ran).toContain('everything')
+    },
+  )
 
   it('a paused type is not run in passing either, when a running process schedules a due job itself', async () => {
     const scheduler = new Scheduler({ database: engine.database, schema: engine.freshSchema() })

@@ -1,12 +1,13 @@
 import { databaseNow, type Core } from '../core.ts'
-import { BelfryError } from '../errors.ts'
+import type { Queryable } from '../database/database.ts'
+import { BelfryError, show } from '../errors.ts'
 import { actorOf, type ActorOption } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
 import { resolveLimits, type Limits } from '../job/limits.ts'
 import { releaseLanes, wakeLanes } from '../store/admit-jobs.ts'
 import { writeAudit } from '../store/audit.ts'
-import { saveLimits } from '../store/lanes.ts'
+import { readLanes, saveLimits, WHOLE_TYPE } from '../store/lanes.ts'
 import { addPause, EVERY_TYPE, listPauses, removePause } from '../store/pauses.ts'
 
 /** What to pause: everything, the jobs of a type, or those of one key of it. */
@@ -24,7 +25,10 @@ export interface Pause {
   readonly since: Date
 }
 
-/** Stops jobs from starting in every process. */
+/**
+ * Stops jobs from starting in every process.
+ * @throws BelfryError `BELFRY_INVALID_OPTION` for a key of a type that is known to have no limits
+ */
 export async function pauseJobs(
   core: Core,
   target: PauseTarget,
@@ -33,6 +37,7 @@ export async function pauseJobs(
   const where = placeOf(target)
   const actor = actorOf(options)
   await core.database.transaction(async transaction => {
+    await requireLimits(core, transaction, where)
     await addPause(transaction, core.tables, { ...where, reason: options.reason ?? null })
     const note = { actor, action: 'pause' as const, target: nameOf(where), detail: { reason: options.reason ?? null } }
     await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })
@@ -80,6 +85,24 @@ export async function setLimits(
     const note = { actor, action: 'set_limits' as const, target: jobType, detail: { limits } }
     await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })
   })
+}
+
+/** Keys are looked at where their type has limits: elsewhere a pause of one would stand and stop nothing. */
+async function requireLimits(
+  { registry, tables }: Core,
+  transaction: Queryable,
+  { jobType, lane }: { jobType: string; lane: string },
+): Promise<void> {
+  if (lane === '') return
+  const [row] = await readLanes(transaction, tables, { jobType, lanes: [WHOLE_TYPE], now: null })
+  const definition = registry.find(jobType)
+  // A process that does not know the type cannot tell.
+  if (!row || row.limits !== null || !definition || definition.limits) return
+  throw new BelfryError(
+    'BELFRY_INVALID_OPTION',
+    `concurrencyKey: expected a type with limits beside it, and ${show(jobType)} has none: ` +
+      'pause the whole type, or give it limits, such as { perKey: { concurrency: 10 } }',
+  )
 }
 
 function placeOf(target: PauseTarget): { jobType: string; lane: string } {

@@ -60,11 +60,12 @@ function typeHindrances(facts: FlowFacts): Hindrance[] {
 /** A retry in strict order holds its slot: only a rest, a rate and a budget of its key hold it back. */
 function keyHindrances(facts: FlowFacts): Hindrance[] {
   const { limits, key, nowMs, lane } = facts
-  const { perKey } = limits ?? {}
-  if (lane === null || !perKey) return []
+  if (lane === null || !limits) return []
   const what = `jobs of key ${lane}`
   const found: Hindrance[] = []
   if (key.pausedUntilMs !== null && key.pausedUntilMs > nowMs) found.push(resting(what, key))
+  const { perKey } = limits
+  if (!perKey) return found
   if (!facts.holdsSlot) found.push(...slotHindrances(lane, perKey, facts))
   return [...found, ...rated(what, { limits: perKey, meters: key, ask: askOf(facts) })]
 }

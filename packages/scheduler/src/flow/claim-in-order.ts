@@ -44,7 +44,7 @@ class Admission {
     const { limits } = this.#work
     const transaction = this.#transaction
     const { tables } = this.#core
-    if (limits.perKey) await this.#admitKeys(claimed)
+    await this.#admitKeys(claimed)
     let admitted = this.#without(claimed)
     let againAtMs: number | null = null
     if ((limits.rate || limits.budget) && admitted.length > 0) {
@@ -77,7 +77,7 @@ class Admission {
     return decision.againAtMs
   }
 
-  /** Decides key by key. */
+  /** Decides key by key, also where keys have no limits: one may be paused, or rest. */
   async #admitKeys(claimed: readonly ClaimedJob[]): Promise<void> {
     const { jobType, limits, request } = this.#work
     const { tables } = this.#core

@@ -92,12 +92,14 @@ export async function wakeLanes(
 
 const WAITS = `job_type collate "C" = $1::text and lease_token is null and waits is null`
 
-/** Lets everybody come forward who waits in a lane of a type: its limits are others now. Answers how many came. */
+/** Lets everybody come forward who waits in a lane of a type that is not paused: its limits are others now. Answers how many came. */
 export async function releaseLanes(transaction: Queryable, tables: Tables, jobType: string): Promise<number> {
   const released = await transaction.query<{ count: number }>(
     `with released as (
        update ${tables.live} live set ready_at = ${readyAt('live.scheduled_time', 'live.priority')}
-       where ${WAITS} and ${IN_LANE} returning 1
+       where ${WAITS} and ${IN_LANE} and not exists (select from ${tables.pauses} pause
+         where pause.job_type = $1::text and pause.lane = live.lane)
+       returning 1
      ) select count(*)::int as count, (select count(pg_notify($2::text, 'due')) from (select from released limit 1) one)
      from released`,
     [jobType, tables.channel],

@@ -95,8 +95,11 @@ function limitsIn(story: Story, jobType: string): Limits | undefined {
 const strictOrder: Check = (story, report) => {
   const { facts } = story
   const moved = new Set([...of(facts, 'touched'), ...of(facts, 'redrive-asked')].map(fact => fact.jobId))
+  const postponed = new Set(of(facts, 'acted-on').flatMap(fact => (fact.act === 'postpones' ? fact.jobType : [])))
   const stored = new Map(of(facts, 'acknowledged').map(fact => [fact.jobId, fact.line]))
-  const starts = startsOf(story).filter(fact => limitsIn(story, fact.jobType)?.perKey?.fifo && !moved.has(fact.jobId))
+  const starts = startsOf(story).filter(
+    fact => limitsIn(story, fact.jobType)?.perKey?.fifo && !postponed.has(fact.jobType) && !moved.has(fact.jobId),
+  )
   for (const key of new Set(starts.map(fact => fact.claim.key))) {
     if (key === null) continue
     const own = starts.filter(fact => fact.claim.key === key)
@@ -145,9 +148,7 @@ const pauses: Check = (story, report) => {
     end(Number.POSITIVE_INFINITY)
     for (const start of started) {
       const { claim, jobType, line } = start
-      // A key is paused as long as its type has limits per key.
-      const isOfKey = target === `${jobType} of ${claim.key}` && limitsIn(story, jobType) !== undefined
-      const isMeant = target === jobType || isOfKey
+      const isMeant = target === jobType || target === `${jobType} of ${claim.key}`
       if (isMeant && spans.some(span => claim.line > span.from && claim.line < span.to)) {
         report('what is paused starts nothing', `${attemptOf(start)} was claimed while ${target} was paused`, line)
       }

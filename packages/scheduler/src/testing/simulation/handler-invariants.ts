@@ -54,10 +54,12 @@ const reruns: Check = ({ facts, end }, report) => {
       return mayCancel ? (rows.get(fact.jobId)?.unique_key ?? []) : []
     }),
   )
+  const types = new Set(of(facts, 'acted-on').flatMap(fact => (fact.act === 'cancels' ? fact.jobType : [])))
   for (const { name, jobId, conflict, line } of of(facts, 'acknowledged')) {
     const wish = planned.get(name)
     if (!conflict || !wish?.reruns || wish.uniqueKey === null || cancelled.has(wish.uniqueKey)) continue
-    if (rows.get(jobId)?.status !== 'completed') continue
+    const holder = rows.get(jobId)
+    if (holder?.status !== 'completed' || types.has(holder.job_type)) continue
     const wasRun = of(facts, 'started').some(fact => {
       const call = planned.get(fact.name)
       const isLater = call?.uniqueKey === wish.uniqueKey && (ends.get(call.group) ?? line) >= wish.line
@@ -68,5 +70,31 @@ const reruns: Check = ({ facts, end }, report) => {
   }
 }
 
-/** What handlers in transactions and in steps are promised, and callers who want a running job to run again. */
-export const HANDLER_CHECKS: readonly Check[] = [exactWork, sameAnswers, doubts, reruns]
+/**
+ * What a job comes after does not run any more when it starts; only a redrive may bring that back. A cancelled job that
+ * is redriven runs at once, whatever it waited for.
+ */
+const inSequence: Check = ({ facts }, report) => {
+  const planned = new Map(of(facts, 'planned').map(fact => [fact.name, fact.after]))
+  // A call that found its key taken left the job that has it as it was.
+  const stored = of(facts, 'acknowledged').filter(fact => !fact.conflict)
+  const parents = new Map(stored.map(fact => [fact.jobId, planned.get(fact.name) ?? []]))
+  const redriven = new Set(of(facts, 'redrive-asked').map(fact => fact.jobId))
+  const settled = new Map(of(facts, 'settled').map(fact => [attemptOf(fact), fact.line]))
+  const first = new Set<string>()
+  for (const start of of(facts, 'started')) {
+    if (first.has(start.jobId) || redriven.has(start.jobId)) continue
+    first.add(start.jobId)
+    for (const parent of parents.get(start.jobId) ?? []) {
+      const late = of(facts, 'started').find(
+        fact => fact.jobId === parent && (settled.get(attemptOf(fact)) ?? 0) > start.line && !redriven.has(parent),
+      )
+      if (!late) continue
+      const detail = `${start.jobId} was started before ${attemptOf(late)}, which it comes after, was settled`
+      report('a job starts after those it waits for', detail, start.line)
+    }
+  }
+}
+
+/** What handlers in transactions and in steps are promised, callers who want a running job to run again, and jobs that come after others. */
+export const HANDLER_CHECKS: readonly Check[] = [exactWork, sameAnswers, doubts, reruns, inSequence]

@@ -12,6 +12,8 @@ export type FactBody =
       readonly dueAt: number
       /** By its deadline, or with a job it comes after. */
       readonly mayBeCancelled: boolean
+      /** The jobs it comes after. */
+      readonly after: readonly string[]
       readonly uniqueKey: string | null
       /** Whoever runs with the key now is to run once more. */
       readonly reruns: boolean
@@ -41,6 +43,8 @@ export type FactBody =
     }
   /** Its handler was told to stop: by a timeout, a cancel, a stop, or for its lease. */
   | { readonly kind: 'aborted'; readonly jobId: string; readonly attempt: number }
+  /** Somebody acts on all jobs of a type, from here on. */
+  | { readonly kind: 'acted-on'; readonly jobType: string; readonly act: 'cancels' | 'postpones' }
   /** What its limits are from here on nobody knows. */
   | { readonly kind: 'limits-changed'; readonly jobType: string }
   /** The call that paused a type, or one key of it, was answered. */
@@ -111,6 +115,7 @@ export type Invariant =
   | 'a strict key keeps its order'
   | 'what is paused starts nothing'
   | 'a job that is asked for while it runs runs once more'
+  | 'a job starts after those it waits for'
   | 'a transactional job works when it completes, and only then'
   | 'a step is answered the same in every attempt'
   | 'who sends again is told so'

@@ -118,7 +118,9 @@ const cancelledAsked: Check = ({ facts, end }, report) => {
   const keys = new Set(doomed.flatMap(fact => fact.uniqueKey ?? []))
   for (const fact of of(facts, 'acknowledged')) if (names.has(fact.name)) asked.add(fact.jobId)
   for (const fact of of(facts, 'handler-ended')) if (fact.how === 'asked to be cancelled') asked.add(fact.jobId)
+  const types = new Set(of(facts, 'acted-on').flatMap(fact => (fact.act === 'cancels' ? fact.jobType : [])))
   for (const row of end.jobs) {
+    if (types.has(row.job_type)) continue
     const isDoomed = names.has(row.name) || (row.unique_key !== null && keys.has(row.unique_key))
     if (row.status === 'cancelled' && !asked.has(row.job_id) && !isDoomed) {
       report('nothing is cancelled unasked', `${row.job_id} is cancelled; nobody asked for it`)

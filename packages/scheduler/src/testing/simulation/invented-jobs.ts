@@ -37,6 +37,11 @@ export class InventedJobs {
     this.#known = parts.known
   }
 
+  /** All types that are asked for. */
+  get types(): readonly SimulatedType[] {
+    return [...TYPES, this.#governed, this.#special]
+  }
+
   job({ number, process }: Call, index: number): SimulatedJob {
     const name = `job-${number}-${index}`
     const isGoverned = this.#random.chance(GOVERNED_SHARE)

@@ -2,6 +2,7 @@ import type { Queryable } from '../../database/database.ts'
 import type { Scheduler } from '../../scheduler.ts'
 import type { ScheduledJob, ScheduleOptions } from '../../scheduling/schedule-options.ts'
 import type { Dependency } from '../../job/job-options.ts'
+import { Bulk } from './bulk.ts'
 import { InventedJobs, trueTime, type Call, type SimulatedJob } from './invented-jobs.ts'
 import { Pauses } from './pauses.ts'
 import type { SeededRandom } from './random.ts'
@@ -23,6 +24,8 @@ const CALLS = {
   resume: 3,
   sendEvent: 6,
   setLimits: 5,
+  cancelAll: 1,
+  postponeAll: 2,
   hold: 4,
   release: 5,
 } as const
@@ -41,6 +44,7 @@ export class Operations {
   readonly #changesLimits: boolean
   readonly #invented: InventedJobs
   readonly #pauses: Pauses
+  readonly #bulk: Bulk
   /** Ids that were answered, as the processes know them. */
   readonly #known: string[] = []
   #calls = 0
@@ -61,6 +65,7 @@ export class Operations {
     this.#scheduleIds = parts.scheduleIds
     this.#invented = new InventedJobs({ ...parts, known: this.#known })
     this.#pauses = new Pauses(parts)
+    this.#bulk = new Bulk({ ...parts, types: this.#invented.types })
   }
 
   /** Calls that were not answered, of processes that are still there. */
@@ -121,6 +126,10 @@ export class Operations {
         return this.#change(call).then(String)
       case 'redrive':
         return this.#redrive(call).then(String)
+      case 'cancelAll':
+        return this.#bulk.cancel(call.process)
+      case 'postponeAll':
+        return this.#bulk.postpone(call.process)
       case 'setLimits':
         return this.#pauses.setLimits(call.process)
       case 'sendEvent':
@@ -213,6 +222,7 @@ export class Operations {
         group: number,
         dueAt,
         mayBeCancelled: expireAfter !== undefined || dependsOn.some(isStrict),
+        after: dependsOn.map(each => this.#recorder.idOf(idIn(each))),
         uniqueKey: uniqueKey ?? null,
         reruns: onConflict === 'rerun',
       })
@@ -250,6 +260,11 @@ export class Operations {
     const id = this.#recorder.idOf(jobId)
     this.#recorder.fact(process.name, `${kind}: ${id}`, { kind, jobId: id })
   }
+}
+
+function idIn(dependency: Dependency): string {
+  const reference = typeof dependency === 'object' && 'job' in dependency ? dependency.job : dependency
+  return typeof reference === 'string' ? reference : reference.jobId
 }
 
 /** Its job is cancelled with the one it waits for. */
