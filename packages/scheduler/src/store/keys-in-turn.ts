@@ -1,7 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import { msBetween } from './ms-between.ts'
 import { isNotPaused } from './pauses.ts'
-import { OF_LOW_PRIORITY } from './ready-at.ts'
+import { isNotPutOff, OF_LOW_PRIORITY } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
 /** A job that may be chosen; weight and cost as its row has them, which nobody has judged yet. */
@@ -61,7 +61,7 @@ export async function keysInTurn(
          select job_id, scheduled_time, options from ${live}
          where ${ofType} and lane = ring.lane and lease_token is null and waits is null
            and (admitted is not true or not $7::boolean)
-           and scheduled_time <= (select now from moment)
+           and scheduled_time <= (select now from moment) and ${isNotPutOff('(select now from moment)')}
          order by scheduled_time, job_id limit greatest(0, least($4::int, $5::int - (
            select count(*) from ${live} holder
            where holder.job_type collate "C" = $1::text and holder.lane = ring.lane and holder.admitted
@@ -92,10 +92,11 @@ export async function holdingJobs(
   request: { jobType: string; now: string | null },
 ): Promise<readonly QueuedKey[]> {
   const found = await transaction.query<QueuedKey>(
-    `select lane, jsonb_agg(${JOB} order by scheduled_time, job_id) as jobs from (
+    `with moment as materialized (select coalesce($2::text::timestamptz, clock_timestamp()) as now)
+     select lane, jsonb_agg(${JOB} order by scheduled_time, job_id) as jobs from (
        select * from ${live} holder
        where job_type collate "C" = $1::text and admitted and lease_token is null and lane <> ''
-         and scheduled_time <= coalesce($2::text::timestamptz, clock_timestamp())
+         and scheduled_time <= (select now from moment) and ${isNotPutOff('(select now from moment)')}
          and not exists (select from ${pauses} pause where pause.job_type = $1::text and pause.lane = holder.lane)
        order by scheduled_time, job_id limit ${MOST_PASSED_OVER}) first
      group by lane order by min(scheduled_time), lane`,
@@ -129,7 +130,7 @@ export async function keylessJobs(
   return found.rows.map(row => row.job)
 }
 
-/** Milliseconds until the next job of a type that is not due yet; null when there is none. */
+/** Milliseconds until the next job of a type that is not due yet, or was put off; null when there is none. */
 export async function nextFutureInMs(
   transaction: Queryable,
   { live }: Tables,
@@ -144,9 +145,10 @@ export async function nextFutureInMs(
          order by coalesce(ready_at, scheduled_time) desc limit ${MOST_PASSED_OVER}) passed_over
         where scheduled_time > (select now from moment))
        union all
-       (select scheduled_time from ${live} where job_type collate "C" = $1::text and lease_token is null
-         and coalesce(ready_at, scheduled_time) > (select now from moment)
-         and scheduled_time > (select now from moment) and waits is null
+       (select case when scheduled_time > (select now from moment) then scheduled_time else ready_at end
+         from ${live} where job_type collate "C" = $1::text and lease_token is null
+         and coalesce(ready_at, scheduled_time) > (select now from moment) and ready_at is distinct from 'infinity'
+         and (scheduled_time > (select now from moment) or not (${OF_LOW_PRIORITY})) and waits is null
          order by coalesce(ready_at, scheduled_time) limit 1)) future`,
     [request.jobType, request.now],
   )

@@ -16,6 +16,15 @@ export function readyAt(due: string, priority: string): string {
  */
 export const OF_LOW_PRIORITY = `priority < 0 and ready_at between ${placeOff("- interval '1 second'")} and ${placeOff("+ interval '1 second'")}`
 
+/**
+ * Nobody has put a job off for a while. Who stepped aside for its key counts as if it had not: where keys take turns nobody
+ * does, and it may have been before.
+ * @param now an expression
+ */
+export function isNotPutOff(now: string): string {
+  return `(coalesce(ready_at, '-infinity') <= ${now} or ready_at = 'infinity' or (${OF_LOW_PRIORITY}))`
+}
+
 function placeOff(by: string): string {
   return `scheduled_time - priority * interval '${SECONDS_PER_POINT} seconds' ${by}`
 }

@@ -206,12 +206,14 @@ export class Backend {
     return { jobs: jobs.rows.map(short), history: history.rows.map(short), effects: effects.rows.map(short) }
   }
 
-  /** Types and unique keys of unfinished jobs, and how many have them. */
+  /** Types and unique keys of jobs that are unfinished, or whose end is not handled yet, and how many have them. */
   async unfinished(): Promise<UnfinishedJobs[]> {
+    const schema = quoteIdentifier(this.#schemaName, 'schema')
     const found = await this.#database.query<UnfinishedJobs>(
       `select job_type, unique_key, count(*)::int as count
-       from ${quoteIdentifier(this.#schemaName, 'schema')}.scheduled_jobs
-       where status in ('pending', 'running') group by job_type, unique_key`,
+       from ${schema}.scheduled_jobs where status in ('pending', 'running') group by job_type, unique_key
+       union all
+       select job_type, null, count(*)::int from ${schema}.scheduled_jobs_finished where awaited group by job_type`,
       // With values a statement is prepared, where a handle does that: this one is asked often.
       [],
     )

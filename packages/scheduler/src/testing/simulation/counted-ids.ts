@@ -1,5 +1,6 @@
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
 const COUNTED = '00000000-0000-4000-8000-'
+const SHORT = /^uuid-(\d+)$/
 
 /**
  * Replaces random UUIDs by counted ones on their way into the database and back: what is stored, in what order it lies,
@@ -21,6 +22,12 @@ export class CountedIds {
     if (Array.isArray(value)) return value.map(each => this.fromDatabase(each))
     if (typeof value !== 'object' || value === null || value instanceof Date) return value
     return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, this.fromDatabase(each)]))
+  }
+
+  /** The id behind one as people read it. */
+  originalOf(short: string): string {
+    const [, count] = SHORT.exec(short) ?? []
+    return count === undefined ? short : String(this.fromDatabase(`${COUNTED}${count.padStart(12, '0')}`))
   }
 
   #countedOf(id: string): string {

@@ -86,17 +86,36 @@ export class Driver {
     await world.quiet()
     await this.#pauseSchedules()
     await this.#resumeJobs()
-    const begun = world.time.now
-    await this.#until(async () => {
-      if (world.time.now - begun > PATIENCE_MS) return true
-      return !world.gate.open && (await world.backend.unfinished()).length === 0
-    }, MOVES_PER_LOOK)
+    if (!(await this.#allEnd())) {
+      await this.#redriveFailed()
+      await this.#allEnd()
+    }
     await world.checkKeys()
     for (const process of world.callable) world.stopProcess(process)
     await world.quiet()
     await this.#until(async () => world.alive.length === 0)
     for (const call of world.operations.unanswered) world.violation('everything ends', `${call} was never answered`)
     for (const { name } of world.alive) world.violation('everything ends', `${name} never stopped`)
+  }
+
+  /** Waits until every job has ended; false when some have not, though there was time. */
+  async #allEnd(): Promise<boolean> {
+    const world = this.#world
+    const begun = world.time.now
+    const isDone = async () => !world.gate.open && (await world.backend.unfinished()).length === 0
+    await this.#until(async () => world.time.now - begun > PATIENCE_MS || (await isDone()), MOVES_PER_LOOK)
+    return isDone()
+  }
+
+  /** What waits for the success of a job that failed or was cancelled goes on when somebody redrives that. */
+  async #redriveFailed(): Promise<void> {
+    const world = this.#world
+    const [process] = world.callable
+    if (!process) return
+    let done = false
+    void world.operations.redriveFailed(process, await world.backend.snapshot()).then(() => (done = true))
+    await world.quiet()
+    await this.#until(async () => done)
   }
 
   /** A process may still fail to start, for a fault from before. */

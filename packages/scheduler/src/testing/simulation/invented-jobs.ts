@@ -1,3 +1,4 @@
+import type { OnFailure } from '../../job/job-options.ts'
 import type { BulkJob } from '../../scheduling/schedule-options.ts'
 import { SeededRandom } from './random.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
@@ -21,12 +22,19 @@ const SPECIAL_SHARE = 0.4
 /** Few, so that they meet. */
 const UNIQUE_KEYS = ['north', 'south'] as const
 const LONGEST_DELAY_MS = 3_000
+const ON_FAILURE: Readonly<Record<OnFailure, number>> = { run: 6, cancel: 3, wait: 0 }
+/**
+ * Of worlds in which some wait until what failed is redriven. No job with a unique key comes after others there: it might
+ * wait for one of its own key, which cannot be redriven as long as it waits.
+ */
+const PATIENT_SHARE = 0.4
 
 /** The jobs that are asked for: what, when, and after which others. */
 export class InventedJobs {
   readonly #random: SeededRandom
   readonly #governed: GovernedType
   readonly #special: SpecialType
+  readonly #isPatient: boolean
   readonly #known: readonly string[]
 
   /** @param parts `known` grows: ids of jobs that others may come after */
@@ -34,6 +42,7 @@ export class InventedJobs {
     this.#random = parts.random
     this.#governed = parts.governed
     this.#special = parts.special
+    this.#isPatient = parts.random.chance(PATIENT_SHARE)
     this.#known = parts.known
   }
 
@@ -69,11 +78,18 @@ export class InventedJobs {
     return { scheduledTime: new Date(trueTime(process) + ms) }
   }
 
+  get #onFailure(): Readonly<Record<OnFailure, number>> {
+    return this.#isPatient ? { ...ON_FAILURE, wait: 2 } : ON_FAILURE
+  }
+
   /** What makes a job unique. Keys are per type: jobs of one of them are of one type, so that they meet more often. */
-  unique(): Pick<BulkJob, 'uniqueKey' | 'onConflict' | 'uniqueWhile' | 'uniqueFor'> & { readonly job?: string } {
+  unique(): Pick<BulkJob, 'uniqueKey' | 'onConflict' | 'uniqueWhile' | 'uniqueFor' | 'dependsOn'> & {
+    readonly job?: string
+  } {
     const [meeting, other] = UNIQUE_KEYS
-    if (this.#random.chance(0.6)) return { ...this.#conflict(meeting), job: 'plain' }
-    return this.#conflict(other)
+    const alone = this.#isPatient ? { dependsOn: [] } : {}
+    if (this.#random.chance(0.6)) return { ...this.#conflict(meeting), ...alone, job: 'plain' }
+    return { ...this.#conflict(other), ...alone }
   }
 
   #conflict(uniqueKey: string): Pick<BulkJob, 'uniqueKey' | 'onConflict' | 'uniqueWhile' | 'uniqueFor'> {
@@ -88,7 +104,7 @@ export class InventedJobs {
     const random = new SeededRandom(`after/${name}`)
     if (this.#known.length === 0 || !random.chance(0.25)) return {}
     const parents = new Set(Array.from({ length: 1 + random.below(2) }, () => random.pick(this.#known)))
-    return { dependsOn: [...parents].map(job => ({ job, onFailure: random.chance(0.7) ? 'run' : 'cancel' })) }
+    return { dependsOn: [...parents].map(job => ({ job, onFailure: random.weighted(this.#onFailure) ?? 'run' })) }
   }
 }
 

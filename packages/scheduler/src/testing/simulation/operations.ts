@@ -2,6 +2,7 @@ import type { Queryable } from '../../database/database.ts'
 import type { Scheduler } from '../../scheduler.ts'
 import type { ScheduledJob, ScheduleOptions } from '../../scheduling/schedule-options.ts'
 import type { Dependency } from '../../job/job-options.ts'
+import type { Snapshot } from './history.ts'
 import { Bulk } from './bulk.ts'
 import { InventedJobs, trueTime, type Call, type SimulatedJob } from './invented-jobs.ts'
 import { Pauses } from './pauses.ts'
@@ -184,18 +185,28 @@ export class Operations {
 
   async #cancel(call: Call): Promise<string> {
     const jobId = this.#random.pick(this.#known)
-    this.#recordAbout('cancel-asked', call, jobId)
+    this.#recordAbout('cancel-asked', call.process, jobId)
     const answer = await call.process.scheduler.cancelJob(jobId)
-    if (answer === 'cancelled') this.#recordAbout('cancelled', call, jobId)
+    if (answer === 'cancelled') this.#recordAbout('cancelled', call.process, jobId)
     return answer
   }
 
-  async #redrive(call: Call): Promise<boolean> {
-    const jobId = this.#random.pick(this.#known)
-    this.#recordAbout('redrive-asked', call, jobId)
-    const redriven = await call.process.scheduler.redriveJob(jobId)
-    this.#recordAbout('redrive-answered', call, jobId)
+  #redrive({ process }: Call): Promise<boolean> {
+    return this.#redriveOne(process, this.#random.pick(this.#known))
+  }
+
+  async #redriveOne(process: SimulatedProcess, jobId: string): Promise<boolean> {
+    this.#recordAbout('redrive-asked', process, jobId)
+    const redriven = await process.scheduler.redriveJob(jobId)
+    this.#recordAbout('redrive-answered', process, jobId)
     return redriven
+  }
+
+  /** Gives every failed and every cancelled job a new life. */
+  async redriveFailed(process: SimulatedProcess, { jobs }: Snapshot): Promise<void> {
+    for (const { job_id: id } of jobs.filter(row => ['failed', 'cancelled'].includes(row.status))) {
+      await this.#redriveOne(process, this.#recorder.originalOf(id))
+    }
   }
 
   async #sendEvent({ number, process }: Call): Promise<string> {
@@ -206,7 +217,7 @@ export class Operations {
 
   #change(call: Call): Promise<boolean> {
     const jobId = this.#random.pick(this.#known)
-    this.#recordAbout('touched', call, jobId)
+    this.#recordAbout('touched', call.process, jobId)
     return call.process.scheduler.changeJob(jobId, this.#invented.when(call.process))
   }
 
@@ -240,7 +251,7 @@ export class Operations {
       const id = this.#recorder.idOf(jobId)
       const what = `hears that ${name} is ${conflict ? 'taken by ' : ''}${id}`
       this.#recorder.fact(process.name, what, { kind: 'acknowledged', name, jobId: id, conflict })
-      if (conflict) this.#recordAbout('touched', { process, number: 0 }, jobId)
+      if (conflict) this.#recordAbout('touched', process, jobId)
     }
   }
 
@@ -254,7 +265,7 @@ export class Operations {
 
   #recordAbout(
     kind: 'cancel-asked' | 'cancelled' | 'redrive-asked' | 'redrive-answered' | 'touched',
-    { process }: Call,
+    process: SimulatedProcess,
     jobId: string,
   ): void {
     const id = this.#recorder.idOf(jobId)
@@ -267,9 +278,9 @@ function idIn(dependency: Dependency): string {
   return typeof reference === 'string' ? reference : reference.jobId
 }
 
-/** Its job is cancelled with the one it waits for. */
+/** Its job may be cancelled with the one it waits for. */
 function isStrict(dependency: Dependency): boolean {
-  return typeof dependency === 'object' && 'onFailure' in dependency && dependency.onFailure === 'cancel'
+  return typeof dependency === 'object' && 'onFailure' in dependency && dependency.onFailure !== 'run'
 }
 
 function scheduleOne(scheduler: Scheduler, { job, ...options }: SimulatedJob): Promise<ScheduledJob> {

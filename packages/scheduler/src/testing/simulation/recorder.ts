@@ -29,4 +29,9 @@ export class Recorder {
   idOf(jobId: string): string {
     return shortId(String(this.#ids.toDatabase(jobId)))
   }
+
+  /** The id that the processes know, of one that journal, facts and checks have. */
+  originalOf(id: string): string {
+    return this.#ids.originalOf(id)
+  }
 }
