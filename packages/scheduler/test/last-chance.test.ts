@@ -44,9 +44,9 @@ describeOnBothEngines('jobs that crashed their process and have one chance left'
         await scheduler.start()
         await first.promise
         for (let turn = 0; turn < TURNS; turn += 1) {
-        await engine.database.query('select 1')
-        await new Promise(resolve => setImmediate(resolve))
-      }
+          await engine.database.query('select 1')
+          await new Promise(resolve => setImmediate(resolve))
+        }
         expect(begun).toEqual(['one'])
         expect(looks).toBeLessThan(6)
         goOn.open()
