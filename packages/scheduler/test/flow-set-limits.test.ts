@@ -6,6 +6,20 @@ import { describeOnBothEngines } from './support/engines.ts'
 import { sabotage } from './support/sabotage.ts'
 import { gate } from './support/settled.ts'
 
+/** A type whose jobs run until they are let go. */
+function longJob() {
+  const begun: string[] = []
+  const end = gate()
+  const job = defineJob({
+    type: 'free',
+    handler: async (_payload, { jobId }) => {
+      begun.push(jobId)
+      await end.promise
+    },
+  })
+  return { job, begun, end }
+}
+
 const START = '2027-03-01T12:00:00Z'
 
 describeOnBothEngines('limits that are set while processes run', engine => {
@@ -67,15 +81,7 @@ describeOnBothEngines('limits that are set while processes run', engine => {
   async function threeOfOneKey(limits: Limits) {
     const clock = new TestClock(START)
     const schema = engine.freshSchema()
-    const begun: string[] = []
-    const end = gate()
-    const job = defineJob({
-      type: 'free',
-      handler: async (_payload, { jobId }) => {
-        begun.push(jobId)
-        await end.promise
-      },
-    })
+    const { job, begun, end } = longJob()
     const scheduler = new Scheduler({ database: engine.database, schema, clock, jobs: [job] })
     await scheduler.migrate()
     await scheduler.admin.setLimits('free', limits)
@@ -104,15 +110,7 @@ describeOnBothEngines('limits that are set while processes run', engine => {
       },
     })
     const database = { ...hard, listen: () => Promise.resolve(() => Promise.resolve()) }
-    const begun: string[] = []
-    const end = gate()
-    const job = defineJob({
-      type: 'free',
-      handler: async (_payload, { jobId }) => {
-        begun.push(jobId)
-        await end.promise
-      },
-    })
+    const { job, begun, end } = longJob()
     const deaf = new Scheduler({ database, schema, jobs: [job], clock })
     await deaf.start()
     const other = new Scheduler({ database: engine.database, schema, clock })

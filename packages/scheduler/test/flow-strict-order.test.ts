@@ -217,23 +217,7 @@ describeOnBothEngines('strict order', engine => {
   })
 
   it('a type that gives up strict order leaves no retry behind', async () => {
-    const clock = new TestClock(START)
-    const order: string[] = []
-    const job = defineJob<{ n: number }>({
-      type: 'ordered',
-      limits: { perKey: { fifo: true, fair: true } },
-      backoff: { initial: '1m', jitter: 0 },
-      handler: ({ n }, { attempt }) => {
-        order.push(`${n}/${attempt}`)
-        if (n === 1 && attempt === 1) throw new Error('not yet')
-      },
-    })
-    const scheduler = new Scheduler({ database: engine.database, schema: engine.freshSchema(), jobs: [job], clock })
-    await scheduler.migrate()
-    for (const n of [1, 2]) await scheduler.scheduleJob(job, { n }, { concurrencyKey: 'a', delay: n })
-    clock.advance('1s')
-    await scheduler.runDueJobs()
-    expect(order).toEqual(['1/1'])
+    const { scheduler, clock, order } = await failingOnce({ fifo: true, fair: true })
     await scheduler.admin.setLimits('ordered', { perKey: { concurrency: 1, fair: true } })
     clock.advance('2m')
     for (let round = 0; round < 3; round += 1) await scheduler.runDueJobs()

@@ -131,7 +131,7 @@ export class Runner {
     if (!answers) this.#poller.abandon()
     const stored = await this.#patiently(this.#reservationsEnded())
     this.#closed = true
-    // Also what cannot be given back, as a claim still hangs, must not begin in a process that is said to have stopped.
+    // Also what cannot be given back, as a claim still hangs, must not begin any more.
     this.#dispatcher.close()
     const released = answers && stored && (await this.#releaseWaiting())
     await this.#finishOrGiveUp(gracePeriodMs)
@@ -268,11 +268,7 @@ export class Runner {
     }
   }
 
-  /**
-   * Looked for at each poll: what processes that died left undone (jobs that wait for their key, whose wake-up was lost
-   * with the process that owed it), and limits that were set meanwhile: a hint may be lost, and was not heard while this
-   * process began to listen.
-   */
+  /** At each poll: jobs of keys whose wake-up was lost with a process, and limits that were set and not heard of. */
   #watchStranded(): void {
     this.#strandedTimer = this.#core.clock.setTimer(this.#core.options.pollIntervalMs, () => {
       this.#aftermath.sweep()

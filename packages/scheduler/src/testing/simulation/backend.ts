@@ -13,6 +13,8 @@ const MIGRATIONS = 'belfry_migrations'
 export interface UnfinishedJobs {
   readonly job_type: string
   readonly unique_key: string | null
+  /** They wait for other jobs. */
+  readonly waits: boolean
   readonly count: number
 }
 
@@ -210,10 +212,10 @@ export class Backend {
   async unfinished(): Promise<UnfinishedJobs[]> {
     const schema = quoteIdentifier(this.#schemaName, 'schema')
     const found = await this.#database.query<UnfinishedJobs>(
-      `select job_type, unique_key, count(*)::int as count
-       from ${schema}.scheduled_jobs where status in ('pending', 'running') group by job_type, unique_key
+      `select job_type, unique_key, coalesce(waits, false) as waits, count(*)::int as count
+       from ${schema}.scheduled_jobs_live group by job_type, unique_key, coalesce(waits, false)
        union all
-       select job_type, null, count(*)::int from ${schema}.scheduled_jobs_finished where awaited group by job_type`,
+       select job_type, null, false, count(*)::int from ${schema}.scheduled_jobs_finished where awaited group by job_type`,
       // With values a statement is prepared, where a handle does that: this one is asked often.
       [],
     )

@@ -1,3 +1,4 @@
+import type { UnfinishedJobs } from './backend.ts'
 import type { Fault } from './faults.ts'
 import { LEASE_MS, type SimulatedProcess } from './simulated-process.ts'
 import type { Fate } from './statement-gate.ts'
@@ -86,7 +87,9 @@ export class Driver {
     await world.quiet()
     await this.#pauseSchedules()
     await this.#resumeJobs()
-    if (!(await this.#allEnd())) {
+    const left = await this.#allEnd()
+    // Whatever else is left is stuck, and must not be stirred.
+    if (left.length > 0 && left.every(each => each.waits)) {
       await this.#redriveFailed()
       await this.#allEnd()
     }
@@ -98,13 +101,13 @@ export class Driver {
     for (const { name } of world.alive) world.violation('everything ends', `${name} never stopped`)
   }
 
-  /** Waits until every job has ended; false when some have not, though there was time. */
-  async #allEnd(): Promise<boolean> {
-    const world = this.#world
-    const begun = world.time.now
-    const isDone = async () => !world.gate.open && (await world.backend.unfinished()).length === 0
-    await this.#until(async () => world.time.now - begun > PATIENCE_MS || (await isDone()), MOVES_PER_LOOK)
-    return isDone()
+  /** Waits until every job has ended; answers those that have not, though there was time. */
+  async #allEnd(): Promise<readonly UnfinishedJobs[]> {
+    const { time, gate, backend } = this.#world
+    const begun = time.now
+    const isDone = async () => !gate.open && (await backend.unfinished()).length === 0
+    await this.#until(async () => time.now - begun > PATIENCE_MS || (await isDone()), MOVES_PER_LOOK)
+    return backend.unfinished()
   }
 
   /** What waits for the success of a job that failed or was cancelled goes on when somebody redrives that. */

@@ -43,7 +43,7 @@ export function specialTypeOf(seed: number): SpecialType {
   return new SeededRandom(`${seed}/special`).pick(SPECIAL_TYPES)
 }
 
-/** Worlds whose governed type is given other limits while it runs; nothing but its end is judged then. */
+/** Worlds whose governed type is given other limits while it runs; whether it keeps its own is not judged then. */
 export function changesLimits(seed: number): boolean {
   return new SeededRandom(`${seed}/changes`).chance(0.15)
 }
