@@ -2,6 +2,7 @@ import { migrateSchema } from './administration/schema.ts'
 import { Waiters } from './aftermath/waiters.ts'
 import type { Core } from './core.ts'
 import { describeDatabaseError } from './database/database-error.ts'
+import { tellMissingTables } from './database/missing-tables.ts'
 import { BelfryError } from './errors.ts'
 import { eventsOf } from './event-log.ts'
 import { Runner } from './execution/runner.ts'
@@ -10,6 +11,7 @@ import { JobReader } from './job-reader.ts'
 import { JobRegistry } from './job/registry.ts'
 import { Maintainer } from './maintenance/maintainer.ts'
 import { PoolWatch } from './maintenance/pool-watch.ts'
+import { prune, type PruneCounts } from './maintenance/prune.ts'
 import { resolveOptions, type EngineOptions } from './options.ts'
 import { AT_START, checkDeclared, type DeclaredSchedules } from './recurring/declared-schedules.ts'
 import { RecurringEnqueuer } from './recurring/recurring-enqueuer.ts'
@@ -50,7 +52,7 @@ export class Engine {
     const events = eventsOf(resolved.logger)
     this.core = {
       options: resolved,
-      database: resolved.database,
+      database: tellMissingTables(resolved.database, resolved.schema),
       tables: tablesIn(resolved.schema),
       registry: new JobRegistry(options.jobs ?? []),
       events,
@@ -70,7 +72,7 @@ export class Engine {
     this.#intake = new JobIntake(this.core, this.runner)
     this.calls = new SchedulingCalls(this.#intake, new Workflows(this.core, this.#intake))
     this.waiters = new Waiters(this.core, () => this.runner.active)
-    this.#maintainer = new Maintainer(this.core)
+    this.#maintainer = new Maintainer(this.core, signal => this.prune(signal))
     this.#poolWatch = new PoolWatch(this.core)
     this.watching = new Watching(this.core)
   }
@@ -81,6 +83,7 @@ export class Engine {
 
   /** Idempotent. Nothing is left running when it rejects. */
   start(): Promise<void> {
+    if (this.#state === 'stopped') return Promise.reject(stopped())
     this.#starting ??= this.#start().catch(async (error: unknown) => {
       this.#starting = undefined
       this.#poolWatch.stop()
@@ -113,10 +116,14 @@ export class Engine {
     }
   }
 
+  /** Removes what is past its retention, until `signal` aborts. What still waits for jobs that are gone is told. */
+  async prune(signal?: AbortSignal): Promise<PruneCounts> {
+    const counts = await prune(this.core, signal)
+    if (counts.failed + counts.cancelled > 0) this.runner.lookAfter(true)
+    return counts
+  }
+
   async #start(): Promise<void> {
-    if (this.#state === 'stopped') {
-      throw new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
-    }
     // First: a start, too, may wait for a connection.
     this.#poolWatch.start()
     if (this.core.options.migrate) await migrateSchema(this.core)
@@ -147,4 +154,8 @@ export class Engine {
     await this.runner.stop(this.core.options.gracePeriodMs)
     this.#poolWatch.stop()
   }
+}
+
+function stopped(): BelfryError {
+  return new BelfryError('BELFRY_SHUTDOWN', 'this scheduler was stopped; make a new one to start again')
 }

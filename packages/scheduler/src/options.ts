@@ -1,6 +1,7 @@
 import { BelfryError, show } from './errors.ts'
 import type { Database } from './database/database.ts'
 import type { AnyJobDefinition } from './job/definition.ts'
+import { refuseUnknown, type KnownNames } from './job/known-names.ts'
 import { jobIdSource } from './job/job-id.ts'
 import { requireWhole } from './job/whole.ts'
 import {
@@ -15,8 +16,9 @@ import {
 } from './job/middleware.ts'
 import type { PayloadCipher } from './job/payload-cipher.ts'
 import { DEFAULT_MAX_PAYLOAD_BYTES } from './job/payload.ts'
+import type { DeclaredSchedules } from './recurring/declared-schedules.ts'
 import { systemClock, type Clock } from './runtime/clock.ts'
-import { parseDuration, type Duration } from './runtime/duration.ts'
+import { parseDuration, parseSpan, type Duration } from './runtime/duration.ts'
 import { silentLogger, type Logger } from './runtime/logger.ts'
 import { NodeProcessMeter, noMeter, type ProcessMeter } from './runtime/process-meter.ts'
 
@@ -92,6 +94,35 @@ export interface ResolvedOptions {
   readonly newJobId: (now: Date) => string
 }
 
+const OPTIONS: KnownNames<EngineOptions & DeclaredSchedules> = {
+  database: true,
+  jobs: true,
+  schedules: true,
+  removeOtherSchedules: true,
+  schema: true,
+  migrate: true,
+  concurrency: true,
+  pollInterval: true,
+  lease: true,
+  gracePeriod: true,
+  retention: true,
+  payloadCipher: true,
+  middleware: true,
+  maxPayloadBytes: true,
+  logger: true,
+  clock: true,
+  processMeter: true,
+  random: true,
+  newJobId: true,
+}
+const RETENTION: KnownNames<NonNullable<EngineOptions['retention']>> = {
+  completed: true,
+  failed: true,
+  cancelled: true,
+  history: true,
+}
+const MIDDLEWARE: KnownNames<NonNullable<EngineOptions['middleware']>> = { scheduling: true, execution: true }
+
 const DEFAULT_CONCURRENCY = 100
 const DAY_MS = 86_400_000
 /** Below a second, a busy event loop alone would look like a crash. */
@@ -108,19 +139,16 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
       `database: expected a handle made by fromPool(pool) or fromPglite(pglite), got ${show(options?.database)}`,
     )
   }
+  refuseUnknown(options, OPTIONS, 'options of the scheduler')
   const kept = options.retention ?? {}
+  refuseUnknown(kept, RETENTION, 'retention')
+  refuseUnknown(options.middleware ?? {}, MIDDLEWARE, 'middleware')
   const clock = options.clock ?? systemClock
   const leaseMs = parseDuration(options.lease ?? '30s', 'lease')
   if (leaseMs < SHORTEST_LEASE_MS) {
     throw new BelfryError('BELFRY_INVALID_OPTION', `lease: expected 1 s or more, got ${show(options.lease)}`)
   }
-  const pollIntervalMs = parseDuration(options.pollInterval ?? '30s', 'pollInterval')
-  if (pollIntervalMs < 1) {
-    throw new BelfryError(
-      'BELFRY_INVALID_OPTION',
-      `pollInterval: expected 1 ms or more, got ${show(options.pollInterval)}`,
-    )
-  }
+  const pollIntervalMs = parseSpan(options.pollInterval ?? '30s', 'pollInterval')
   return Object.freeze({
     database: options.database,
     schema: options.schema ?? 'belfry',

@@ -11,7 +11,7 @@ import type { EndedJob } from './job-reader.ts'
 import { idOf, type JobReference, type KeyReference } from './job/job-reference.ts'
 import type { Attempt, Job } from './job/job.ts'
 import type { HandlerObject } from './job/registry.ts'
-import { prune, type PruneCounts } from './maintenance/prune.ts'
+import type { PruneCounts } from './maintenance/prune.ts'
 import type { ApplySchedulesOptions, BackfillRange, InTransaction } from './recurring/call-options.ts'
 import type { DeclaredSchedules } from './recurring/declared-schedules.ts'
 import type { ScheduleDefinition, ScheduleDefinitions } from './recurring/schedule-definition.ts'
@@ -296,7 +296,7 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
 
   /** Removes finished jobs and attempts past their retention now; a started scheduler does so hourly. */
   prune(): Promise<PruneCounts> {
-    return prune(this.#engine.core)
+    return this.#engine.prune()
   }
 
   /** Listens to what happens; the answer takes the listener away. */

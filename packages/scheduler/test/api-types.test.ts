@@ -4,7 +4,7 @@ import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 
 /** Never called: what matters is that it compiles, and that the marked lines do not. */
-export function calls(scheduler: Scheduler, database: Database): unknown[] {
+export function calls(scheduler: Scheduler, database: Database, queryable: Queryable): unknown[] {
   const remind = defineJob({ type: 'remind', payload: z.object({ userId: z.string(), times: z.number().default(1) }) })
   return [
     scheduler.scheduleJob(remind, { userId: '42' }),
@@ -67,12 +67,14 @@ export function calls(scheduler: Scheduler, database: Database): unknown[] {
     // @ts-expect-error elements that would have nowhere to go while the job runs
     scheduler.scheduleJob('any', { uniqueKey: 'a', onConflict: 'append', uniqueWhile: 'unfinished' }),
     scheduler.cancelJob({ job: remind, uniqueKey: 'a' }),
-    scheduler.changeJob({ jobType: 'any', uniqueKey: 'a' }, { delay: 0 }, { transaction: database }),
+    scheduler.changeJob({ jobType: 'any', uniqueKey: 'a' }, { delay: 0 }, { transaction: queryable }),
     // @ts-expect-error a finished job has no key that would name it
     scheduler.redriveJob({ jobType: 'any', uniqueKey: 'a' }),
     scheduler.scheduleJob('any', { timeZone: 'Europe/Berlin' }),
     scheduler.scheduleJob('any', { window: { from: '09:00', to: '20:00', timeZone: 'Europe/Berlin', spread: '1h' } }),
     scheduler.changeJob('id', { window: false, delay: 0 }),
+    // @ts-expect-error a whole database, whose statements are committed one by one
+    scheduler.changeJob('id', { delay: 0 }, { transaction: database }),
     // @ts-expect-error two time zones
     scheduler.scheduleJob('any', { window: { from: '09:00', to: '20:00' }, timeZone: 'Europe/Berlin' }),
     // @ts-expect-error the zone of a window that is none
@@ -157,7 +159,7 @@ export function contradictions(scheduler: Scheduler, database: Database): unknow
     // @ts-expect-error a transaction of one job among several
     scheduler.scheduleBatch([{ job: 'any', transaction: database }], { job: 'any' }),
     // @ts-expect-error a transaction of one job among several
-    scheduler.scheduleBatch([], { job: 'any', transaction: database }),
+    scheduler.scheduleBatch([], { job: 'any', transaction: queryable }),
     scheduler.scheduleJob(mail, { to: '42' }, retries),
     scheduler.scheduleJobs([{ job: mail, payload: { to: '42' }, ...retries }]),
     // @ts-expect-error a function, which cannot be stored

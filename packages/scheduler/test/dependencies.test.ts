@@ -284,6 +284,38 @@ describeOnBothEngines('jobs that depend on others', engine => {
     expect(ran).toEqual(['child'])
   })
 
+  it('are cancelled soon after retention has removed the failed job they wait for', async () => {
+    const { scheduler, ran, work, clock } = await make()
+    await scheduler.start()
+    try {
+      const parent = await work('parent', { fails: true })
+      const child = await work('child', { dependsOn: [{ job: parent, onFailure: 'wait' }] })
+      await until('the parent has failed', async () => (await scheduler.getJob(parent))?.status === 'failed')
+      clock.advance('31d')
+      expect(await scheduler.prune()).toMatchObject({ failed: 1 })
+      const ended = await scheduler.waitFor(child)
+      expect(ended).toMatchObject({ status: 'cancelled', errorMessage: expect.stringMatching(/was deleted$/) })
+      expect(ran).toEqual(['parent'])
+    } finally {
+      await scheduler.stop()
+    }
+  })
+
+  it('find a job that has completed, however late anybody looks: what they wait for is not pruned before', async () => {
+    const { schema, scheduler, ran, work, clock, sql } = await make()
+    const parent = await work('parent')
+    await work('child', { dependsOn: [parent] })
+    await sql(`with gone as (delete from ${schema}.scheduled_jobs_live where job_id = '${parent.jobId}' returning *)
+      insert into ${schema}.scheduled_jobs_finished
+        (job_id, job_type, scheduled_time, payload, created_at, awaited, status, completed_at)
+      select job_id, job_type, scheduled_time, payload, created_at, awaited, 'completed', created_at from gone`)
+    clock.advance('60d')
+    expect(await scheduler.prune()).toMatchObject({ completed: 0 })
+    await scheduler.runDueJobs()
+    expect(ran).toEqual(['child'])
+    expect(await scheduler.prune()).toMatchObject({ completed: 1 })
+  })
+
   it('go with their job when it is deleted', async () => {
     const { work, scheduler, sql, schema, clock } = await make()
     const parent = await work('parent')

@@ -183,6 +183,7 @@ const stories: Record<BelfryErrorCode, () => Promise<unknown>> = {
   BELFRY_DATABASE_UNAVAILABLE: () => startOver('ECONNREFUSED'),
   BELFRY_DATABASE_READ_ONLY: () => startOver('25006'),
   BELFRY_DATABASE_PERMISSION: () => startOver('42501'),
+  BELFRY_DATABASE_NOT_MIGRATED: () => codeOf(() => new Scheduler({ database, schema: 'nowhere' }).getStats()),
   BELFRY_SCHEMA_NEWER: async () => {
     const { scheduler, schema } = await make()
     await pglite.query(`insert into ${schema}.belfry_migrations (version, name, checksum)

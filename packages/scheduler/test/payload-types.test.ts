@@ -8,7 +8,7 @@ import {
   type JobDefinition,
   type ScheduleDefinition,
 } from 'belfry'
-import type { Database } from 'belfry/database'
+import type { Database, Queryable } from 'belfry/database'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 
@@ -18,7 +18,11 @@ interface Rendered {
 }
 
 /** Never called: what matters is that it compiles, and that the marked lines do not. Payloads of many jobs, of schedules, and of a job that is there already. */
-export function payloads(scheduler: Scheduler, names: readonly string[], database: Database): unknown[] {
+export function payloads(
+  scheduler: Scheduler,
+  names: readonly string[],
+  { database, queryable }: { database: Database; queryable: Queryable },
+): unknown[] {
   const mail = defineJob({ type: 'mail', payload: z.object({ to: z.string(), copies: z.number().default(1) }) })
   const count = defineJob<{ n: number }>({ type: 'count' })
   const tick = defineJob({ type: 'tick' })
@@ -33,7 +37,7 @@ export function payloads(scheduler: Scheduler, names: readonly string[], databas
   return [
     scheduler.scheduleJobs([]),
     scheduler.scheduleJobs(mails),
-    scheduler.scheduleJobs(Object.freeze(mails), { transaction: database }),
+    scheduler.scheduleJobs(Object.freeze(mails), { transaction: queryable }),
     scheduler.scheduleJobs(collected),
     scheduler.scheduleJobs(
       names.map((to, n) => (n > 9 ? { job: mail, payload: { to } } : { job: count, payload: { n } })),

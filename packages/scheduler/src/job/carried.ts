@@ -1,5 +1,5 @@
 import { BelfryError, show } from '../errors.ts'
-import { parseDuration } from '../runtime/duration.ts'
+import { parseSpan } from '../runtime/duration.ts'
 import { requireKey } from './job-id.ts'
 import type { CarriedOptions } from './job-options.ts'
 import { requireAffordable, requireCost } from './limits.ts'
@@ -34,7 +34,7 @@ export function checkCarried(options: CarriedOptions, job?: Parameters<typeof re
   const cost = requireCost(options.cost, 'cost')
   if (cost !== undefined && job) requireAffordable(job, cost)
   return {
-    timeoutMs: options.timeout === undefined ? null : parseDuration(options.timeout, 'timeout'),
+    timeoutMs: options.timeout === undefined ? null : parseSpan(options.timeout, 'timeout'),
     subjects: requireWords(options.subjects, 'subjects'),
     tags: requireWords(options.tags, 'tags'),
     metadata: requireMetadata(options.metadata),

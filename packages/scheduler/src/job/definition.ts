@@ -2,8 +2,9 @@ import { BelfryError, show } from '../errors.ts'
 import { resolveWindow, type DeliveryWindow, type ResolvedWindow } from './delivery-window.ts'
 import { requireAffordable, requireCost, resolveLimits, type Limits, type ResolvedLimits } from './limits.ts'
 import type { Queryable } from '../database/database.ts'
+import { refuseUnknown, type KnownNames } from './known-names.ts'
 import { requirePriority, requireWhole } from './whole.ts'
-import { parseDuration, type Duration } from '../runtime/duration.ts'
+import { parseDuration, parseSpan, type Duration } from '../runtime/duration.ts'
 import { requireBackoff, type Backoff } from './backoff.ts'
 import type { BatchHandler, BatchOptions, ResolvedBatch } from './batch.ts'
 import type { JobContext } from './context.ts'
@@ -146,6 +147,12 @@ export interface AnyJobDefinition extends Omit<JobDefinition<unknown>, 'handler'
   readonly revalidate: Revalidate<never> | undefined
 }
 
+/** Whether a value is what `defineJob` or `defineBatchJob` answered. */
+export function isDefinition(value: unknown): value is AnyJobDefinition {
+  const { type, payloadVersion, timeoutMs } = (value ?? {}) as Partial<Record<keyof AnyJobDefinition, unknown>>
+  return typeof type === 'string' && typeof payloadVersion === 'number' && typeof timeoutMs === 'number'
+}
+
 /** Whether this process runs jobs of the type. */
 export function isHandled({ handler, batch }: Pick<AnyJobDefinition, 'handler' | 'batch'>): boolean {
   return handler !== undefined || batch?.handler !== undefined
@@ -169,6 +176,7 @@ export function defineJob<Payload = unknown, Input = Payload, Result = unknown>(
   options: JobDefinitionOptions<Payload, Input, Result>,
 ): JobDefinition<Payload, Input, Result> {
   refuseMixture(options)
+  refuseUnknown(options, { ...COMMON, transactional: true }, `defineJob of ${show(options.type)}`)
   if (options.transactional) refuseIsolated(options.handler, `${options.type} is transactional`)
   return Object.freeze({
     ...define(options),
@@ -186,6 +194,7 @@ export function defineJob<Payload = unknown, Input = Payload, Result = unknown>(
 export function defineBatchJob<Payload = unknown, Input = Payload, Result = unknown>(
   options: BatchJobDefinitionOptions<Payload, Input, Result>,
 ): JobDefinition<Payload, Input, Exclude<Result, Error>> {
+  requireOptions(options)
   const { type } = options
   if (options.transactional !== undefined) {
     throw new BelfryError(
@@ -194,6 +203,7 @@ export function defineBatchJob<Payload = unknown, Input = Payload, Result = unkn
         'One failed job would roll back the others: use defineJob, or a transaction of your own in the handler.',
     )
   }
+  refuseUnknown(options, { ...COMMON, size: true, wait: true }, `defineBatchJob of ${show(type)}`)
   refuseIsolated(options.handler, `${type} is a batch`)
   const size = requireWhole(options.size, { name: `size of ${type}`, least: 1 }) ?? DEFAULT_BATCH_SIZE
   if (size > LARGEST_BATCH) {
@@ -213,8 +223,35 @@ export function defineBatchJob<Payload = unknown, Input = Payload, Result = unkn
   })
 }
 
+/** What every job type may say of itself. */
+const COMMON: KnownNames<CommonJobOptions<unknown> & { handler: unknown }> = {
+  type: true,
+  payload: true,
+  payloadVersion: true,
+  upcast: true,
+  handler: true,
+  maxRetries: true,
+  timeout: true,
+  backoff: true,
+  concurrency: true,
+  limits: true,
+  cost: true,
+  priority: true,
+  expireAfter: true,
+  onExpired: true,
+  window: true,
+  maxLost: true,
+  revalidate: true,
+}
+
+function requireOptions(options: unknown): void {
+  if (typeof options === 'object' && options !== null) return
+  throw new BelfryError('BELFRY_INVALID_OPTION', `defineJob: expected { type, handler, … }, got ${show(options)}`)
+}
+
 /** Options of a batch that found their way into `defineJob`. */
 function refuseMixture(options: object): void {
+  requireOptions(options)
   for (const name of ['size', 'wait', 'batch']) {
     if (!(name in options)) continue
     throw new BelfryError('BELFRY_INVALID_OPTION', `${name}: expected in defineBatchJob, got it in defineJob`)
@@ -246,10 +283,9 @@ function define<Payload, Input>(
     type,
     payload: options.payload,
     payloadVersion: whole('payloadVersion', 1) ?? 1,
-    upcast: options.upcast ?? {},
+    upcast: requireUpcast(options, type),
     maxRetries: whole('maxRetries', 0),
-    timeoutMs:
-      options.timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDuration(options.timeout, `timeout of ${type}`),
+    timeoutMs: options.timeout === undefined ? DEFAULT_TIMEOUT_MS : parseSpan(options.timeout, `timeout of ${type}`),
     backoff: requireBackoff(options.backoff ?? {}, `backoff of ${type}`),
     concurrency: whole('concurrency', 1),
     maxLost: whole('maxLost', 1) ?? DEFAULT_MAX_LOST,
@@ -262,6 +298,21 @@ function define<Payload, Input>(
     onExpired: requireOnExpired(options.onExpired ?? 'drop', `onExpired of ${type}`),
     revalidate: options.revalidate,
   }
+}
+
+/** Turns payloads of earlier versions into this one's: of no other. */
+function requireUpcast(
+  { upcast = {}, payloadVersion = 1 }: Pick<CommonJobOptions<unknown>, 'upcast' | 'payloadVersion'>,
+  type: string,
+): NonNullable<CommonJobOptions<unknown>['upcast']> {
+  for (const [version, turn] of Object.entries(upcast)) {
+    if (Number(version) >= 1 && Number(version) < payloadVersion && typeof turn === 'function') continue
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `upcast of ${type}: expected functions for versions before ${payloadVersion}, its payloadVersion, got ${show(version)}`,
+    )
+  }
+  return upcast
 }
 
 function requireOnExpired(value: OnExpired, name: string): OnExpired {

@@ -20,4 +20,5 @@ export type JobWithPayload<Job extends JobName> = [TakeAnything<Job>] extends [t
     ? NoInfer<PayloadOption<InputOf<Job>>> & { readonly job: Job }
     : never
 
-type PayloadOption<Input> = {} extends Input ? { readonly payload?: Input } : { readonly payload: Input }
+/** The payload of a job, which may be left out where `{}` fits. */
+export type PayloadOption<Input> = {} extends Input ? { readonly payload?: Input } : { readonly payload: Input }

@@ -1,5 +1,6 @@
 import { BelfryError, show } from '../errors.ts'
-import { parseDuration, type Duration } from '../runtime/duration.ts'
+import { parseDuration, parseSpan, type Duration } from '../runtime/duration.ts'
+import { refuseUnknown, type KnownNames } from './known-names.ts'
 import { requireWhole } from './whole.ts'
 
 /**
@@ -89,6 +90,26 @@ const LARGEST_WINDOW = 1_000
  * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`
  */
 export function resolveLimits(limits: Limits, what: string): ResolvedLimits {
+  const resolved = resolve(limits, what)
+  const { rate, budget, perKey, breaker } = limits
+  const metered: [unknown, Readonly<Record<string, true>>, string][] = [
+    [limits, LIMITS, what],
+    [perKey, KEY_LIMITS, `${what}.perKey`],
+    [breaker, BREAKER, `${what}.breaker`],
+    ...[rate, perKey?.rate].map((each): [unknown, typeof RATE, string] => [each, RATE, `${what}: a rate`]),
+    ...[budget, perKey?.budget].map((each): [unknown, typeof BUDGET, string] => [each, BUDGET, `${what}: a budget`]),
+  ]
+  for (const [given, known, name] of metered) if (given) refuseUnknown(given, known, name)
+  return resolved
+}
+
+const LIMITS: KnownNames<Limits> = { concurrency: true, rate: true, budget: true, perKey: true, breaker: true }
+const KEY_LIMITS: KnownNames<KeyLimits> = { concurrency: true, rate: true, budget: true, fifo: true, fair: true }
+const RATE: KnownNames<Rate> = { limit: true, per: true, burst: true }
+const BUDGET: KnownNames<Budget> = { amount: true, per: true }
+const BREAKER: KnownNames<NonNullable<Limits['breaker']>> = { failures: true, rest: true }
+
+function resolve(limits: Limits, what: string): ResolvedLimits {
   if (typeof limits !== 'object' || limits === null) {
     throw new BelfryError('BELFRY_INVALID_OPTION', `${what}: expected { concurrency, rate, … }, got ${show(limits)}`)
   }
@@ -117,11 +138,11 @@ export function resolveLimits(limits: Limits, what: string): ResolvedLimits {
 }
 
 /**
- * Limits as they are stored, where somebody may have written anything.
+ * Limits as they are stored, where somebody may have written anything; a later release may know more of them.
  * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`
  */
 export function readLimits(stored: unknown, what: string): ResolvedLimits {
-  return resolveLimits(asWritten(stored) as Limits, what)
+  return resolve(asWritten(stored) as Limits, what)
 }
 
 /** With the names that spans of time have where limits are written; a number of milliseconds is a span. */
@@ -185,18 +206,12 @@ function resolveRate(rate: Rate, what: string): ResolvedRate {
       `${what}.limit: expected 1 to ${LARGEST_WINDOW}, got ${show(limit)}; with burst (a token bucket) it may be larger`,
     )
   }
-  return { limit, perMs: span(rate.per, what), ...(burst !== undefined && { burst }) }
+  return { limit, perMs: parseSpan(rate.per, `${what}.per`), ...(burst !== undefined && { burst }) }
 }
 
 function resolveBudget({ amount, per }: Budget, what: string): ResolvedBudget {
   if (typeof amount !== 'number' || !Number.isFinite(amount) || amount <= 0) {
     throw new BelfryError('BELFRY_INVALID_OPTION', `${what}.amount: expected a number above 0, got ${show(amount)}`)
   }
-  return { amount, perMs: span(per, what) }
-}
-
-function span(per: Duration, what: string): number {
-  const perMs = parseDuration(per, `${what}.per`)
-  if (perMs >= 1) return perMs
-  throw new BelfryError('BELFRY_INVALID_OPTION', `${what}.per: expected 1 ms or more, got ${perMs}`)
+  return { amount, perMs: parseSpan(per, `${what}.per`) }
 }

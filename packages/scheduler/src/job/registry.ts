@@ -1,6 +1,6 @@
 import { BelfryError, show } from '../errors.ts'
 import { requireJobType } from './job-type.ts'
-import { defineJob, isHandled, type AnyJobDefinition, type JobHandler } from './definition.ts'
+import { defineJob, isDefinition, isHandled, type AnyJobDefinition, type JobHandler } from './definition.ts'
 
 /** The guide's shape of a handler: an object with `execute`. */
 export interface HandlerObject<Payload> {
@@ -14,6 +14,9 @@ export class JobRegistry {
   #handled: readonly AnyJobDefinition[] | undefined
 
   constructor(definitions: readonly AnyJobDefinition[]) {
+    if (!Array.isArray(definitions)) {
+      throw new BelfryError('BELFRY_INVALID_OPTION', `jobs: expected a list of definitions, got ${show(definitions)}`)
+    }
     for (const definition of definitions) this.#add(definition)
   }
 
@@ -72,6 +75,12 @@ export class JobRegistry {
 
   /** Gives a type its handler in any of the forms that `registerHandler` takes. */
   accept(job: string | AnyJobDefinition, handler: JobHandler<never> | HandlerObject<never>): void {
+    if (typeof handler !== 'function' && typeof handler?.execute !== 'function') {
+      throw new BelfryError(
+        'BELFRY_INVALID_OPTION',
+        `handler: expected a function (payload, context) => …, or an object with execute, got ${show(handler)}`,
+      )
+    }
     if (typeof job !== 'string') this.remember(job)
     const run: JobHandler<never> =
       typeof handler === 'function' ? handler : (payload, context) => handler.execute(payload, context)
@@ -84,6 +93,12 @@ export class JobRegistry {
   }
 
   #add(definition: AnyJobDefinition): void {
+    if (!isDefinition(definition)) {
+      throw new BelfryError(
+        'BELFRY_INVALID_OPTION',
+        `job: expected what defineJob or defineBatchJob answered, got ${show(definition)}`,
+      )
+    }
     if (this.#definitions.has(definition.type)) {
       throw new BelfryError('BELFRY_DUPLICATE_HANDLER', `job type ${show(definition.type)} is defined twice`)
     }

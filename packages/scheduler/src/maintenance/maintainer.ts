@@ -1,6 +1,6 @@
 import type { Core } from '../core.ts'
 import { sleep } from '../runtime/clock.ts'
-import { prune } from './prune.ts'
+import type { PruneCounts } from './prune.ts'
 
 /** Pruning hourly keeps tables level; more often finds nothing. */
 const INTERVAL_MS = 3_600_000
@@ -12,13 +12,15 @@ const VACUUM_AFTER_ROWS = 1_000
 /** Keeps the tables small, in the background of a running scheduler. */
 export class Maintainer {
   readonly #core: Core
+  readonly #prune: (signal: AbortSignal) => Promise<PruneCounts>
   #stop = new AbortController()
   #loop: Promise<void> = Promise.resolve()
   #attempts = 0
   #unsubscribe: (() => void) | undefined
 
-  constructor(core: Core) {
+  constructor(core: Core, prune: (signal: AbortSignal) => Promise<PruneCounts>) {
     this.#core = core
+    this.#prune = prune
   }
 
   start(): void {
@@ -41,7 +43,7 @@ export class Maintainer {
       await sleep(this.#core.clock, pauseMs, signal)
       if (signal.aborted) return
       try {
-        const counts = await prune(this.#core, signal)
+        const counts = await this.#prune(signal)
         await this.#vacuum(counts.completed + counts.failed + counts.cancelled + counts.history)
       } catch (error) {
         this.#core.events.emit('database:error', { during: 'maintenance', error })

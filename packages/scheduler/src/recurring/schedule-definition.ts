@@ -3,7 +3,8 @@ import { BelfryError, show } from '../errors.ts'
 import { checkCarried, type CarriedFields } from '../job/carried.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
 import type { CarriedOptions } from '../job/job-options.ts'
-import { requireWhole } from '../job/whole.ts'
+import { refuseUnknown, type KnownNames } from '../job/known-names.ts'
+import { requirePriority, requireWhole } from '../job/whole.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
 import type { JobName, JobWithPayload } from '../job/job-with-payload.ts'
@@ -45,6 +46,10 @@ export type ScheduleDefinition<Job extends JobName = JobName> = JobWithPayload<J
     spread?: Duration
     /** Retries of each job. Default: the definition's, else 3. */
     maxRetries?: number
+    /** Where each job stands among due jobs of its type, from -100 (last) to 100 (first). Default: the definition's. */
+    priority?: number
+    /** No attempt starts later than this after its job was first due. Default: the definition's, else ever. */
+    expireAfter?: Duration
   }
 
 /** Schedules, each with a payload that fits its job. */
@@ -72,24 +77,50 @@ interface RuleOptions {
   readonly expireAfterMs?: number
 }
 
+const OPTIONS: KnownNames<ScheduleDefinition> = {
+  scheduleId: true,
+  job: true,
+  payload: true,
+  rule: true,
+  timeZone: true,
+  dst: true,
+  catchUp: true,
+  overlap: true,
+  spread: true,
+  maxRetries: true,
+  priority: true,
+  expireAfter: true,
+  timeout: true,
+  concurrencyKey: true,
+  weight: true,
+  cost: true,
+  subjects: true,
+  tags: true,
+  metadata: true,
+}
+
 /**
  * Checks a definition; what comes back can be stored.
  * @throws BelfryError naming the first fault
  */
 export async function checkSchedule(core: Core, definition: ScheduleDefinition): Promise<CheckedSchedule> {
   const { registry, options } = core
+  refuseUnknown(definition, OPTIONS, `schedule ${show(definition.scheduleId)}`)
   const { job, payload = {}, catchUp = 'last', overlap = 'allow', spread = 0 } = definition
   const known = typeof job === 'string' ? registry.findOrDefault(requireJobType(job)) : job
   const rule = parseRule(definition.rule, definition.timeZone, definition.dst)
   const text = serializePayload(payload, known.type, options.maxPayloadBytes)
   if (known.payload) await parsePayload(known, JSON.parse(text), known.payloadVersion)
   const spreadMs = requireSpread(spread)
+  const priority = requirePriority(definition.priority, 'priority') ?? known.priority
+  const expireAfterMs =
+    definition.expireAfter === undefined ? known.expireAfterMs : parseDuration(definition.expireAfter, 'expireAfter')
   const ruleOptions: RuleOptions = {
     ...rule.bounds,
     ...(rule.dst !== 'once' && { dst: rule.dst }),
     ...(spreadMs > 0 && { spreadMs }),
-    ...(known.priority !== 0 && { priority: known.priority }),
-    ...(known.expireAfterMs !== undefined && { expireAfterMs: known.expireAfterMs }),
+    ...(priority !== 0 && { priority }),
+    ...(expireAfterMs !== undefined && { expireAfterMs }),
   }
   const row = {
     scheduleId: requireKey(definition.scheduleId, 'scheduleId'),

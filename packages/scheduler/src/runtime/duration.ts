@@ -77,3 +77,13 @@ function millisecondsOf(text: string): number | undefined {
   }
   return total
 }
+
+/**
+ * Milliseconds in a duration that must not be nothing.
+ * @throws BelfryError `BELFRY_INVALID_DURATION`, `BELFRY_INVALID_OPTION` below 1 ms
+ */
+export function parseSpan(value: Duration, what: string): number {
+  const ms = parseDuration(value, what)
+  if (ms >= 1) return ms
+  throw new BelfryError('BELFRY_INVALID_OPTION', `${what}: expected 1 ms or more, got ${show(value)}`)
+}

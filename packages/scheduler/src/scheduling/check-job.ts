@@ -1,6 +1,7 @@
 import { BelfryError, show } from '../errors.ts'
 import { requireStorableBackoff } from '../job/backoff.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
+import { refuseUnknown, type KnownNames } from '../job/known-names.ts'
 import { checkCarried } from '../job/carried.ts'
 import { requirePriority, requireWhole } from '../job/whole.ts'
 import { requireKey } from '../job/job-id.ts'
@@ -29,6 +30,36 @@ export interface CheckLimits {
   readonly newJobId: (now: Date) => string
 }
 
+/** What a scheduling call may say of a job. */
+const OPTIONS: KnownNames<ScheduleOptions> = {
+  scheduledTime: true,
+  delay: true,
+  expiresAt: true,
+  expireAfter: true,
+  uniqueKey: true,
+  onConflict: true,
+  uniqueWhile: true,
+  uniqueFor: true,
+  maxWait: true,
+  keepTime: true,
+  window: true,
+  timeZone: true,
+  timeout: true,
+  concurrencyKey: true,
+  weight: true,
+  cost: true,
+  subjects: true,
+  tags: true,
+  metadata: true,
+  jobId: true,
+  maxRetries: true,
+  backoff: true,
+  maxLost: true,
+  priority: true,
+  dependsOn: true,
+  transaction: true,
+}
+
 /** The guide's table takes what PostgreSQL's timestamptz takes; a year outside these is a slip of the unit. */
 const EARLIEST = Date.UTC(1970, 0, 1)
 const LATEST = Date.UTC(3000, 0, 1)
@@ -40,6 +71,7 @@ const LATEST = Date.UTC(3000, 0, 1)
 export async function checkJob(request: JobRequest, limits: CheckLimits): Promise<NewJob> {
   const { definition, payload, options } = request
   const { type, payloadVersion } = definition
+  refuseUnknown(options, OPTIONS, `options of a job of type ${show(type)}, beside its payload`)
   const text = serializePayload(payload, type, limits.maxPayloadBytes)
   // Checked as it will be read back, so that a Date where the schema wants a Date is found here, not at night.
   // What was passed in is stored, not what the schema made of it: a schema that transforms sees the same input twice.

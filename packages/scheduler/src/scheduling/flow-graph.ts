@@ -2,6 +2,7 @@ import { BelfryError, show } from '../errors.ts'
 import type { SchedulableJob } from '../job/context.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
 import type { JobOptions, OnFailure } from '../job/job-options.ts'
+import type { PayloadOption } from '../job/job-with-payload.ts'
 import { requireKey } from '../job/job-id.ts'
 import { findCycle, invalid, refuseRepeated, requireOnFailure } from './dependencies.ts'
 import type { UncheckedJob } from './job-requests.ts'
@@ -9,13 +10,13 @@ import type { UncheckedJob } from './job-requests.ts'
 /** A job of a flow that comes before another one: its name, or with what becomes of the other when it fails. */
 export type FlowLink<Name extends string> = Name | { readonly job: Name; readonly onFailure?: OnFailure }
 
-/** One job of a flow. */
-export type FlowJob<Input, Name extends string> = JobOptions & {
-  readonly job: string | SchedulableJob<Input>
-  readonly payload: NoInfer<Input>
-  /** The jobs of the flow that end before it starts. Default: none, it starts at once. */
-  readonly after?: readonly FlowLink<Name>[]
-}
+/** One job of a flow. Its payload may be left out where `{}` fits. */
+export type FlowJob<Input, Name extends string> = JobOptions &
+  NoInfer<PayloadOption<Input>> & {
+    readonly job: string | SchedulableJob<Input>
+    /** The jobs of the flow that end before it starts. Default: none, it starts at once. */
+    readonly after?: readonly FlowLink<Name>[]
+  }
 
 /** Jobs by name, and what comes after what. `Inputs` is what their definitions take as payload. */
 export type FlowJobs<Inputs> = {

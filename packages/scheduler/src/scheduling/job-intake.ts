@@ -1,5 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import { describeDatabaseError } from '../database/database-error.ts'
+import { missingTables } from '../database/missing-tables.ts'
 import type { Queryable } from '../database/database.ts'
 import { againOnConflict } from '../durable/again-on-conflict.ts'
 import { BelfryError, show } from '../errors.ts'
@@ -257,7 +258,7 @@ export class JobIntake {
         cause: error,
       })
     }
-    return describeDatabaseError(error)
+    return missingTables(error, this.#core.options.schema) ?? describeDatabaseError(error)
   }
 }
 

@@ -8,7 +8,13 @@ export type { WhenOptions } from '../job/job-options.ts'
 /** Options of one scheduling call. */
 export type ScheduleOptions = JobOptions & {
   /** Your own open transaction: the job exists if and only if it commits. A `pg` client, a PGlite transaction, or `fromDrizzle`, `fromKysely`, `fromKnex`, `fromPrisma`, `fromPostgresJs`. */
-  transaction?: Queryable | PgLikeClient
+  transaction?: (Queryable | PgLikeClient) & NotAWholeDatabase
+}
+
+/** A pool, a `Database` and an embedded database commit each statement by itself: jobs would stay after a rollback. */
+interface NotAWholeDatabase {
+  readonly totalCount?: never
+  readonly transaction?: never
 }
 
 /** A `pg` client inside a transaction, as it is. */

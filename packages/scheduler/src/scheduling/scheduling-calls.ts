@@ -1,5 +1,6 @@
 import { BelfryError } from '../errors.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
+import { refuseUnknown, type KnownNames } from '../job/known-names.ts'
 import type { JobReference, KeyReference } from '../job/job-reference.ts'
 import type { FlowJobs } from './flow-graph.ts'
 import type { JobIntake } from './job-intake.ts'
@@ -8,6 +9,16 @@ import type { SingleActOptions } from './noted-act.ts'
 import type { BulkJob, JobChanges, ScheduledJob, ScheduleOptions } from './schedule-options.ts'
 import { transactionOf, type TransactionOption } from './transaction-option.ts'
 import type { ScheduledBatch, Workflows } from './workflows.ts'
+
+const CHANGES: KnownNames<JobChanges> = {
+  scheduledTime: true,
+  delay: true,
+  window: true,
+  timeZone: true,
+  payload: true,
+  priority: true,
+  maxRetries: true,
+}
 
 /** The calls by which jobs are stored and changed, as people write them: what they pass becomes what the intake takes. */
 export class SchedulingCalls {
@@ -21,6 +32,12 @@ export class SchedulingCalls {
 
   /** @param given the payload for a definition; for a type's name, the guide's way, the options with the payload */
   async one(job: string | AnyJobDefinition, given: unknown, options: ScheduleOptions = {}): Promise<ScheduledJob> {
+    if (typeof job === 'string' && Object.keys(options).length > 0) {
+      throw new BelfryError(
+        'BELFRY_INVALID_OPTION',
+        'scheduleJob(type, options): expected everything in the options, the payload as options.payload, got a third argument',
+      )
+    }
     const request = typeof job === 'string' ? namedRequest(job, given) : { job, payload: given, options }
     const [scheduled] = await this.#intake.schedule([request], transactionOf(request.options))
     if (!scheduled)
@@ -28,23 +45,28 @@ export class SchedulingCalls {
     return scheduled
   }
 
-  many(jobs: readonly BulkJob[], options: TransactionOption = {}): Promise<readonly ScheduledJob[]> {
+  async many(jobs: readonly BulkJob[], options: TransactionOption = {}): Promise<readonly ScheduledJob[]> {
     return this.#intake.schedule(jobs.map(uncheckedJob), transactionOf(options))
   }
 
-  flow<Inputs extends Record<string, unknown>>(
+  async flow<Inputs extends Record<string, unknown>>(
     jobs: FlowJobs<Inputs>,
     options: TransactionOption = {},
   ): Promise<{ readonly [Name in keyof Inputs]: ScheduledJob }> {
-    return this.#workflows.scheduleFlow(jobs, transactionOf(options)) as never
+    return (await this.#workflows.scheduleFlow(jobs, transactionOf(options))) as never
   }
 
-  batch(jobs: readonly BulkJob[], completion: BulkJob, options: TransactionOption = {}): Promise<ScheduledBatch> {
+  async batch(jobs: readonly BulkJob[], completion: BulkJob, options: TransactionOption = {}): Promise<ScheduledBatch> {
     const batch = { jobs: jobs.map(uncheckedJob), completion: uncheckedJob(completion) }
     return this.#workflows.scheduleBatch(batch, transactionOf(options))
   }
 
-  change(job: JobReference | KeyReference, changes: JobChanges, options: SingleActOptions = {}): Promise<boolean> {
+  async change(
+    job: JobReference | KeyReference,
+    changes: JobChanges,
+    options: SingleActOptions = {},
+  ): Promise<boolean> {
+    refuseUnknown(changes, CHANGES, 'changes of a job')
     return this.#intake.change(job, changes, options)
   }
 }

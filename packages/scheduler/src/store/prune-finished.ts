@@ -5,7 +5,7 @@ import type { Tables } from './tables.ts'
 /**
  * Deletes at most `limit` finished jobs of a status that ended longer ago than `keepMs`; answers how many. The attempts
  * in their rows stay if history is kept for longer (`keepHistoryMs`), but for jobs with subjects: an attempt alone knows
- * no subject, and erasing somebody would miss it.
+ * no subject, and erasing somebody would miss it. A job whose end is not handled yet stays: jobs may wait for it.
  */
 export async function pruneFinished(
   database: Queryable,
@@ -23,7 +23,7 @@ export async function pruneFinished(
        delete from ${tables.finished} where ctid = any (array(
          select ctid from ${tables.finished}
          where completed_at < coalesce($4::text::timestamptz, now()) - $2::float8 * interval '1 millisecond'
-           and status = $1::text
+           and status = $1::text and not awaited
          limit $3::int))
        returning *
      ), kept as (${keepAttempt(tables, 'gone')}

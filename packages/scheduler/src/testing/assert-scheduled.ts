@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { BelfryError } from '../errors.ts'
 import type { Job } from '../job/job.ts'
 import type { Scheduler } from '../scheduler.ts'
@@ -5,8 +6,8 @@ import type { Scheduler } from '../scheduler.ts'
 /** What a test expects to have been scheduled. What is left out may be anything. */
 export interface ExpectedJob {
   readonly jobType: string
-  /** Whether a payload is the one meant. Default: any. */
-  readonly payload?: (payload: unknown) => boolean
+  /** The payload that is meant, or a function that says whether it is. Default: any. */
+  readonly payload?: ((payload: unknown) => boolean) | object | string | number | boolean | null
   readonly uniqueKey?: string
   readonly subject?: string
   /** How many such jobs there are to be. Default: one or more. */
@@ -21,7 +22,11 @@ const MOST_JOBS = 1_000
  * @throws BelfryError `BELFRY_NOT_SCHEDULED` naming what was expected and what is there instead
  */
 export async function assertScheduled(scheduler: Scheduler, expected: ExpectedJob): Promise<Job[]> {
-  const { jobType, payload: fits = () => true, uniqueKey, subject, times } = expected
+  const { jobType, payload, uniqueKey, subject, times } = expected
+  const fits = (stored: unknown) => {
+    if (typeof payload === 'function') return (payload as (stored: unknown) => boolean)(stored)
+    return payload === undefined || isDeepStrictEqual(stored, JSON.parse(JSON.stringify(payload)))
+  }
   const filter = { jobType, ...(subject !== undefined && { subject }), ...(uniqueKey !== undefined && { uniqueKey }) }
   const { jobs } = await scheduler.admin.listJobs(filter, { limit: MOST_JOBS })
   const unfinished = jobs.filter(job => job.status === 'pending' || job.status === 'running')

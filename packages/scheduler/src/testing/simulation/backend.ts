@@ -67,6 +67,11 @@ export class Backend {
     return `${quoteIdentifier(this.#schemaName, 'schema')}.simulated_effects`
   }
 
+  /** The table of what is not wanted any more. */
+  get withdrawn(): string {
+    return `${quoteIdentifier(this.#schemaName, 'schema')}.simulated_withdrawn`
+  }
+
   /** Virtual time from here on. */
   async open(): Promise<void> {
     const clock = quoteIdentifier(`${this.#schemaName}_clock`, 'schema')
@@ -95,6 +100,7 @@ export class Backend {
     await this.#database.query(
       `create table if not exists ${this.effects} (job_id text not null, attempt integer not null)`,
     )
+    await this.#database.query(`create table if not exists ${this.withdrawn} (name text not null)`)
     const tables = await this.#tables()
     await this.#keepOthersOut(tables)
     const used = tables.filter(each => each.used).map(each => each.name)
@@ -135,6 +141,11 @@ export class Backend {
       [quoteIdentifier(this.#schemaName, 'schema'), MIGRATIONS],
     )
     return found.rows
+  }
+
+  /** Whatever was withdrawn is wanted again. */
+  async takeBack(): Promise<void> {
+    await this.#database.query(`delete from ${this.withdrawn}`)
   }
 
   /** Real time again. */
@@ -195,7 +206,9 @@ export class Backend {
     const schema = quoteIdentifier(this.#schemaName, 'schema')
     const jobs = await this.#database.query<JobRow>(
       `select job_id, job_type, status, attempt, retry_count, max_retries, lost_count, unique_key,
-         payload->>'name' as name, schedule_id, extract(epoch from occurrence)::text as occurrence
+         (extract(epoch from completed_at) * 1000)::float8 as ended_ms,
+         case jsonb_typeof(payload) when 'array' then array(select each->>'name' from jsonb_array_elements(payload) each)
+           else array[payload->>'name'] end as names, schedule_id, extract(epoch from occurrence)::text as occurrence
        from ${schema}.scheduled_jobs order by job_id`,
     )
     const history = await this.#database.query<HistoryRow>(

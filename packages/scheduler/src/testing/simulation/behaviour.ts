@@ -1,5 +1,6 @@
 import type { JobContext } from '../../job/context.ts'
 import type { TransactionalContext } from '../../job/definition.ts'
+import type { RevalidateAnswer, RevalidateContext } from '../../job/revalidate.ts'
 import { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from '../../job/control-errors.ts'
 import { SeededRandom } from './random.ts'
 
@@ -14,6 +15,8 @@ export type AnyContext = JobContext | TransactionalContext
 /** One call of a handler, for one job. */
 export interface SimulatedAttempt {
   readonly payload: SimulatedPayload
+  /** All that the job carries. Default: the payload alone. */
+  readonly carried?: readonly SimulatedPayload[]
   readonly context: AnyContext
 }
 
@@ -26,9 +29,15 @@ export interface HandlerWorld {
   work(ms: number, signal?: AbortSignal): Promise<void>
   /** The table into which transactional handlers write. */
   readonly effects: string
+  /** The table of what is not wanted any more. */
+  readonly withdrawn: string
+  /** Virtual time: milliseconds since 1970. */
+  readonly now: () => number
   /** Never the same twice. */
   fresh(): string
-  onStart(payload: SimulatedPayload, context: AnyContext): void
+  onStart(carried: readonly SimulatedPayload[], context: AnyContext): void
+  /** A job that was claimed was found relevant. */
+  onRelevant(context: RevalidateContext): void
   onEnd(context: AnyContext, how: 'returned' | 'threw' | 'asked to be cancelled'): void
   /** A step was answered, now or in an earlier attempt. */
   onStep(context: AnyContext, step: string, answer: unknown): void
@@ -44,10 +53,10 @@ export const TIMEOUT_MS = 5_000
 /** Runs a handler and tells its world; without `work` it does what is drawn for it. */
 export async function handle(
   world: HandlerWorld,
-  { payload, context }: SimulatedAttempt,
+  { payload, context, carried = [payload] }: SimulatedAttempt,
   work: () => Promise<unknown> = () => behave(world, { payload, context }),
 ): Promise<unknown> {
-  world.onStart(payload, context)
+  world.onStart(carried, context)
   try {
     const result = await work()
     world.onEnd(context, 'returned')
@@ -115,4 +124,21 @@ export async function behave(world: HandlerWorld, { payload: { name }, context }
       context.signal.throwIfAborted()
       return undefined
   }
+}
+
+/** Whether a job is still wanted, as its claim asks; sometimes that cannot be told, or not yet. */
+export async function revalidate(
+  world: HandlerWorld,
+  { name }: SimulatedPayload,
+  context: RevalidateContext,
+): Promise<RevalidateAnswer> {
+  const sql = `select name from ${world.withdrawn} where name = $1::text for share`
+  if ((await context.tx.query(sql, [name])).rows.length > 0) return { skip: 'simulated: not wanted any more' }
+  if (!world.isHealed()) {
+    const random = new SeededRandom(`${world.seed}/${name}/asked at ${world.now()}`)
+    if (random.chance(0.1)) throw new Error(`simulated: nobody knows whether ${name} is wanted`)
+    if (random.chance(0.15)) return { postpone: 1 + random.below(2_000) }
+  }
+  world.onRelevant(context)
+  return 'run'
 }

@@ -31,6 +31,15 @@ export class Bulk {
     return `postponed ${postponed}`
   }
 
+  async redrive(process: SimulatedProcess): Promise<string> {
+    const jobType = storedName(this.#random.pick(this.#types))
+    this.#recorder.fact(process.name, `redrives all of ${jobType}`, { kind: 'all-redrive-asked', jobType })
+    const { redriven, skipped } = await process.scheduler.admin.redriveJobs({ jobType })
+    const what = `hears that all of ${jobType} are redriven`
+    this.#recorder.fact(process.name, what, { kind: 'all-redrive-answered', jobType })
+    return `redrove ${redriven}, skipped ${skipped}`
+  }
+
   #target(process: SimulatedProcess, act: 'cancels' | 'postpones'): string {
     const jobType = storedName(this.#random.pick(this.#types))
     this.#recorder.fact(process.name, `${act} all of ${jobType}`, { kind: 'acted-on', jobType, act })

@@ -1,4 +1,3 @@
-import type { UnfinishedJobs } from './backend.ts'
 import type { Fault } from './faults.ts'
 import { LEASE_MS, type SimulatedProcess } from './simulated-process.ts'
 import type { Fate } from './statement-gate.ts'
@@ -29,18 +28,8 @@ const PROMPT_MS = 500
 const LARGEST_SKEW_MS = 6 * 3_600_000
 /** Calls of the outside world, for so many moves one at the most: a world must not drown in its jobs. */
 const MOVES_PER_CALL = 8
-/** Passes at once when a world is healed: the longest delay and the longest backoff, so that all that waits is due. */
-const HEALING_MS = 5_000
-/** Virtual time in which a healthy world must end: leases, retries and handlers together stay far below it. */
-const PATIENCE_MS = 5 * 60_000
-/** Moves in which it must. */
-const MOST_MOVES = 20_000
-/** Processes that are started in a healthy world before it is given up. */
-const STARTS = 4
 /** Moves between two checks of what must hold all the time. */
 const MOVES_PER_CHECK = 15
-/** Moves between two looks at how much is left. */
-const MOVES_PER_LOOK = 12
 
 type Move = keyof typeof MOVES
 
@@ -62,109 +51,11 @@ export class Driver {
     const first = Math.max(1, this.#processes - 1)
     for (let each = 0; each < first; each += 1) this.#world.startProcess()
     await this.#world.quiet()
-    await this.#until(async () => this.#world.callable.length === first)
+    await this.#world.until(async () => this.#world.callable.length === first)
     for (let step = 1; step <= steps; step += 1) {
       await this.#move()
       if (step % MOVES_PER_CHECK === 0) await this.#world.checkKeys()
     }
-  }
-
-  /** No more faults: everything that was begun must come to its end now. */
-  async heal(): Promise<void> {
-    const world = this.#world
-    world.recorder.note('world', 'is healthy from here on')
-    world.healed = true
-    world.time.pass(HEALING_MS)
-    for (const process of world.alive) {
-      process.frozen = false
-      process.clock.skewMs = 0
-    }
-    await this.#untilOneRuns()
-    const begins = () => world.alive.some(process => process.state === 'starting')
-    await this.#until(async () => world.operations.unanswered.length === 0 && !begins())
-    // One process is enough to bring everything to its end, and many times as quick to simulate.
-    for (const process of world.callable.slice(1)) world.stopProcess(process)
-    await world.quiet()
-    await this.#pauseSchedules()
-    await this.#resumeJobs()
-    const left = await this.#allEnd()
-    // Whatever else is left is stuck, and must not be stirred.
-    if (left.length > 0 && left.every(each => each.waits)) {
-      await this.#redriveFailed()
-      await this.#allEnd()
-    }
-    await world.checkKeys()
-    for (const process of world.callable) world.stopProcess(process)
-    await world.quiet()
-    await this.#until(async () => world.alive.length === 0)
-    for (const call of world.operations.unanswered) world.violation('everything ends', `${call} was never answered`)
-    for (const { name } of world.alive) world.violation('everything ends', `${name} never stopped`)
-  }
-
-  /** Waits until every job has ended; answers those that have not, though there was time. */
-  async #allEnd(): Promise<readonly UnfinishedJobs[]> {
-    const { time, gate, backend } = this.#world
-    const begun = time.now
-    const isDone = async () => !gate.open && (await backend.unfinished()).length === 0
-    await this.#until(async () => time.now - begun > PATIENCE_MS || (await isDone()), MOVES_PER_LOOK)
-    return backend.unfinished()
-  }
-
-  /** What waits for the success of a job that failed or was cancelled goes on when somebody redrives that. */
-  async #redriveFailed(): Promise<void> {
-    const world = this.#world
-    const [process] = world.callable
-    if (!process) return
-    let done = false
-    void world.operations.redriveFailed(process, await world.backend.snapshot()).then(() => (done = true))
-    await world.quiet()
-    await this.#until(async () => done)
-  }
-
-  /** A process may still fail to start, for a fault from before. */
-  async #untilOneRuns(): Promise<void> {
-    const world = this.#world
-    for (let tries = 0; tries < STARTS && world.callable.length === 0; tries += 1) {
-      if (!world.alive.some(process => process.state === 'starting')) world.startProcess()
-      await world.quiet()
-      await this.#until(async () => !world.alive.some(process => process.state === 'starting'))
-    }
-  }
-
-  async #pauseSchedules(): Promise<void> {
-    const world = this.#world
-    let left = world.scheduleIds.length
-    for (const scheduleId of world.scheduleIds) {
-      void world.callable[0]?.scheduler.pauseSchedule(scheduleId).then(() => (left -= 1))
-    }
-    await world.quiet()
-    await this.#until(async () => left === 0)
-  }
-
-  /**
-   * Goes on in order, without faults, until the condition holds or nothing can move any more. Hints that have piled up
-   * arrive at once, as they do for a process that wakes up: one by one, each would cost a look at the same tables.
-   */
-  async #until(condition: () => Promise<boolean>, movesPerLook = 1): Promise<void> {
-    const world = this.#world
-    for (let moves = 0; moves < MOST_MOVES; moves += 1) {
-      if (moves % movesPerLook === 0 && (await condition())) return
-      const [call] = world.gate.ready(world.mayRun)
-      const hinted = world.alive.find(process => !process.frozen && process.hints.length > 0)
-      if (call) await world.release(call, 'answered')
-      else if (hinted) await this.#deliver(hinted.hints.splice(0))
-      else if (!(await world.nextTimer())) return
-    }
-  }
-
-  async #resumeJobs(): Promise<void> {
-    const world = this.#world
-    const [process] = world.callable
-    if (!process) return
-    let done = false
-    void world.operations.letAllGo(process).then(() => (done = true))
-    await world.quiet()
-    await this.#until(async () => done)
   }
 
   async #move(): Promise<void> {
@@ -215,7 +106,7 @@ export class Driver {
       case 'statement':
         return world.release(random.pick(gate.ready(world.mayRun)), this.#fate())
       case 'hint':
-        return this.#deliver(
+        return world.deliver(
           random.pick(alive.filter(each => !each.frozen && each.hints.length > 0)).hints.splice(0, 1),
         )
       case 'dropHint': {
@@ -284,12 +175,7 @@ export class Driver {
     const world = this.#world
     world.recorder.note('world', 'lets a lease go by')
     const until = world.time.now + LEASE_MS / 2 + world.random.below(LEASE_MS * 0.6)
-    await this.#until(async () => world.time.now >= until)
-  }
-
-  async #deliver(hints: readonly (() => void)[]): Promise<void> {
-    for (const hint of hints) hint()
-    await this.#world.quiet()
+    await world.until(async () => world.time.now >= until)
   }
 
   #fate(): Fate {

@@ -1,4 +1,5 @@
 import { attemptOf, of, type Check } from './history.ts'
+import { isOpen } from './windows.ts'
 
 /** A row that a handler wrote in its transaction is there if the attempt completed, once, and else is not. */
 const exactWork: Check = ({ end }, report) => {
@@ -75,10 +76,16 @@ const reruns: Check = ({ facts, end }, report) => {
  * is redriven runs at once, whatever it waited for.
  */
 const inSequence: Check = ({ facts }, report) => {
-  const planned = new Map(of(facts, 'planned').map(fact => [fact.name, fact.after]))
+  const planned = new Map(of(facts, 'planned').map(fact => [fact.name, fact]))
+  const ids = new Map(of(facts, 'acknowledged').map(fact => [fact.name, fact.jobId]))
   // A call that found its key taken left the job that has it as it was.
   const stored = of(facts, 'acknowledged').filter(fact => !fact.conflict)
-  const parents = new Map(stored.map(fact => [fact.jobId, planned.get(fact.name) ?? []]))
+  const parents = new Map(
+    stored.map(({ jobId, name }) => {
+      const { after = [], afterNamed = [] } = planned.get(name) ?? {}
+      return [jobId, [...after, ...afterNamed.flatMap(each => ids.get(each) ?? [])]]
+    }),
+  )
   const redriven = new Set(of(facts, 'redrive-asked').map(fact => fact.jobId))
   const settled = new Map(of(facts, 'settled').map(fact => [attemptOf(fact), fact.line]))
   const first = new Set<string>()
@@ -96,5 +103,66 @@ const inSequence: Check = ({ facts }, report) => {
   }
 }
 
+/** What several calls gathered in one job is all there, once, and was run if the job completed. */
+const gathered: Check = ({ facts, end }, report) => {
+  const invariant = 'what is appended is run, once'
+  const planned = new Map(of(facts, 'planned').map(fact => [fact.name, fact]))
+  const ends = new Map(of(facts, 'group-ended').map(fact => [fact.group, fact.how]))
+  const rows = new Map(end.jobs.map(row => [row.job_id, row]))
+  for (const { name, jobId, line } of of(facts, 'acknowledged')) {
+    const wish = planned.get(name)
+    if (wish?.jobType !== 'gathered' || ends.get(wish.group) !== 'committed') continue
+    const times = end.jobs.flatMap(row => row.names).filter(each => each === name).length
+    const row = rows.get(jobId)
+    if (times !== 1 || !row?.names.includes(name)) {
+      report(invariant, `${name} was added to ${jobId}; it is there ${times} times`, line)
+    } else if (row.status === 'completed') {
+      const last = of(facts, 'started').findLast(fact => fact.jobId === jobId && fact.attempt === row.attempt)
+      if (!last?.names.includes(name)) report(invariant, `${jobId} completed without ${name}, which was added`, line)
+    }
+  }
+}
+
+/** Whoever was told that a job is withdrawn has seen its last claim; and no attempt starts that was not asked about. */
+const relevance: Check = ({ facts }, report) => {
+  const invariant = 'a job that is not wanted any more never starts'
+  const withdrawn = new Map<string, number>()
+  const asked = new Set<string>()
+  for (const fact of facts) {
+    if (fact.kind === 'withdrawn') withdrawn.set(fact.name, fact.line)
+    if (fact.kind === 'wanted-again') withdrawn.clear()
+    if (fact.kind === 'found-relevant') asked.add(fact.jobId)
+    if (fact.kind !== 'started' || fact.jobType !== 'asked') continue
+    if (!asked.delete(fact.jobId)) report(invariant, `${attemptOf(fact)} was started, and nobody was asked`, fact.line)
+    const since = withdrawn.get(fact.name) ?? Number.POSITIVE_INFINITY
+    if (fact.claim && fact.claim.line > since) {
+      report(invariant, `${attemptOf(fact)} was claimed after ${fact.name} was withdrawn (line ${since})`, fact.line)
+    }
+  }
+}
+
+/** By the zone of whoever it is for, as far as nobody moved. */
+const windows: Check = ({ facts }, report) => {
+  const moved = of(facts, 'zone-changed')[0]?.line ?? Number.POSITIVE_INFINITY
+  const opens = new Map(of(facts, 'planned').map(fact => [fact.name, fact.opens]))
+  for (const fact of of(facts, 'started')) {
+    if (fact.jobType !== 'windowed' || fact.line > moved) continue
+    const when = opens.get(fact.name) ?? 'always'
+    if (!isOpen(when, fact.at)) {
+      const detail = `${attemptOf(fact)} was started in the wrong half of a span, it opens: ${when}`
+      report('a job starts while its delivery window is open', detail, fact.line)
+    }
+  }
+}
+
 /** What handlers in transactions and in steps are promised, callers who want a running job to run again, and jobs that come after others. */
-export const HANDLER_CHECKS: readonly Check[] = [exactWork, sameAnswers, doubts, reruns, inSequence]
+export const HANDLER_CHECKS: readonly Check[] = [
+  exactWork,
+  sameAnswers,
+  doubts,
+  reruns,
+  inSequence,
+  gathered,
+  relevance,
+  windows,
+]

@@ -12,8 +12,12 @@ export type FactBody =
       readonly dueAt: number
       /** By its deadline, or with a job it comes after. */
       readonly mayBeCancelled: boolean
-      /** The jobs it comes after. */
+      readonly jobType: string
+      /** The jobs it comes after: those that were there, and those of the same call, by name. */
       readonly after: readonly string[]
+      readonly afterNamed: readonly string[]
+      /** When it may start. */
+      readonly opens: Opens
       readonly uniqueKey: string | null
       /** Whoever runs with the key now is to run once more. */
       readonly reruns: boolean
@@ -34,6 +38,8 @@ export type FactBody =
       readonly kind: 'started'
       readonly jobId: string
       readonly name: string
+      /** All that it carries. */
+      readonly names: readonly string[]
       readonly attempt: number
       readonly process: string
       readonly at: number
@@ -45,6 +51,18 @@ export type FactBody =
   | { readonly kind: 'aborted'; readonly jobId: string; readonly attempt: number }
   /** Somebody acts on all jobs of a type, from here on. */
   | { readonly kind: 'acted-on'; readonly jobType: string; readonly act: 'cancels' | 'postpones' }
+  /** Every finished job of a type may come back, until the call is answered. */
+  | { readonly kind: 'all-redrive-asked'; readonly jobType: string }
+  | { readonly kind: 'all-redrive-answered'; readonly jobType: string }
+  /** Whoever is asked whether the job is still relevant may say no from here on; and does, once the call was answered. */
+  | { readonly kind: 'withdraw-asked'; readonly name: string }
+  | { readonly kind: 'withdrawn'; readonly name: string }
+  /** Whatever was withdrawn. */
+  | { readonly kind: 'wanted-again' }
+  /** It was asked in its claim whether it is still relevant, and is. */
+  | { readonly kind: 'found-relevant'; readonly jobId: string }
+  /** When the windows of a subject's jobs open nobody knows from here on. */
+  | { readonly kind: 'zone-changed' }
   /** What its limits are from here on nobody knows. */
   | { readonly kind: 'limits-changed'; readonly jobType: string }
   /** The call that paused a type, or one key of it, was answered. */
@@ -79,6 +97,9 @@ export type FactBody =
   | { readonly kind: 'sending'; readonly jobId: string; readonly attempt: number; readonly doubtful: boolean }
   /** Found while it happened. */
   | { readonly kind: 'violation'; readonly invariant: Invariant; readonly detail: string }
+
+/** When a job with a delivery window may start: in the first half of every span, in the second, or at any time. */
+export type Opens = 'first half' | 'second half' | 'always'
 
 /** How a job was claimed. */
 export interface Claim {
@@ -119,6 +140,10 @@ export type Invariant =
   | 'a transactional job works when it completes, and only then'
   | 'a step is answered the same in every attempt'
   | 'who sends again is told so'
+  | 'what is appended is run, once'
+  | 'a job that is not wanted any more never starts'
+  | 'a job starts while its delivery window is open'
+  | 'what is kept is kept for its time'
   | 'everything ends'
   | 'a stop leaves nothing behind'
 
@@ -139,8 +164,11 @@ export interface JobRow {
   readonly retry_count: number
   readonly max_retries: number
   readonly lost_count: number
+  /** When it ended: milliseconds since 1970. */
+  readonly ended_ms: number | null
   readonly unique_key: string | null
-  readonly name: string | null
+  /** What it carries: one name, or several. */
+  readonly names: readonly string[]
   readonly schedule_id: string | null
   readonly occurrence: string | null
 }

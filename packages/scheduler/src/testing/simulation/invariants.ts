@@ -1,14 +1,32 @@
 import { FLOW_CHECKS } from './flow-invariants.ts'
 import { HANDLER_CHECKS } from './handler-invariants.ts'
-import { attemptOf, of, type HistoryRow, type JobRow, type Check, type Story, type Violation } from './history.ts'
+import {
+  attemptOf,
+  of,
+  type Check,
+  type Fact,
+  type HistoryRow,
+  type JobRow,
+  type Story,
+  type Violation,
+} from './history.ts'
 
 /** Compares what was seen with what is stored. Pure; answers every contradiction. */
-export function findViolations(story: Story): Violation[] {
+export function findViolations(told: Story): Violation[] {
+  const story = { ...told, facts: told.facts.flatMap(fact => aboutEach(fact, told)) }
   const violations: Violation[] = []
   for (const check of CHECKS) {
     check(story, (invariant, detail, line) => violations.push({ invariant, detail, line }))
   }
   return violations
+}
+
+/** Whoever redrives all jobs of a type redrives each of them. */
+function aboutEach(fact: Fact, { end }: Story): readonly Fact[] {
+  if (fact.kind !== 'all-redrive-asked' && fact.kind !== 'all-redrive-answered') return [fact]
+  const kind = fact.kind === 'all-redrive-asked' ? 'redrive-asked' : 'redrive-answered'
+  const rows = end.jobs.filter(row => row.job_type === fact.jobType)
+  return rows.map(row => ({ kind, jobId: row.job_id, line: fact.line }))
 }
 
 const foundMeanwhile: Check = ({ facts }, report) => {
@@ -29,7 +47,7 @@ const acknowledgedJobs: Check = ({ facts, end }, report) => {
 
 const allOrNothing: Check = ({ facts, end }, report) => {
   const invariant = 'a transaction stores all or nothing'
-  const there = new Set([...end.jobs.map(row => row.name), ...of(facts, 'started').map(fact => fact.name)])
+  const there = new Set([...end.jobs.flatMap(row => row.names), ...of(facts, 'started').flatMap(fact => fact.names)])
   const planned = of(facts, 'planned')
   for (const { group, how, line } of of(facts, 'group-ended')) {
     if (how === 'committed') continue
@@ -113,15 +131,16 @@ const cancelledStay: Check = ({ facts, end }, report) => {
 const cancelledAsked: Check = ({ facts, end }, report) => {
   const asked = new Set(of(facts, 'cancel-asked').map(fact => fact.jobId))
   const doomed = of(facts, 'planned').filter(fact => fact.mayBeCancelled)
-  const names = new Set<string | null>(doomed.map(fact => fact.name))
+  const names = new Set(doomed.map(fact => fact.name))
   // A call that replaces a waiting job changes its name, and not what it waits for.
   const keys = new Set(doomed.flatMap(fact => fact.uniqueKey ?? []))
   for (const fact of of(facts, 'acknowledged')) if (names.has(fact.name)) asked.add(fact.jobId)
   for (const fact of of(facts, 'handler-ended')) if (fact.how === 'asked to be cancelled') asked.add(fact.jobId)
+  for (const fact of of(facts, 'withdraw-asked')) names.add(fact.name)
   const types = new Set(of(facts, 'acted-on').flatMap(fact => (fact.act === 'cancels' ? fact.jobType : [])))
   for (const row of end.jobs) {
     if (types.has(row.job_type)) continue
-    const isDoomed = names.has(row.name) || (row.unique_key !== null && keys.has(row.unique_key))
+    const isDoomed = row.names.some(name => names.has(name)) || (row.unique_key !== null && keys.has(row.unique_key))
     if (row.status === 'cancelled' && !asked.has(row.job_id) && !isDoomed) {
       report('nothing is cancelled unasked', `${row.job_id} is cancelled; nobody asked for it`)
     }
@@ -175,8 +194,7 @@ const occurrences: Check = ({ end }, report) => {
 
 const everythingEnded: Check = ({ end }, report) => {
   for (const row of end.jobs) {
-    if (!isFinished(row))
-      report('everything ends', `${row.job_id} (${row.name ?? row.job_type}) is still ${row.status}`)
+    if (!isFinished(row)) report('everything ends', `${row.job_id} (${row.names.join(', ')}) is still ${row.status}`)
   }
 }
 

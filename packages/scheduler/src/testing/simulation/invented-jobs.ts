@@ -1,9 +1,11 @@
+import type { WindowOptions } from '../../job/delivery.ts'
 import type { OnFailure } from '../../job/job-options.ts'
 import type { BulkJob } from '../../scheduling/schedule-options.ts'
 import { SeededRandom } from './random.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
 import type { SimulatedPayload } from './behaviour.ts'
 import type { SpecialType } from './special-types.ts'
+import { SUBJECTS, windowOptions } from './windows.ts'
 import { CONCURRENCY_KEYS, JOB_TYPES, storedName, type GovernedType, type SimulatedType } from './workload.ts'
 
 /** A call that the outside world makes through a process. */
@@ -12,7 +14,12 @@ export interface Call {
   readonly process: SimulatedProcess
 }
 
-export type SimulatedJob = BulkJob & { readonly job: string; readonly payload: SimulatedPayload }
+export type SimulatedJob = BulkJob & {
+  readonly job: string
+  readonly payload: SimulatedPayload
+  /** Jobs of the same call that it comes after. */
+  readonly after?: readonly { readonly job: string; readonly onFailure: OnFailure }[]
+}
 
 const TYPES = Object.keys(JOB_TYPES) as SimulatedType[]
 /** Of the jobs, those of the type with limits. */
@@ -54,8 +61,10 @@ export class InventedJobs {
   job({ number, process }: Call, index: number): SimulatedJob {
     const name = `job-${number}-${index}`
     const isGoverned = this.#random.chance(GOVERNED_SHARE)
+    const jobType = isGoverned ? storedName(this.#governed) : this.#other()
     return {
-      job: isGoverned ? storedName(this.#governed) : this.#other(),
+      job: jobType,
+      ...(jobType === 'windowed' && this.#windowed()),
       ...(isGoverned && this.#random.chance(0.9) && { concurrencyKey: this.#random.pick(CONCURRENCY_KEYS) }),
       ...(this.#random.chance(0.15) && { priority: this.#random.below(201) - 100 }),
       ...(this.#random.chance(0.05) && { expireAfter: 200 + this.#random.below(5_000) }),
@@ -67,8 +76,26 @@ export class InventedJobs {
     }
   }
 
+  /** Jobs by name, each after some of those before it. */
+  flow(call: Call): SimulatedJob[] {
+    const jobs = Array.from({ length: 2 + this.#random.below(3) }, (_, index) => this.job(call, index))
+    return jobs.map((job, place) => {
+      const before = jobs.slice(0, place).filter(() => this.#random.chance(0.6))
+      const after = before.map(({ payload }) => ({
+        job: payload.name,
+        onFailure: this.#random.weighted(this.#onFailure) ?? 'run',
+      }))
+      return { ...job, after }
+    })
+  }
+
   #other(): SimulatedType {
     return this.#random.chance(SPECIAL_SHARE) ? this.#special : this.#random.pick(TYPES)
+  }
+
+  #windowed(): WindowOptions & { subjects: string[] } {
+    const opens = this.#random.weighted({ 'first half': 5, 'second half': 4, always: 1 }) ?? 'always'
+    return { ...windowOptions(opens), subjects: [this.#random.pick(SUBJECTS)] }
   }
 
   when(process: SimulatedProcess): { delay?: number } | { scheduledTime?: Date } {
@@ -82,21 +109,25 @@ export class InventedJobs {
     return this.#isPatient ? { ...ON_FAILURE, wait: 2 } : ON_FAILURE
   }
 
-  /** What makes a job unique. Keys are per type: jobs of one of them are of one type, so that they meet more often. */
-  unique(): Pick<BulkJob, 'uniqueKey' | 'onConflict' | 'uniqueWhile' | 'uniqueFor' | 'dependsOn'> & {
-    readonly job?: string
-  } {
+  /** A unique one. Keys are per type: jobs of one of them are of one type, so that they meet more often. */
+  unique(call: Call): SimulatedJob {
     const [meeting, other] = UNIQUE_KEYS
     const alone = this.#isPatient ? { dependsOn: [] } : {}
-    if (this.#random.chance(0.6)) return { ...this.#conflict(meeting), ...alone, job: 'plain' }
-    return { ...this.#conflict(other), ...alone }
+    const job = { ...this.job(call, 0), ...alone }
+    const type = this.#special === 'gathered' ? this.#special : 'plain'
+    if (this.#random.chance(0.6)) return { ...job, ...this.#conflict(meeting, type), job: type } as SimulatedJob
+    return { ...job, ...this.#conflict(other, job.job) } as SimulatedJob
   }
 
-  #conflict(uniqueKey: string): Pick<BulkJob, 'uniqueKey' | 'onConflict' | 'uniqueWhile' | 'uniqueFor'> {
+  #conflict(uniqueKey: string, jobType: string): Partial<BulkJob> {
+    const maxWait = this.#random.chance(0.3) ? { maxWait: LONGEST_DELAY_MS } : {}
+    if (jobType === 'gathered') return { uniqueKey, onConflict: 'append', ...maxWait }
     const onConflict = this.#random.pick(['keep', 'replace', 'rerun', 'period'] as const)
     if (onConflict === 'period') return { uniqueKey, uniqueFor: LONGEST_DELAY_MS }
     if (onConflict === 'rerun') return { uniqueKey, onConflict }
-    return { uniqueKey, onConflict, ...(this.#random.chance(0.3) && { uniqueWhile: 'pending' as const }) }
+    const whilePending = this.#random.chance(0.3) ? { uniqueWhile: 'pending' as const } : {}
+    if (onConflict === 'replace') return { uniqueKey, onConflict, ...whilePending, ...maxWait }
+    return { uniqueKey, onConflict, ...whilePending }
   }
 
   /** Some jobs come after others, whatever becomes of those, or are cancelled with them: none may wait for ever. */
@@ -106,6 +137,11 @@ export class InventedJobs {
     const parents = new Set(Array.from({ length: 1 + random.below(2) }, () => random.pick(this.#known)))
     return { dependsOn: [...parents].map(job => ({ job, onFailure: random.weighted(this.#onFailure) ?? 'run' })) }
   }
+}
+
+/** A job as it is scheduled: types that gather carry a list. */
+export function asScheduled({ after: _after, ...job }: SimulatedJob): BulkJob {
+  return { ...job, payload: job.job === 'gathered' ? [job.payload] : job.payload }
 }
 
 /** What a process's wall clock would say if it were right. */

@@ -1,5 +1,5 @@
 import { shortId, type CountedIds } from './counted-ids.ts'
-import type { Fact, FactBody } from './history.ts'
+import { of, type Fact, type FactBody } from './history.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 /** Keeps what happened, twice: as lines for people, as facts for the checks. Ids are the counted ones in both. */
@@ -23,6 +23,21 @@ export class Recorder {
   fact(who: string, what: string, body: FactBody): void {
     this.note(who, what)
     this.facts.push({ ...body, line: this.journal.length })
+  }
+
+  /** A line and a fact about one job, by the id that the processes know. */
+  about(
+    kind: 'cancel-asked' | 'cancelled' | 'redrive-asked' | 'redrive-answered' | 'touched' | 'found-relevant',
+    who: string,
+    jobId: string,
+  ): void {
+    const id = this.idOf(jobId)
+    this.fact(who, `${kind}: ${id}`, { kind, jobId: id })
+  }
+
+  /** Names of all jobs that were asked for. */
+  get plannedNames(): string[] {
+    return of(this.facts, 'planned').map(fact => fact.name)
   }
 
   /** A job's id as journal, facts and checks have it. */

@@ -4,6 +4,7 @@ import { requireWhole } from '../../job/whole.ts'
 import { requireOneConnection } from './backend.ts'
 import { Driver } from './driver.ts'
 import { FAULTS, type Fault } from './faults.ts'
+import { Healing } from './healing.ts'
 import type { Violation } from './history.ts'
 import { findViolations } from './invariants.ts'
 import { World } from './world.ts'
@@ -73,9 +74,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await world.open()
   try {
     await driver.run(steps)
-    await driver.heal()
+    await new Healing(world).run()
     await world.endProcesses()
-    const end = await world.backend.snapshot()
+    const end = world.burials.unearth(await world.backend.snapshot())
     const { facts, journal } = world.recorder
     return {
       seed,

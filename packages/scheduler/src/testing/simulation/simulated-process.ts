@@ -4,6 +4,7 @@ import type { ScheduleDefinition } from '../../recurring/schedule-definition.ts'
 import { noMeter } from '../../runtime/process-meter.ts'
 import { Scheduler } from '../../scheduler.ts'
 import type { Backend } from './backend.ts'
+import type { Burials } from './burials.ts'
 import type { ClaimsSeen } from './claims-seen.ts'
 import { SeededRandom, seededIds } from './random.ts'
 import type { Recorder } from './recorder.ts'
@@ -11,7 +12,7 @@ import type { StatementGate } from './statement-gate.ts'
 import { ProcessClock, type VirtualTime } from './virtual-time.ts'
 import type { AnyContext, SimulatedPayload } from './behaviour.ts'
 import { BUNDLE_SIZE } from './special-types.ts'
-import { JOB_TYPES, simulatedJobs } from './workload.ts'
+import { JOB_TYPES, prunes, RETENTION, simulatedJobs } from './workload.ts'
 
 /** Jobs one simulated process runs at the same time: few, so that slots are short. */
 export const CONCURRENCY = 4
@@ -27,6 +28,7 @@ export interface Shared {
   readonly backend: Backend
   readonly recorder: Recorder
   readonly claims: ClaimsSeen
+  readonly burials: Burials
   readonly schedules: readonly ScheduleDefinition[]
   readonly isHealed: () => boolean
 }
@@ -62,14 +64,18 @@ export class SimulatedProcess {
       lease: LEASE_MS,
       processMeter: noMeter,
       gracePeriod: '2s',
+      ...(prunes(shared.seed) && { retention: RETENTION }),
       schedules: shared.schedules,
       jobs: simulatedJobs({
         seed: shared.seed,
         isHealed: shared.isHealed,
         work: (ms, signal) => this.clock.work(ms, signal),
         effects: shared.backend.effects,
+        withdrawn: shared.backend.withdrawn,
+        now: () => shared.time.now,
         fresh: () => `${name}-${(this.#fresh += 1)}`,
-        onStart: (payload, context) => this.#handlerStarts(payload, context),
+        onStart: (carried, context) => this.#handlerStarts(carried, context),
+        onRelevant: ({ jobId }) => shared.recorder.about('found-relevant', name, jobId),
         onEnd: (context, how) => this.#handlerEnds(context, how),
         onStep: (context, step, answer) => this.#stepPassed(context, step, answer),
         onSend: (context, doubtful) => this.#sends(context, doubtful),
@@ -95,7 +101,7 @@ export class SimulatedProcess {
     time.cancelAll(this.name)
     const [last] = gate.waitingOf(this.name)
     if (last && lastCallArrives && gate.ready(owner => owner === this.name).includes(last)) {
-      await gate.executeUnheard(last)
+      await this.#shared.burials.watch(last.label, () => gate.executeUnheard(last))
     }
     await gate.forget(this.name)
   }
@@ -141,14 +147,16 @@ export class SimulatedProcess {
     )
   }
 
-  #handlerStarts({ name }: SimulatedPayload, context: AnyContext): void {
+  #handlerStarts(carried: readonly SimulatedPayload[], context: AnyContext): void {
     const { recorder, time, claims } = this.#shared
     const { attempt, jobType } = context
     const jobId = recorder.idOf(context.jobId)
-    recorder.fact(this.name, `starts attempt ${attempt} of ${jobId} (${name})`, {
+    const names = carried.map(each => each.name)
+    recorder.fact(this.name, `starts attempt ${attempt} of ${jobId} (${names.join(', ')})`, {
       kind: 'started',
       jobId,
-      name,
+      name: names[0] ?? '',
+      names,
       attempt,
       process: this.name,
       at: time.now,

@@ -1,10 +1,14 @@
 import type { JobContext } from '../../job/context.ts'
 import { defineBatchJob, defineJob, type AnyJobDefinition } from '../../job/definition.ts'
-import { behave, handle, type HandlerWorld, type SimulatedPayload } from './behaviour.ts'
+import { behave, handle, revalidate, type HandlerWorld, type SimulatedPayload } from './behaviour.ts'
 import { SeededRandom } from './random.ts'
+import { everySecondSpan } from './windows.ts'
 
-/** Types whose handlers are of another kind; a world has one of them: in a transaction, many jobs a call, in steps. */
-export const SPECIAL_TYPES = ['exact', 'bundled', 'stepwise'] as const
+/**
+ * Types that are of another kind; a world has one of them: handlers in a transaction, for many jobs a call, in steps; jobs
+ * that are asked whether they are still relevant, that have a delivery window, that gather what several calls add.
+ */
+export const SPECIAL_TYPES = ['exact', 'bundled', 'stepwise', 'asked', 'windowed', 'gathered'] as const
 
 export type SpecialType = (typeof SPECIAL_TYPES)[number]
 
@@ -42,6 +46,26 @@ export function specialJob(
         size: BUNDLE_SIZE,
         wait: BUNDLE_WAIT_MS,
         handler: jobs => Promise.all(jobs.map(job => handle(world, job).catch((error: Error) => error))),
+      })
+    case 'asked':
+      return defineJob<SimulatedPayload>({
+        ...common,
+        type,
+        revalidate: (payload, context) => revalidate(world, payload, context),
+        handler: (payload, context) => handle(world, { payload, context }),
+      })
+    case 'windowed':
+      return defineJob<SimulatedPayload>({
+        ...common,
+        type,
+        window: everySecondSpan(),
+        handler: (payload, context) => handle(world, { payload, context }),
+      })
+    case 'gathered':
+      return defineJob<readonly SimulatedPayload[]>({
+        ...common,
+        type,
+        handler: (carried, context) => handle(world, { payload: carried[0] ?? { name: 'nothing' }, carried, context }),
       })
     case 'stepwise':
       return defineJob<SimulatedPayload>({

@@ -48,6 +48,14 @@ export function changesLimits(seed: number): boolean {
   return new SeededRandom(`${seed}/changes`).chance(0.15)
 }
 
+/** How long finished jobs are kept in worlds that prune, in ms. */
+export const RETENTION = { completed: 20_000, cancelled: 30_000, failed: 60_000, history: 40_000 }
+
+/** Worlds in which what has ended is pruned soon. */
+export function prunes(seed: number): boolean {
+  return new SeededRandom(`${seed}/prunes`).chance(0.25)
+}
+
 /** The name under which a type is stored. */
 export function storedName(type: string): string {
   return type.replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)

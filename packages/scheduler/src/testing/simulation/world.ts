@@ -2,6 +2,7 @@ import type { Database } from '../../database/database.ts'
 import type { ScheduleDefinition } from '../../recurring/schedule-definition.ts'
 import { Scheduler } from '../../scheduler.ts'
 import { Backend } from './backend.ts'
+import { Burials } from './burials.ts'
 import { ClaimsSeen } from './claims-seen.ts'
 import { CountedIds } from './counted-ids.ts'
 import type { Invariant } from './history.ts'
@@ -12,7 +13,7 @@ import { Recorder } from './recorder.ts'
 import { SimulatedProcess, type Shared } from './simulated-process.ts'
 import { StatementGate, type Fate, type WaitingCall } from './statement-gate.ts'
 import { VirtualTime } from './virtual-time.ts'
-import { changesLimits, governedTypeOf, specialTypeOf } from './workload.ts'
+import { changesLimits, governedTypeOf, prunes, specialTypeOf } from './workload.ts'
 
 export interface WorldOptions {
   readonly database: Database
@@ -21,6 +22,8 @@ export interface WorldOptions {
   readonly start: Date
 }
 
+/** Moves in which it must. */
+const MOST_MOVES = 20_000
 /** Turns of the event loop without any sign of life after which every process waits for the driver. */
 const CALM_TURNS = 3
 
@@ -36,6 +39,7 @@ export class World {
   readonly recorder: Recorder
   readonly claims: ClaimsSeen
   readonly operations: Operations
+  readonly burials: Burials
   readonly processes: SimulatedProcess[] = []
   /** No more faults from here on. */
   healed = false
@@ -58,6 +62,11 @@ export class World {
     const onRow = this.claims.see
     this.backend = new Backend(options.database, { schema: options.schema, time: this.time, ids, onRow })
     this.gate = new StatementGate(this.backend, stir)
+    this.burials = new Burials({
+      backend: this.backend,
+      time: this.time,
+      onEarly: jobId => this.violation('what is kept is kept for its time', `${jobId} was pruned too early`),
+    })
     this.#schedules = schedulesOf(this.random)
     const scheduleIds = this.#schedules.map(each => each.scheduleId)
     const governed = governedTypeOf(options.seed)
@@ -69,6 +78,8 @@ export class World {
       governed,
       special,
       changesLimits: changesLimits(options.seed),
+      withdrawn: this.backend.withdrawn,
+      prunes: prunes(options.seed),
     })
   }
 
@@ -122,6 +133,7 @@ export class World {
       backend: this.backend,
       recorder: this.recorder,
       claims: this.claims,
+      burials: this.burials,
       isHealed: () => this.healed,
     }
     const process = new SimulatedProcess(`p${this.processes.length + 1}`, shared)
@@ -153,7 +165,7 @@ export class World {
 
   async release(call: WaitingCall, fate: Fate): Promise<void> {
     this.recorder.note(call.owner, fate === 'answered' ? call.label : `${call.label}: ${fate}`)
-    await this.gate.release(call, fate)
+    await this.burials.watch(call.label, () => this.gate.release(call, fate))
     await this.quiet()
   }
 
@@ -164,6 +176,26 @@ export class World {
     this.time.fire(timer)
     await this.quiet()
     return true
+  }
+
+  /**
+   * Goes on in order, without faults, until the condition holds or nothing can move any more. Hints that have piled up
+   * arrive at once, as they do for a process that wakes up: one by one, each would cost a look at the same tables.
+   */
+  async until(condition: () => Promise<boolean>, movesPerLook = 1): Promise<void> {
+    for (let moves = 0; moves < MOST_MOVES; moves += 1) {
+      if (moves % movesPerLook === 0 && (await condition())) return
+      const [call] = this.gate.ready(this.mayRun)
+      const hinted = this.alive.find(process => !process.frozen && process.hints.length > 0)
+      if (call) await this.release(call, 'answered')
+      else if (hinted) await this.deliver(hinted.hints.splice(0))
+      else if (!(await this.nextTimer())) return
+    }
+  }
+
+  async deliver(hints: readonly (() => void)[]): Promise<void> {
+    for (const hint of hints) hint()
+    await this.quiet()
   }
 
   /** A rule that can be checked while the world goes on. */
