@@ -1,28 +1,28 @@
 import { readFile } from 'node:fs/promises'
 import { Scheduler } from 'belfry'
-import { fromPglite } from 'belfry/database'
+import { fromPool } from 'belfry/database'
 import { expect, it } from 'vitest'
 import { tidyUp } from './scheduler-api.ts'
-import { createPglite } from '../test-support/embedded-database.ts'
+import { createTestDatabase } from '../test-support/test-database.ts'
 
 it('the README shows the very example that runs, in about ten lines', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
   const example = await readFile(new URL('scheduler-api.ts', import.meta.url), 'utf8')
   const [, shown = ''] = example.split(/^ {2}\/\/ The README shows.*\n/m)
   const lines = shown.replaceAll(/^ {2}/gm, '')
-  expect(readme).toContain(`\`\`\`ts\n${lines}\`\`\``)
+  const imports = example.match(/^import \{.*\n/gm)?.join('')
+  expect(readme).toContain(`\`\`\`ts\n${imports}\n${lines}\`\`\``)
   expect(lines.trim().split('\n').length).toBeLessThanOrEqual(11)
 })
 
 it('the example schedules a job, and another process runs it when its time has come', async () => {
-  const pglite = await createPglite()
-  const database = fromPglite(pglite)
-  const job = await tidyUp(database, new Date(Date.now() + 86_400_000))
+  const database = await createTestDatabase()
+  const job = await tidyUp(database.pool, new Date(Date.now() + 86_400_000))
   expect(job).toMatchObject({ jobType: 'data_cleanup', status: 'pending', payload: { days_to_keep: 30 } })
-  const later = new Scheduler({ database })
+  const later = new Scheduler({ database: fromPool(database.pool) })
   later.registerHandler('data_cleanup', payload => payload)
   await later.changeJob(job ?? '', { delay: 0 })
   expect(await later.runDueJobs()).toBe(1)
   expect(await later.getJob(job ?? '')).toMatchObject({ status: 'completed', result: { type: 'old_conversations' } })
-  await pglite.close()
+  await database.drop()
 })

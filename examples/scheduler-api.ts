@@ -1,9 +1,10 @@
-import { JobType, Scheduler, type Job } from 'belfry'
-import type { Database } from 'belfry/database'
+import { JobType, Scheduler } from 'belfry'
+import { fromPool } from 'belfry/database'
+import type { Pool } from 'pg'
 
-export async function tidyUp(database: Database, tomorrow: Date): Promise<Job | undefined> {
+export async function tidyUp(pool: Pool, tomorrow: Date) {
   // The README shows what lies between these lines.
-  const scheduler = new Scheduler({ database })
+  const scheduler = new Scheduler({ database: fromPool(pool) })
   scheduler.registerHandler(JobType.DATA_CLEANUP, {
     execute: (payload, { log }) => log(`cleaning ${JSON.stringify(payload)}`),
   })

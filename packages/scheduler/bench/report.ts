@@ -63,7 +63,8 @@ export function summaryTable({ runs }: Results): Table {
     return `${figures} (${ratios.map(number).join(' / ')} ×)`
   }
   const rows = everybody.map(who => [who, ...measured.map(column => cell(column, who))])
-  const about = `Medians; ${OURS} with its defaults, the others tuned for each column. In brackets: ${OURS}'s figure divided by theirs.`
+  const ratio = `the median ratio of ${OURS}'s figure to theirs, each run with the one right beside it`
+  const about = `Medians; ${OURS} with its defaults, the others tuned for each column. In brackets: ${ratio}; for a p99 it may be far from the quotient of the two medians.`
   return { title: 'summary', about, head: ['library', ...measured.map(({ head }) => head)], rows }
 }
 

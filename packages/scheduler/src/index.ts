@@ -55,7 +55,6 @@ export {
   defineJob,
   type AnyJobDefinition,
   type BatchJobDefinitionOptions,
-  type CommonJobOptions,
   type HandlerOptions,
   type JobDefinition,
   type JobDefinitionOptions,
@@ -63,6 +62,7 @@ export {
   type TransactionalContext,
   type TransactionalHandler,
 } from './job/definition.ts'
+export type { CommonJobOptions } from './job/common-options.ts'
 export type { WindowOptions } from './job/delivery.ts'
 export type { DeliveryWindow, OpeningHours, Weekday } from './job/delivery-window.ts'
 export type { CarriedOptions, Dependency, JobOptions, OnFailure } from './job/job-options.ts'

@@ -1,3 +1,4 @@
+import { requireLimit } from './administration/page.ts'
 import { notFound, type Waiters, type WaitForOptions } from './aftermath/waiters.ts'
 import type { Core } from './core.ts'
 import type { Attempt, Job } from './job/job.ts'
@@ -38,8 +39,9 @@ export class JobReader {
     }
   }
 
+  /** @throws BelfryError `BELFRY_INVALID_JOB_ID`, `BELFRY_INVALID_OPTION` */
   async byPrefix(prefix: string, limit: number): Promise<Job[]> {
-    const request = { prefix: requireKey(prefix, 'prefix'), limit }
+    const request = { prefix: requireKey(prefix, 'prefix'), limit: requireLimit(limit) }
     const jobs = await findJobsByPrefix(this.#core.database, this.#core.tables, request)
     return jobs.map(job => this.#opened(job))
   }

@@ -184,7 +184,7 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
     return this.#engine.reader.find({ jobType, uniqueKey })
   }
 
-  /** Jobs whose id begins with `prefix`, newest first, at most `limit` (default 10). */
+  /** Jobs whose id begins with `prefix`, newest first, at most `limit` (default 10, up to 1,000). */
   findJobs(prefix: string, limit = 10): Promise<Job[]> {
     return this.#engine.reader.byPrefix(prefix, limit)
   }

@@ -101,25 +101,28 @@ describe.each(Object.entries(doors))('scheduling inside a transaction of %s', (n
       expect(answer).toEqual({ jobId: first.jobId, conflict: true })
     })
     expect(await scheduler.getJob(first)).toMatchObject({ payload: NASTY, scheduledTime: at, status: 'pending' })
+    const soon = await scheduler.scheduleJob('note', { payload: { n: 1 }, uniqueKey: 'bounded', delay: '10m' })
     await door.transaction(async transaction => {
       await scheduler.scheduleJob('note', {
         payload: { n: 3 },
-        uniqueKey,
+        uniqueKey: 'bounded',
         onConflict: 'replace',
         delay: '2h',
         maxWait: '30m',
         transaction,
       })
     })
-    const bounded = await scheduler.getJob(first)
+    const bounded = await scheduler.getJob(soon)
     expect(bounded && bounded.scheduledTime.getTime() - bounded.createdAt.getTime()).toBeCloseTo(1_800_000, -1)
     await scheduler.cancelJob(first)
+    await scheduler.cancelJob(soon)
   })
 
   it('appends, keeps to periods, and finds, changes and cancels by the key; a refused call leaves nothing', async () => {
-    const append = { job: 'list', uniqueKey: NASTY.marks, onConflict: 'append', delay: '1h' } as const
+    const options = { uniqueKey: NASTY.marks, onConflict: 'append', delay: '1h' } as const
+    const append = { job: 'list', ...options } as const
     const key = { jobType: 'list', uniqueKey: NASTY.marks }
-    const first = await scheduler.scheduleJob('list', { ...append, payload: [NASTY] })
+    const first = await scheduler.scheduleJob('list', { ...options, payload: [NASTY] })
     await door.transaction(async transaction => {
       const once = { job: 'once', uniqueKey: NASTY.marks, uniqueFor: '1h', delay: '1h' } as const
       const answers = await scheduler.scheduleJobs(

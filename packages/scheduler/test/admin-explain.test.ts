@@ -249,7 +249,7 @@ describe('an explanation follows from the facts alone', () => {
       cost: 1,
       parked: false,
       holdsSlot: false,
-      blockers: ['x', 'y'].map(jobId => ({ by: 'key', jobId, held: true, dueMs: 0 })),
+      blockers: ['x', 'y'].map(jobId => ({ by: 'key', jobId, held: true, dueMs: 0, startedMs: 0, weight: 1, cost: 1 })),
       pauses: [{ jobType: facts.jobType, lane: '', reason: 'provider down' }],
       limits: { perKey: { concurrency: 2, rate: { limit: 1, perMs: 60_000 }, fifo: false } },
       type: lane,

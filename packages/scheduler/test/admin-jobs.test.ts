@@ -137,7 +137,7 @@ describeOnBothEngines('what a person asks of many jobs', engine => {
     await scheduler.scheduleJob('a', { jobId: 'second', uniqueKey: 'k' })
     await scheduler.scheduleJob('a', { jobId: 'plain' })
     await scheduler.runDueJobs()
-    expect(await admin.redriveJobs({ status: 'failed' }, { dryRun: true })).toMatchObject({ redriven: 3 })
+    expect(await admin.redriveJobs({ status: 'failed' }, { dryRun: true })).toMatchObject({ redriven: 2, skipped: 1 })
     const done = await admin.redriveJobs({ status: ['failed', 'completed'] })
     expect(done).toMatchObject({ redriven: 2, skipped: 1 })
     broken = false

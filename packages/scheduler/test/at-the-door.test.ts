@@ -27,6 +27,8 @@ describeOnBothEngines('what scheduling takes and refuses', engine => {
     ['a circle', circular, 'BELFRY_INVALID_PAYLOAD'],
     ['NaN', { n: Number.NaN }, 'BELFRY_INVALID_PAYLOAD'],
     ['a Map', { m: new Map([[1, 2]]) }, 'BELFRY_INVALID_PAYLOAD'],
+    ['a promise', { user: Promise.resolve({ name: 'Ada' }) }, 'BELFRY_INVALID_PAYLOAD'],
+    ['an Error', { error: new Error('down') }, 'BELFRY_INVALID_PAYLOAD'],
     ['a function', { f: () => 1 }, 'BELFRY_INVALID_PAYLOAD'],
     ['a NUL character', { text: 'a\0b' }, 'BELFRY_INVALID_PAYLOAD'],
     ['a lone surrogate', { text: '\ud800' }, 'BELFRY_INVALID_PAYLOAD'],
@@ -187,5 +189,46 @@ describeOnBothEngines('what scheduling takes and refuses', engine => {
     clock.advance('2h')
     expect(await scheduler.runDueJobs()).toBe(0)
     expect(await scheduler.getJob(other)).toMatchObject({ status: 'cancelled', errorMessage: 'not needed' })
+  })
+
+  it('stores a result that answers for itself, and says why it did not store one it cannot read', async () => {
+    const { scheduler } = await make()
+    class Row {
+      readonly n = 1
+      toJSON() {
+        return this
+      }
+    }
+    scheduler.registerHandler('own', () => new Row())
+    scheduler.registerHandler('lost', () => ({ rows: Promise.resolve([]) }))
+    await scheduler.scheduleJobs([
+      { job: 'own', jobId: 'own' },
+      { job: 'lost', jobId: 'lost' },
+    ])
+    await scheduler.runDueJobs()
+    expect(await scheduler.getJob('own')).toMatchObject({ status: 'completed', result: { n: 1 }, errorMessage: null })
+    expect(await scheduler.getJob('lost')).toMatchObject({
+      status: 'completed',
+      result: null,
+      errorMessage: expect.stringMatching(/result was not stored: .* at rows: .* a promise; await it first/),
+    })
+  })
+
+  it('refuses reasons, limits and changes that are none, and does nothing then', async () => {
+    const { scheduler } = await make()
+    const { jobId } = await scheduler.scheduleJob('a', { delay: '1h' })
+    for (const reason of ['', 'a\0b', '\ud800', 'x'.repeat(1_001), 5, {}, null]) {
+      expect(await code(scheduler.cancelJob(jobId, { reason: reason as never }))).toBe('BELFRY_INVALID_OPTION')
+      expect(await code(scheduler.admin.pause({}, { reason: reason as never }))).toBe('BELFRY_INVALID_OPTION')
+    }
+    for (const limit of [-1, Number.NaN, 1.5, '3', null]) {
+      expect(await code(scheduler.findJobs('a', limit as never))).toBe('BELFRY_INVALID_OPTION')
+    }
+    for (const changes of [null, undefined, 5, 'later']) {
+      expect(await code(scheduler.changeJob(jobId, changes as never))).toBe('BELFRY_INVALID_OPTION')
+    }
+    expect(await scheduler.getJob(jobId)).toMatchObject({ status: 'pending', errorMessage: null })
+    expect(await scheduler.admin.listPauses()).toEqual([])
+    expect(await scheduler.cancelJob(jobId, { reason: 'two\nlines' })).toBe('cancelled')
   })
 })

@@ -284,6 +284,15 @@ describeOnBothEngines('jobs that depend on others', engine => {
     expect(ran).toEqual(['child'])
   })
 
+  it('are let go at the next look when nobody saw that the last one they wait for has ended', async () => {
+    const { schema, scheduler, ran, work, sql } = await make()
+    const parent = await work('parent', { delay: '1h' })
+    await work('child', { dependsOn: [parent] })
+    await sql(`update ${schema}.belfry_dependencies set outcome = 'completed'`)
+    await scheduler.runDueJobs()
+    expect(ran).toEqual(['child'])
+  })
+
   it('are cancelled soon after retention has removed the failed job they wait for', async () => {
     const { scheduler, ran, work, clock } = await make()
     await scheduler.start()

@@ -119,3 +119,29 @@ describe.concurrent('a process of the release before, on the schema of this one'
     expect(rows).toMatchObject([{ job_id: 'from-new', payload: { n: 2 }, attempt: 1 }])
   })
 })
+
+describe.concurrent('a schema whose notes of migrations lack a row', () => {
+  it.each([
+    ['the last ones', 'version >= 13'],
+    ['one in the middle', 'version = 7'],
+    ['the first', 'version = 1'],
+  ])('is not migrated, and the error says which: %s', async (_, which) => {
+    const test = await createTestDatabase()
+    try {
+      const scheduler = new Scheduler({ database: fromPool(test.pool), schema: SCHEMA })
+      await scheduler.migrate()
+      const before = await anatomy(test.pool)
+      const { rows } = await test.pool.query<{ version: number }>(
+        `with gone as (delete from ${SCHEMA}.belfry_migrations where ${which} returning version)
+         select min(version) as version from gone`,
+      )
+      await expect(scheduler.migrate()).rejects.toMatchObject({
+        code: 'BELFRY_MIGRATION_CHANGED',
+        message: expect.stringContaining(`migration ${rows[0]?.version} `) as string,
+      })
+      expect(await anatomy(test.pool)).toEqual(before)
+    } finally {
+      await test.drop()
+    }
+  })
+})

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { admitByKey, admitByType, grantForType, type Candidate } from '../src/flow/admission.ts'
+import { admitByKey, admitByType, afterStarts, grantForType, type Candidate } from '../src/flow/admission.ts'
 import { afterOutcomes } from '../src/flow/breaker.ts'
 import { earliestStart, type MeteredLimits, type Meters, type Start } from '../src/flow/meter.ts'
 
@@ -147,7 +147,7 @@ describe('a job that holds its slot already', () => {
       admitted: [],
       parked: [{ jobId: 'holder', untilMs: 1_000 }, { jobId: 'follower' }],
     })
-    expect(decide(rated, {}).meters.starts).toEqual([[100, 1]])
+    expect(afterStarts(rated, idle, { started: [holder], nowMs: 100 }).starts).toEqual([[100, 1]])
     expect(decide({ budget: { amount: 1, perMs: 1_000 } }, { spent: [[0, 1]] }).admitted).toEqual([])
   })
 })
@@ -162,7 +162,9 @@ describe('a type', () => {
     expect(
       grantForType(limits, { ...idle, failures: 2, pausedUntilMs: 500 }, { ms: 600, wanted: 10, cost: 1 }).most,
     ).toBe(1)
-    expect(grantForType(limits, { ...idle, failures: 2, running: 1 }, { ms: 600, wanted: 10, cost: 1 }).most).toBe(0)
+    const tried = (jobs: number) => ({ ...idle, failures: 2, running: 1, tried: jobs })
+    expect(grantForType(limits, tried(1), { ms: 600, wanted: 10, cost: 1 }).most).toBe(0)
+    expect(grantForType(limits, tried(0), { ms: 600, wanted: 10, cost: 1 }).most).toBe(1)
     expect(grantForType(limits, { ...idle, running: 3 }, { ms: 0, wanted: 10, cost: 1 }).most).toBe(1)
     expect(grantForType(limits, { ...idle, running: 9 }, { ms: 0, wanted: 10, cost: 1 }).most).toBe(0)
   })

@@ -99,6 +99,47 @@ describeOnBothEngines('limits that are set while processes run', engine => {
     return { scheduler, begun, end }
   }
 
+  it('are those that a cost is judged by, wherever a job is stored', async () => {
+    const ran: string[] = []
+    const code = 'BELFRY_COST_EXCEEDS_BUDGET'
+    const dear = defineJob({
+      type: 'dear',
+      limits: { budget: { amount: 10, per: '1h' } },
+      handler: (_payload, { jobId }) => void ran.push(jobId),
+    })
+    const leading = defineJob({
+      type: 'leading',
+      transactional: true,
+      handler: async (_payload, { schedule }) => void (await schedule(dear, {}, { jobId: 'following', cost: 50 })),
+    })
+    const database = sabotage(engine.database, {
+      rewrite: text => (text.includes('limits is not null') ? `${text} ` : text),
+    })
+    const clock = new TestClock(START)
+    const scheduler = new Scheduler({ database, schema: engine.freshSchema(), clock, jobs: [dear, leading] })
+    await scheduler.migrate()
+    const yearly = { scheduleId: 'yearly', job: dear, rule: '@yearly', cost: 50 }
+    await expect(scheduler.scheduleJob(dear, {}, { cost: 50 })).rejects.toMatchObject({ code })
+    await expect(scheduler.applySchedule(yearly)).rejects.toMatchObject({ code })
+    await scheduler.admin.setLimits('dear', { budget: { amount: 100, per: '1h' } })
+    const before = database.hits
+    await scheduler.scheduleJob(dear, {}, { jobId: 'cheap', cost: 10 })
+    expect(database.hits).toBe(before)
+    await scheduler.scheduleJob(dear, {}, { jobId: 'alone', cost: 40 })
+    await engine.database.transaction(transaction =>
+      scheduler.scheduleJob(dear, {}, { jobId: 'inside', cost: 50, transaction }),
+    )
+    expect(await scheduler.applySchedule(yearly)).toBe('added')
+    await expect(scheduler.scheduleJob(dear, {}, { cost: 101 })).rejects.toThrow(/whole budget \(100\), got 101/)
+    await scheduler.scheduleJob(leading, {})
+    for (let look = 0; look < 2; look += 1) await scheduler.runDueJobs()
+    clock.advance('62m')
+    await scheduler.runDueJobs()
+    expect(ran.toSorted()).toEqual(['alone', 'cheap', 'following', 'inside'])
+    await scheduler.admin.setLimits('dear', null)
+    await expect(scheduler.scheduleJob(dear, {}, { cost: 50 })).rejects.toMatchObject({ code })
+  })
+
   it('hold at the next poll in a process that hears nothing', async () => {
     const clock = new TestClock(START)
     const schema = engine.freshSchema()

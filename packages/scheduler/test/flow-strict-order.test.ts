@@ -200,7 +200,8 @@ describeOnBothEngines('strict order', engine => {
       await scheduler.scheduleJob(job, {}, { concurrencyKey: 'a', jobId: 'four' })
       // Statements of ours take as long as those of a process that claims in a loop: in so many it does a dozen times.
       for (let look = 0; look < 600; look += 1) await turn()
-      expect(claims - before).toBeLessThan(8)
+      // Three step aside once, and the slot that is idle then takes one after the other.
+      expect(claims - before).toBeLessThan(12)
       while (order.length < 4) {
         clock.advance('1m')
         await turn()

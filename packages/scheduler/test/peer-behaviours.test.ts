@@ -155,6 +155,51 @@ describeOnBothEngines('what other schedulers promise: unique keys and pending jo
     expect((await scheduler.getStats()).counts.pending).toBe(1)
   })
 
+  it('plain SQL is refused what the call is refused, and leaves nothing behind', async () => {
+    const { scheduler, schema } = await make()
+    const schedule = (options: string) =>
+      engine.database.query(`select ${schema}.schedule_job(${options})`).then(
+        () => 'taken',
+        (error: Error & { code?: unknown }) => error,
+      )
+    const refused: Readonly<Record<string, RegExp>> = {
+      [`''`]: /schedule_job: job_type: expected a name of 1 to 100 characters such as send_invoice, got ''/,
+      [`'  t '`]: /job_type: .* got '  t '/,
+      [`null`]: /job_type: .* got NULL/,
+      [`E'a\\nb'`]: /job_type/,
+      [`repeat('x', 101)`]: /job_type/,
+      [`'a', null`]: /payload: expected jsonb, got NULL/,
+      [`'a', scheduled_time => 'infinity'`]: /scheduled_time: expected a time between 1970 and 3000, got 'infinity'/,
+      [`'a', scheduled_time => '-infinity'`]: /scheduled_time/,
+      [`'a', scheduled_time => '3000-01-01T00:00Z'`]: /scheduled_time/,
+      [`'a', max_retries => -1`]: /max_retries: expected a whole number from 0 up, got '-1'/,
+      [`'a', max_retries => null`]: /max_retries: .* got NULL/,
+      [`'a', unique_key => ''`]: /unique_key: expected 1 to 255 characters without control characters, got ''/,
+      [`'a', unique_key => repeat('k', 256)`]: /unique_key/,
+      [`'a', job_id => ''`]: /job_id: expected 1 to 255 characters/,
+      [`'a', job_id => E'a\\u0085b'`]: /job_id/,
+    }
+    for (const [options, message] of Object.entries(refused)) {
+      expect(await schedule(options)).toMatchObject({ code: '22023', message: expect.stringMatching(message) })
+    }
+    expect(await schedule(`'it''s "quoted" – ü', job_id => 'a b', unique_key => 'k', max_retries => 0`)).toBe('taken')
+    expect((await scheduler.getStats()).counts.pending).toBe(1)
+  })
+
+  it('plain SQL is refused the id of a job, unfinished or finished', async () => {
+    const { scheduler, schema } = await make()
+    const schedule = () => engine.database.query(`select ${schema}.schedule_job('a', job_id => 'mine')`)
+    scheduler.registerHandler('a', () => 'done')
+    await schedule()
+    await expect(schedule()).rejects.toMatchObject({ code: '23505' })
+    expect(await scheduler.runDueJobs()).toBe(1)
+    await expect(schedule()).rejects.toMatchObject({
+      code: '23505',
+      message: "schedule_job: job_id 'mine' belongs to a finished job: choose another, or redrive that job",
+    })
+    expect((await scheduler.getStats()).counts).toMatchObject({ pending: 0, completed: 1 })
+  })
+
   it('what is not due is not counted as waiting, and a cancelled job is counted nowhere but there', async () => {
     const { clock, scheduler } = await make()
     await scheduler.scheduleJobs([{ job: 'a' }, { job: 'a' }, { job: 'a', delay: '1h' }])

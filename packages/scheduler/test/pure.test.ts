@@ -154,6 +154,85 @@ describe('payloads', () => {
     )
   })
 
+  it('are refused where JSON would keep nothing of them, a forgotten await above all', () => {
+    class Registry extends Map {
+      readonly name = 'r'
+    }
+    const lossy: Readonly<Record<string, unknown>> = {
+      'a promise': Promise.resolve(1),
+      'a promise of some library': Object.assign(Object.create(Promise.prototype), { query: 'select 1' }),
+      'an Error': Object.assign(new Error('down'), { code: 'E17' }),
+      'a DOMException': new DOMException('late', 'AbortError'),
+      'a RegExp': /a/,
+      'a Map with properties': new Registry(),
+      'a WeakMap': new WeakMap(),
+      'an ArrayBuffer': new ArrayBuffer(8),
+      'a DataView': new DataView(new ArrayBuffer(8)),
+      'form data': new URLSearchParams('a=1'),
+      'an iterator': [1].values(),
+      'a boxed BigInt': Object(1n),
+      'a boxed Symbol': Object(Symbol('s')),
+      'a boxed NaN': Object(Number.NaN),
+      'a boxed NUL': Object('a\0'),
+    }
+    const taken = Object.entries(lossy).filter(([, value]) =>
+      [value, { deep: [value] }].some(
+        payload => refused(() => serializePayload(payload, 'any', 65_536)) !== 'BELFRY_INVALID_PAYLOAD',
+      ),
+    )
+    expect(taken).toEqual([])
+    expect(() => serializePayload({ user: Promise.resolve(1) }, 'mail', 65_536)).toThrow(
+      'payload of "mail" at user: expected plain JSON data, got a promise; await it first',
+    )
+  })
+
+  it('are refused with a code when reading them fails, however that may be', () => {
+    const fails = () => {
+      throw new TypeError('not today')
+    }
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const unreadable = [
+      { toJSON: fails },
+      Object.defineProperty({}, 'a', { get: fails, enumerable: true }),
+      new Proxy({}, { ownKeys: fails }),
+      new Proxy({}, { getPrototypeOf: fails }),
+      proxy,
+      Object.assign(Object(1), { valueOf: fails }),
+    ]
+    for (const payload of unreadable) {
+      expect(refused(() => serializePayload({ payload }, 'any', 65_536))).toBe('BELFRY_INVALID_PAYLOAD')
+    }
+    expect(() => serializePayload({ a: { toJSON: fails } }, 'any', 65_536)).toThrow(
+      /at a: .* cannot be read: TypeError: not today/,
+    )
+  })
+
+  it('are stored as JSON.stringify has it, also of classes, boxes and objects that answer for themselves', () => {
+    class Money {
+      readonly amount = 5
+      readonly currency?: string
+      get [Symbol.toStringTag]() {
+        return 'Money'
+      }
+    }
+    class Row {
+      readonly a = 1
+      toJSON() {
+        return this
+      }
+    }
+    const self = new Row()
+    const keyed = { toJSON: (key: string) => `at ${key}` }
+    const values = [new Money(), self, { self }, [self, keyed], { keyed }, Object('text'), Object(false), [Object(2)]]
+    const others = [new Date(0), Buffer.from('a'), new URL('http://a/'), new Uint8Array(2), new Uint8Array()]
+    for (const value of [...values, ...others]) {
+      expect(serializePayload(value, 'any', 65_536)).toBe(JSON.stringify(value))
+    }
+    const endless = { toJSON: () => ({ endless }) }
+    expect(refused(() => serializePayload(endless, 'any', 65_536))).toBe('BELFRY_INVALID_PAYLOAD')
+  })
+
   it('anything else is stored as JSON or refused with a code', () => {
     fc.assert(
       fc.property(fc.anything({ withBigInt: true, withMap: true, withSet: true, withNullPrototype: true }), value => {

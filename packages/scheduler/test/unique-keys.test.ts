@@ -154,6 +154,68 @@ describeOnBothEngines('unique keys', engine => {
     expect(await periods()).toBe(0)
   })
 
+  it('for a period: a cancelled job has given it back, also when its row is gone', async () => {
+    const { scheduler, clock } = begin()
+    await scheduler.migrate()
+    const ask = () => scheduler.scheduleJob('mail', { uniqueKey: 'ada', uniqueFor: '30d', delay: '1h' })
+    await scheduler.cancelJob(await ask())
+    expect((await scheduler.admin.deleteJobs({ jobType: 'mail' })).deleted).toBe(1)
+    const second = await ask()
+    expect(second.conflict).toBe(false)
+    await scheduler.cancelJob(second)
+    clock.advance('8d')
+    expect(await scheduler.prune()).toMatchObject({ cancelled: 1 })
+    expect(await ask()).toMatchObject({ conflict: false })
+  })
+
+  it('append and replace: a job is about those whom its payload is about', async () => {
+    const { scheduler } = begin()
+    await scheduler.migrate()
+    const say = (payload: string[], subjects?: string[]) =>
+      scheduler.scheduleJob('digest', {
+        payload,
+        uniqueKey: 'a',
+        onConflict: 'append',
+        delay: '1h',
+        ...(subjects && { subjects }),
+      })
+    const { jobId } = await say(['from ada'], ['user:ada'])
+    await say(['from bob'], ['user:bob', 'user:ada'])
+    await say(['from nobody'])
+    expect((await scheduler.getJob(jobId))?.subjects).toEqual(['user:ada', 'user:bob'])
+    const many = Array.from({ length: 19 }, (_, index) => `user:${index}`)
+    await expect(say(['from all'], many)).rejects.toMatchObject({ code: 'BELFRY_INVALID_OPTION' })
+    expect((await scheduler.getJob(jobId))?.payload).toEqual(['from ada', 'from bob', 'from nobody'])
+    const replace = { uniqueKey: 'a', onConflict: 'replace', delay: '1h' } as const
+    await scheduler.scheduleJob('digest', { payload: ['instead'], ...replace, subjects: ['user:eve'] })
+    expect((await scheduler.getJob(jobId))?.subjects).toEqual(['user:eve'])
+    expect(await scheduler.admin.eraseSubject('user:eve')).toMatchObject({ pending: 1 })
+  })
+
+  it('replace: the newest counts also in the moment before a job starts, when a runner holds it already', async () => {
+    const schema = engine.freshSchema()
+    const { scheduler, clock } = begin({ schema })
+    await scheduler.migrate()
+    const ask = (payload: number) =>
+      scheduler.scheduleJob('draft', { payload, uniqueKey: 'a', onConflict: 'replace', delay: 1_000 })
+    const first = await ask(1)
+    clock.advance(950)
+    await engine.database.query(
+      `update ${schema}.scheduled_jobs_live set status = 'running', attempt = 1, lease_token = gen_random_uuid()`,
+    )
+    const second = await ask(2)
+    expect(second.conflict).toBe(false)
+    expect(await ask(3)).toEqual({ jobId: second.jobId, conflict: true })
+    expect(await scheduler.getJob(first)).toMatchObject({ payload: 1, uniqueKey: null })
+    expect(await scheduler.getJob(second)).toMatchObject({ payload: 3, uniqueKey: 'a', status: 'pending' })
+    // A job that has begun stays what it is.
+    clock.advance(1_000)
+    await engine.database.query(
+      `update ${schema}.scheduled_jobs_live set status = 'running', attempt = 1, lease_token = gen_random_uuid()`,
+    )
+    expect(await ask(4)).toEqual({ jobId: second.jobId, conflict: true })
+  })
+
   it('for a period: of calls at once one makes the job', async () => {
     const { scheduler } = begin()
     await scheduler.migrate()

@@ -1,6 +1,8 @@
 import { BelfryError, Scheduler, type SchedulerOptions } from 'belfry'
 import type { Database } from 'belfry/database'
 import { expect, expectTypeOf, it } from 'vitest'
+import { deleteBatch } from '../src/store/delete-jobs.ts'
+import { tablesIn } from '../src/store/tables.ts'
 import { until } from '../../../test-support/until.ts'
 import { describeOnBothEngines } from './support/engines.ts'
 import { gate } from './support/settled.ts'
@@ -91,6 +93,32 @@ describeOnBothEngines('waiting for a job', engine => {
     expect(await stopped).toBe('BELFRY_SHUTDOWN')
     expect(await failing(client.waitFor(job))).toBe('BELFRY_SHUTDOWN')
     expect(await client.getJob(job)).toMatchObject({ status: 'pending' })
+  })
+
+  const removals: readonly [how: string, remove: (scheduler: Scheduler, schema: string) => Promise<unknown>][] = [
+    ['erased', scheduler => scheduler.admin.eraseSubject('user:1')],
+    [
+      // In one transaction, so that nobody sees it ended.
+      'deleted as soon as it has ended',
+      (_scheduler, schema) =>
+        engine.database.transaction(async transaction => {
+          await transaction.query(`update ${schema}.scheduled_jobs set status = 'cancelled', completed_at = now()`)
+          const request = { conditions: { jobIds: ['gone'] }, afterId: '', limit: 1, now: null }
+          expect(await deleteBatch(transaction, tablesIn(schema), request)).toMatchObject({ deleted: ['gone'] })
+        }),
+    ],
+  ]
+  it.each(removals)('is told in every process when the job is %s, without polling', async (_how, remove) => {
+    const schema = engine.freshSchema()
+    const [client, runner] = [make(schema), make(schema)]
+    await runner.start()
+    await client.scheduleJob('work', { jobId: 'gone', delay: '1h', subjects: ['user:1'] })
+    const waits = Promise.all([client, runner].map(each => each.waitFor('gone').catch(codeOf)))
+    const marked = `select 1 from ${schema}.scheduled_jobs_live where awaited`
+    await until('it is marked', async () => (await engine.database.query(marked)).rows.length > 0)
+    await remove(make(schema), schema)
+    expect(await waits).toEqual(['BELFRY_JOB_NOT_FOUND', 'BELFRY_JOB_NOT_FOUND'])
+    await Promise.all([runner.stop(), client.stop()])
   })
 
   it('of many is one statement at a time', async () => {

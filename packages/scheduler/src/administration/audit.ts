@@ -1,5 +1,6 @@
 import type { Core } from '../core.ts'
 import { requireKey } from '../job/job-id.ts'
+import { requireOptions } from '../job/known-names.ts'
 import { readAudit, type AuditAction } from '../store/audit.ts'
 import { cursorOf, partsOf, requireLimit, type PageOptions } from './page.ts'
 
@@ -31,7 +32,7 @@ export interface AuditQuery extends PageOptions {
 
 /** Latest first. @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_JOB_ID` */
 export async function readAuditPage(core: Core, query: AuditQuery): Promise<AuditPage> {
-  const limit = requireLimit(query.limit)
+  const limit = requireLimit(requireOptions(query, 'query').limit)
   const [before = null] = query.after === undefined ? [] : partsOf(query.after, [/^\d{1,18}$/])
   const rows = await readAudit(core.database, core.tables, {
     actor: wordOf(query.actor, 'actor'),

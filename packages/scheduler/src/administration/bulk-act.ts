@@ -20,6 +20,8 @@ export interface BulkAct<Batch extends BulkBatch> {
   step(transaction: Queryable, request: BulkRequest): Promise<Batch>
   /** What all batches together did, for the audit and the caller. */
   counts(): Readonly<Record<string, number>>
+  /** What is left to do when a batch is committed. */
+  committed?(batch: Batch): Promise<void>
 }
 
 /**
@@ -45,10 +47,10 @@ export class BulkPass<Batch extends BulkBatch> {
     }
   }
 
-  #batch(afterId: string, onBatch: (batch: Batch) => void): Promise<Batch> {
+  async #batch(afterId: string, onBatch: (batch: Batch) => void): Promise<Batch> {
     const { database } = this.#core
     const now = databaseNow(this.#core)
-    return database.transaction(async transaction => {
+    const done = await database.transaction(async transaction => {
       const batch = await this.#act.step(transaction, {
         conditions: this.#act.conditions,
         afterId,
@@ -59,6 +61,8 @@ export class BulkPass<Batch extends BulkBatch> {
       await this.#note(transaction, now)
       return batch
     })
+    await this.#act.committed?.(done)
+    return done
   }
 
   async #note(transaction: Queryable, now: string | null): Promise<void> {

@@ -1,6 +1,8 @@
 import type { Core } from '../core.ts'
-import { BelfryError, show } from '../errors.ts'
+import { BelfryError } from '../errors.ts'
+import { wakeFreed } from '../flow/wake-freed.ts'
 import { actorOf, type ActorOption } from '../job/actor.ts'
+import { requireReason } from '../job/reason.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import { requireTime } from '../scheduling/check-job.ts'
 import type { AuditAction } from '../store/audit.ts'
@@ -9,6 +11,7 @@ import { awaitLeftOver, cancelBatch, CANCELLABLE } from '../store/cancel-jobs.ts
 import { deleteBatch } from '../store/delete-jobs.ts'
 import type { JobConditions } from '../store/job-conditions.ts'
 import { POSTPONABLE, postponeBatch } from '../store/postpone-jobs.ts'
+import { previewRedrive } from '../store/preview-redrive.ts'
 import { REDRIVABLE, redriveBatch } from '../store/redrive-jobs.ts'
 import type { Queryable } from '../database/database.ts'
 import { BulkPass, FIRST_IDS, untilNow } from './bulk-act.ts'
@@ -52,7 +55,7 @@ export interface CancelJobsResult extends ActResult {
 /** What redriving did, or would do. */
 export interface RedriveJobsResult extends ActResult {
   readonly redriven: number
-  /** Left as they are: another unfinished job has their unique key. Unknown, and 0, in a dry run. */
+  /** Left as they are: another job has their unique key, or comes back with it. */
   readonly skipped: number
 }
 
@@ -68,9 +71,6 @@ export type Postponement = { readonly to: Date; readonly by?: never } | { readon
 export interface PostponeJobsResult extends ActResult {
   readonly postponed: number
 }
-
-/** Longest reason that is kept. */
-const LONGEST_REASON = 1_000
 
 /**
  * Cancels every unfinished job that fits: pending ones never start, running ones are asked to stop. Batch by batch; what
@@ -96,6 +96,10 @@ export async function cancelJobs(
     detail: { reason },
     step: (transaction, request) => cancelBatch(transaction, core.tables, { ...request, reason, ids: FIRST_IDS }),
     counts: () => done,
+    committed: async ({ freed }) => {
+      await wakeFreed(core, freed)
+      if (freed.length > 0) options.runner.wake()
+    },
   })
   do {
     await pass.run(batch => {
@@ -121,6 +125,11 @@ export async function redriveJobs(
     extra: REDRIVABLE,
     detail: {},
     step: (transaction, request) => redriveBatch(transaction, core.tables, request),
+    preview: async conditions => {
+      const request = { conditions, ids: FIRST_IDS }
+      const { picked: found, redriven, job_ids: ids } = await previewRedrive(core.database, core.tables, request)
+      return { picked: found, changed: redriven, jobIds: ids }
+    },
     idsOf: batch => batch.redriven,
     name: 'redriven',
   })
@@ -169,7 +178,17 @@ export async function postponeJobs(
   return { dryRun, postponed: changed, jobIds }
 }
 
-/** One pass, or its preview. `changed`: jobs it did something to. */
+/** What a pass, or its preview, came to. */
+interface Found {
+  /** Rows that fit. */
+  readonly picked: number
+  /** Jobs it did something to. */
+  readonly changed: number
+  /** The first of their ids. */
+  readonly jobIds: readonly string[]
+}
+
+/** One pass, or its preview. */
 export async function actOnRows<Batch extends BulkBatch>(
   core: Core,
   filter: JobFilter,
@@ -181,17 +200,20 @@ export async function actOnRows<Batch extends BulkBatch>(
     extra: string
     detail: Readonly<Record<string, unknown>>
     step(transaction: Queryable, request: BulkRequest): Promise<Batch>
+    /** What a dry run answers, where not every row that fits is one that would change. */
+    readonly preview?: (conditions: JobConditions) => Promise<Found>
     readonly idsOf: (batch: Batch) => readonly string[]
     /** The count's name in the audit. */
     name: string
   },
-): Promise<{ dryRun: boolean; changed: number; picked: number; jobIds: readonly string[] }> {
-  const { dryRun, from, extra, idsOf, name } = act
+): Promise<Found & { dryRun: boolean }> {
+  const { dryRun, from, extra, preview, idsOf, name } = act
   const conditions: JobConditions = await untilNow(core, checkActingFilter(filter))
+  if (dryRun && preview) return { dryRun, ...(await preview(conditions)) }
   if (dryRun) {
-    const preview = await previewJobs(core.database, { from, conditions, extra, ids: FIRST_IDS })
-    const count = preview.pending + preview.finished
-    return { dryRun, changed: count, picked: count, jobIds: preview.job_ids }
+    const rows = await previewJobs(core.database, { from, conditions, extra, ids: FIRST_IDS })
+    const count = rows.pending + rows.finished
+    return { dryRun, changed: count, picked: count, jobIds: rows.job_ids }
   }
   const done = { picked: 0, count: 0 }
   const jobIds: string[] = []
@@ -207,16 +229,6 @@ export async function actOnRows<Batch extends BulkBatch>(
 
 export function noted(options: ActorOption, action: AuditAction): { actor: string; action: AuditAction } {
   return { actor: actorOf(options), action }
-}
-
-function requireReason(reason: unknown = 'cancelled'): string {
-  if (typeof reason === 'string' && reason.length > 0 && reason.length <= LONGEST_REASON && !reason.includes('\0')) {
-    return reason
-  }
-  throw new BelfryError(
-    'BELFRY_INVALID_OPTION',
-    `reason: expected text of 1 to ${LONGEST_REASON} characters, got ${show(reason)}`,
-  )
 }
 
 function checkPostponement(when: unknown): { to: string | null; byMs: number } {

@@ -1,5 +1,6 @@
 import type { Core } from '../core.ts'
 import { requireJobType } from '../job/job-type.ts'
+import { requireOptions } from '../job/known-names.ts'
 import { groupDeadLetters } from '../store/dead-letters.ts'
 import { requireLimit } from './page.ts'
 
@@ -24,7 +25,7 @@ export async function readDeadLetters(
   query: { jobType?: string; limit?: number },
 ): Promise<DeadLetterGroup[]> {
   const rows = await groupDeadLetters(core.database, core.tables, {
-    jobType: query.jobType === undefined ? null : requireJobType(query.jobType),
+    jobType: requireOptions(query, 'query').jobType === undefined ? null : requireJobType(query.jobType),
     limit: requireLimit(query.limit),
   })
   return rows.map(row => ({

@@ -1,6 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
-import { DEFAULT_COST, limitsIn, stateOf } from '../flow/lane-state.ts'
+import { DEFAULT_COST, limitsIn, queuedCandidate, stateOf } from '../flow/lane-state.ts'
 import { wantedTime, windowFor } from '../job/delivery.ts'
 import { nextOpening, placeInWindow } from '../job/delivery-window.ts'
 import { costOf, faultOf, readableDelivery, weightOf } from '../job/stored-fields.ts'
@@ -57,7 +57,12 @@ async function flowOf(core: Core, row: JobFactsRow, fault: string | null): Promi
       limits: limitsIn(flow.type, definition),
       type: laneFacts(flow.type),
       key: laneFacts(flow.key),
-      blockers: flow.blockers.map(each => ({ by: each.by, jobId: each.job_id, held: each.held, dueMs: each.due_ms })),
+      blockers: flow.blockers.map(each => ({
+        ...queuedCandidate([each.job_id, each.due_ms, each.weight, each.cost], usual),
+        by: each.by,
+        held: each.held,
+        startedMs: each.started_ms,
+      })),
     })
   } catch (error) {
     if (!(error instanceof BelfryError)) throw error

@@ -4,7 +4,9 @@ import { BelfryError, show } from '../errors.ts'
 import { actorOf, type ActorOption } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
+import { refuseUndefined, refuseUnknown, requireOptions, type KnownNames } from '../job/known-names.ts'
 import { resolveLimits, type Limits } from '../job/limits.ts'
+import { requireReason } from '../job/reason.ts'
 import { releaseLanes, wakeLanes } from '../store/admit-jobs.ts'
 import { writeAudit } from '../store/audit.ts'
 import { readLanes, saveLimits, WHOLE_TYPE } from '../store/lanes.ts'
@@ -36,11 +38,13 @@ export async function pauseJobs(
 ): Promise<void> {
   const where = placeOf(target)
   const actor = actorOf(options)
+  const reason = options.reason === undefined ? null : requireReason(options.reason)
   await core.database.transaction(async transaction => {
     await requireLimits(core, transaction, where)
-    await addPause(transaction, core.tables, { ...where, reason: options.reason ?? null })
-    const note = { actor, action: 'pause' as const, target: nameOf(where), detail: { reason: options.reason ?? null } }
-    await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })
+    const now = databaseNow(core)
+    if (!(await addPause(transaction, core.tables, { ...where, reason, now }))) return
+    const note = { actor, action: 'pause' as const, target: nameOf(where), detail: { reason } }
+    await writeAudit(transaction, core.tables, { ...note, now })
   })
 }
 
@@ -105,10 +109,22 @@ async function requireLimits(
   )
 }
 
+const TARGET: KnownNames<PauseTarget> = { jobType: true, concurrencyKey: true }
+
+/** What is meant: nothing but an empty target means everything, in every process. */
 function placeOf(target: PauseTarget): { jobType: string; lane: string } {
+  requireOptions(target, 'target, such as { jobType } or, for everything, {}')
+  refuseUnknown(target, TARGET, 'target')
+  refuseUndefined(target, 'target')
   if (target.jobType === undefined) {
     if (target.concurrencyKey === undefined) return { jobType: EVERY_TYPE, lane: '' }
     throw new BelfryError('BELFRY_INVALID_OPTION', 'concurrencyKey: expected jobType beside it, got none')
+  }
+  if (target.jobType === EVERY_TYPE) {
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `target.jobType: expected the name of a type, or {} for everything, got ${show(EVERY_TYPE)}; nothing was done`,
+    )
   }
   const lane = target.concurrencyKey === undefined ? '' : requireKey(target.concurrencyKey, 'concurrencyKey')
   return { jobType: requireJobType(target.jobType), lane }

@@ -23,16 +23,21 @@ export interface FlowFacts {
 
 /** A job that may be in its way. */
 interface Blocker {
-  /** It runs, or holds a slot of the key, or comes before in the key's strict order. */
-  readonly by: 'type' | 'key' | 'order'
+  /** It runs, or holds a slot of the key, or comes before in the key's strict order, or is the first of its type. */
+  readonly by: 'type' | 'key' | 'order' | 'first'
   readonly jobId: string
   /** A runner holds it. */
   readonly held: boolean
   readonly dueMs: number
+  readonly startedMs: number | null
+  readonly weight: number
+  readonly cost: number
 }
 
 interface LaneFacts extends Meters {
   readonly running: number
+  /** Of a type whose breaker's rest is over: those that run and began since. */
+  readonly tried?: number
   readonly failures: number
   readonly pausedUntilMs: number | null
 }
@@ -47,23 +52,41 @@ export function flowHindrances(facts: FlowFacts): Hindrance[] {
 }
 
 function typeHindrances(facts: FlowFacts): Hindrance[] {
-  const { limits = {}, type, nowMs, jobType } = facts
+  const { limits = {}, type, jobType } = facts
   const what = `jobs of type ${jobType}`
   const found: Hindrance[] = []
-  if (type.pausedUntilMs !== null && type.pausedUntilMs > nowMs) found.push(resting(what, type))
+  if (isResting(type, facts)) found.push(resting(what, type))
+  else if (limits.breaker && type.failures >= limits.breaker.failures && type.tried) found.push(trying(what, facts))
   if (limits.concurrency !== undefined && type.running >= limits.concurrency) {
     found.push(full(what, limits.concurrency, idsOf(facts, 'type')))
   }
-  return [...found, ...rated(what, { limits, meters: type, ask: askOf(facts) })]
+  return [...found, ...metered(what, facts)]
+}
+
+/** Its own start, and where jobs go as they come that of the first: who does not fit keeps its place, and all wait with it. */
+function metered(what: string, facts: FlowFacts): Hindrance[] {
+  const { limits = {}, type, nowMs, blockers } = facts
+  const own = rated(what, { limits, meters: type, ask: askOf(facts) })
+  const first = limits.perKey?.fair ? undefined : blockers.find(each => each.by === 'first')
+  if (!first) return own
+  const { jobId, weight, cost } = first
+  const ofFirst = rated(what, { limits, meters: type, ask: { ms: nowMs, weight, cost } })
+  if (ofFirst.length === 0) return own
+  const change = `Time passes, or ${jobId} is cancelled.`
+  return ofFirst.map(each => ({
+    ...each,
+    sentence: `It waits with ${jobId}, which comes first. ${each.sentence}`,
+    change,
+  }))
 }
 
 /** A retry in strict order holds its slot: only a rest, a rate and a budget of its key hold it back. */
 function keyHindrances(facts: FlowFacts): Hindrance[] {
-  const { limits, key, nowMs, lane } = facts
+  const { limits, key, lane } = facts
   if (lane === null || !limits) return []
   const what = `jobs of key ${lane}`
   const found: Hindrance[] = []
-  if (key.pausedUntilMs !== null && key.pausedUntilMs > nowMs) found.push(resting(what, key))
+  if (isResting(key, facts)) found.push(resting(what, key))
   const { perKey } = limits
   if (!perKey) return found
   if (!facts.holdsSlot) found.push(...slotHindrances(lane, perKey, facts))
@@ -110,6 +133,24 @@ function paused({ jobType, lane, reason }: FlowFacts['pauses'][number]): Hindran
     until: null,
     sentence: `Paused: ${target}${reason === null ? '' : ` (${reason})`}.`,
     change: 'Somebody resumes it.',
+  }
+}
+
+function isResting({ pausedUntilMs }: LaneFacts, { nowMs }: FlowFacts): boolean {
+  return pausedUntilMs !== null && pausedUntilMs > nowMs
+}
+
+/** The breaker's rest is over, and what becomes of the first job since is not known yet. */
+function trying(what: string, { type, blockers }: FlowFacts): Hindrance {
+  const since = type.pausedUntilMs ?? Number.NEGATIVE_INFINITY
+  const jobs = blockers.filter(each => each.by === 'type' && (each.startedMs ?? 0) >= since).map(each => each.jobId)
+  return {
+    kind: 'limit',
+    limit: 1,
+    jobs,
+    until: null,
+    sentence: `After ${type.failures} failures in a row one of the ${what} is tried alone: ${jobs.join(', ')}.`,
+    change: 'When it completes, all go on; when it fails, all rest again.',
   }
 }
 

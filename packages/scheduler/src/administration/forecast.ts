@@ -1,5 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import { BelfryError, show } from '../errors.ts'
+import { requireOptions } from '../job/known-names.ts'
 import { countUpcoming } from '../store/count-upcoming.ts'
 import { listRunners } from '../store/list-runners.ts'
 import { readNow } from '../store/save-schedule.ts'
@@ -27,7 +28,7 @@ const HOUR_MS = 3_600_000
 
 /** @throws BelfryError `BELFRY_INVALID_OPTION` */
 export async function readForecast(core: Core, options: { hours?: number }): Promise<Forecast> {
-  const hours = requireHours(options.hours)
+  const hours = requireHours(requireOptions(options, 'options').hours)
   const { database, tables } = core
   const at = databaseNow(core)
   const now = new Date(await readNow(database, at))

@@ -1,6 +1,7 @@
 import type { Core } from '../core.ts'
 import type { OnFailure } from '../job/job-options.ts'
 import type { JobStatus } from '../job/job.ts'
+import { requireOptions } from '../job/known-names.ts'
 import { requireWhole } from '../job/whole.ts'
 import { readGraphEdges, readGraphNodes } from '../store/read-graph.ts'
 
@@ -43,7 +44,7 @@ export async function readGraph(
   jobId: string,
   options: { readonly limit?: number },
 ): Promise<JobGraph | undefined> {
-  const wanted = requireWhole(options.limit, { name: 'limit', least: 1 }) ?? DEFAULT_NODES
+  const wanted = requireWhole(requireOptions(options, 'options').limit, { name: 'limit', least: 1 }) ?? DEFAULT_NODES
   const limit = Math.min(wanted, MOST_NODES)
   const found = await readGraphNodes(database, tables, { jobId, limit: limit + 1 })
   const rows = found.slice(0, limit)

@@ -1,6 +1,7 @@
 import { BelfryError, show } from '../errors.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
+import { refuseUndefined } from '../job/known-names.ts'
 import type { JobStatus } from '../job/job.ts'
 import { requireTime } from '../scheduling/check-job.ts'
 import type { JobConditions, TimeSpan } from '../store/job-conditions.ts'
@@ -78,11 +79,14 @@ export function checkFilter(filter: JobFilter): JobConditions {
 }
 
 /**
- * A filter for an act on many jobs, checked: an empty one is refused, since it would mean every job there is.
+ * A filter for an act on many jobs, checked: an empty one is refused, since it would mean every job there is. So is a
+ * condition whose value is undefined: the caller had one job in mind, or one day, and would reach all of them.
  * @throws BelfryError as `checkFilter` does
  */
 export function checkActingFilter(filter: JobFilter): JobConditions {
   const conditions = checkFilter(filter)
+  refuseUndefined(filter, 'filter')
+  for (const name of ['created', 'due', 'finished'] as const) refuseUndefined(filter[name] ?? {}, `filter.${name}`)
   if (Object.keys(conditions).length > 0) return conditions
   throw new BelfryError(
     'BELFRY_INVALID_OPTION',

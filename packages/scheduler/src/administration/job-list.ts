@@ -1,5 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Job } from '../job/job.ts'
+import { requireOptions } from '../job/known-names.ts'
 import { jobOfRow } from '../store/job-row.ts'
 import { listJobs, type PageEnd } from '../store/list-jobs.ts'
 import { checkFilter, type JobFilter } from './job-filter.ts'
@@ -27,7 +28,7 @@ const ID = /^\P{Cc}{1,255}$/u
  * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_TIME`, `BELFRY_INVALID_JOB_ID`, `BELFRY_INVALID_JOB_TYPE`
  */
 export async function readJobPage(core: Core, filter: JobFilter, options: PageOptions): Promise<JobPage> {
-  const limit = requireLimit(options.limit)
+  const limit = requireLimit(requireOptions(options, 'page').limit)
   const rows = await listJobs(core.database, core.tables, {
     conditions: checkFilter(filter),
     after: options.after === undefined ? null : pageEndOf(options.after),

@@ -1,6 +1,7 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { againOnConflict } from '../durable/again-on-conflict.ts'
+import { wakeFreed } from '../flow/wake-freed.ts'
 import { actorOf } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
 import { writeAudit } from '../store/audit.ts'
@@ -45,12 +46,13 @@ export async function eraseSubject(
       detail,
       now: databaseNow(core),
     })
-    return { ...detail, ids: rows.running }
+    return { counts: detail, ids: rows.running, freed: rows.freed }
   }
   // It locks jobs that wait before jobs they wait for, whose end may be handled at this moment.
-  const erased = await againOnConflict(() => database.transaction(erasing))
-  for (const jobId of erased.ids) options.runner.abort(jobId)
+  const { counts, ids, freed } = await againOnConflict(() => database.transaction(erasing))
+  for (const jobId of ids) options.runner.abort(jobId)
+  await wakeFreed(core, freed)
+  if (freed.length > 0) options.runner.wake()
   options.runner.lookAfter(true)
-  const { ids: _ids, ...counts } = erased
   return { dryRun: false, ...counts }
 }

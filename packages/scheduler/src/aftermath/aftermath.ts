@@ -1,11 +1,13 @@
 import { databaseNow, type Core } from '../core.ts'
 import { againOnConflict } from '../durable/again-on-conflict.ts'
 import type { Queryable } from '../database/database.ts'
+import { findForgotten } from '../store/find-forgotten.ts'
 import { closeEnded, findEnded, lockEnded, type EndedJob } from '../store/lock-ended.ts'
 import { orphanedParents } from '../store/orphaned-dependencies.ts'
 import { cancelWaiting, releaseWaiting } from '../store/release-waiting.ts'
 import { storeReruns } from '../store/rerun.ts'
 import { lockWaiting, settleDependencies } from '../store/settle-dependencies.ts'
+import { moveIntoWindows, windowedTypes } from './into-windows.ts'
 
 /** Ended jobs of one transaction. */
 const LARGEST_BATCH = 1_000
@@ -114,6 +116,14 @@ export class Aftermath {
       count = orphans.length
       if (count > 0) this.#tell(await this.#inTransaction(own => this.#letGo(own, orphans)))
     }
+    const jobIds = await findForgotten(database, tables, { limit: LARGEST_BATCH })
+    if (jobIds.length > 0) this.#tell(await this.#inTransaction(own => this.#letAllGo(own, jobIds)))
+  }
+
+  /** Lets those of these jobs go that wait for nothing any more. */
+  async #letAllGo(transaction: Queryable, jobIds: readonly string[]): Promise<Handled> {
+    await lockWaiting(transaction, this.#core.tables, jobIds)
+    return { count: jobIds.length, ready: await this.#release(transaction, jobIds), ended: [] }
   }
 
   #tell({ count, ready, ended }: Handled): void {
@@ -131,8 +141,7 @@ export class Aftermath {
       const { ready, ended: cancelled } = await this.#letGo(transaction, ended)
       const again = ended.filter(job => job.rerun)
       const jobs = again.map(job => ({ endedId: job.job_id, jobId: options.newJobId(clock.now()) }))
-      const reruns =
-        jobs.length > 0 ? await storeReruns(transaction, tables, { jobs, now: databaseNow(this.#core) }) : 0
+      const reruns = jobs.length > 0 ? await this.#storeReruns(transaction, jobs) : 0
       await closeEnded(
         transaction,
         tables,
@@ -158,8 +167,22 @@ export class Aftermath {
     )
     const jobIds = children.flatMap(child => (child.fault === null ? [child.child_id] : []))
     const ended = doomed.length > 0 ? await cancelWaiting(transaction, tables, { jobs: doomed, now }) : []
-    const ready = jobIds.length > 0 ? await releaseWaiting(transaction, tables, { jobIds, now }) : 0
+    const ready = jobIds.length > 0 ? await this.#release(transaction, jobIds) : 0
     return { count: parents.length, ready, ended }
+  }
+
+  async #release(transaction: Queryable, jobIds: readonly string[]): Promise<number> {
+    const request = { jobIds, windowedTypes: windowedTypes(this.#core), now: databaseNow(this.#core) }
+    const { count, windowed } = await releaseWaiting(transaction, this.#core.tables, request)
+    await moveIntoWindows(this.#core, transaction, windowed)
+    return count
+  }
+
+  async #storeReruns(transaction: Queryable, jobs: readonly { endedId: string; jobId: string }[]): Promise<number> {
+    const request = { jobs, windowedTypes: windowedTypes(this.#core), now: databaseNow(this.#core) }
+    const { count, windowed } = await storeReruns(transaction, this.#core.tables, request)
+    await moveIntoWindows(this.#core, transaction, windowed)
+    return count
   }
 
   #inTransaction(work: (transaction: Queryable) => Promise<Handled>): Promise<Handled> {

@@ -44,7 +44,7 @@ export interface MigrationResult {
  * Brings a schema up to date. Each step is one transaction under a lock, so that of several processes starting at once
  * one migrates and the others wait; a step cut off half-way leaves nothing behind.
  * @throws BelfryError `BELFRY_SCHEMA_NEWER` when the database was migrated by a newer version, `BELFRY_MIGRATION_CHANGED`
- *   when a step that already ran has another text now; nothing is changed in either case
+ *   when a step that already ran has another text now, or its note is gone; nothing is changed in either case
  */
 export async function migrate(database: Database, plan: MigrationPlan): Promise<MigrationResult> {
   const applied: number[] = []
@@ -83,7 +83,11 @@ async function runNextStep(transaction: Queryable, plan: MigrationPlan): Promise
     await ensureSchema(transaction, plan.schema)
     await transaction.query(notesTable(table))
   }
-  for (const statement of step.statements) await transaction.query(statement)
+  try {
+    for (const statement of step.statements) await transaction.query(statement)
+  } catch (error) {
+    throw isThereAlready(error) ? noteIsGone(plan, step, error) : error
+  }
   await transaction.query(`insert into ${table} (version, name, checksum) values ($1::int, $2::text, $3::text)`, [
     step.version,
     step.name,
@@ -122,7 +126,9 @@ export async function appliedVersion(database: Queryable, plan: MigrationPlan): 
   const notes = await database.query<{ version: number; name: string; checksum: string }>(
     `select version, name, checksum from ${name} order by version`,
   )
-  for (const note of notes.rows) {
+  for (const [place, note] of notes.rows.entries()) {
+    const missing = note.version > place + 1 ? plan.steps[place] : undefined
+    if (missing) throw noteIsGone(plan, missing)
     const step = plan.steps[note.version - 1]
     if (!step) {
       throw new BelfryError(
@@ -140,6 +146,23 @@ export async function appliedVersion(database: Queryable, plan: MigrationPlan): 
     }
   }
   return notes.rows.length
+}
+
+/** SQLSTATEs of what is made a second time: a column, a function, a table or index, another object. */
+const THERE_ALREADY = new Set(['42701', '42723', '42P07', '42710'])
+
+function isThereAlready(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && THERE_ALREADY.has(String(error.code))
+}
+
+function noteIsGone({ schema, table }: MigrationPlan, { version, name }: MigrationStep, cause?: unknown): BelfryError {
+  const found = cause instanceof Error ? `finds what it makes there already (${cause.message}), and` : 'has run, but'
+  return new BelfryError(
+    'BELFRY_MIGRATION_CHANGED',
+    `migration ${version} (${name}) of schema ${schema} ${found} has no row in ${table}: expected one per migration that ` +
+      'has run. Nothing was changed. Put the row back as `belfry-cli schema sql` prints it, or restore a backup.',
+    { cause },
+  )
 }
 
 function checksumOf({ statements, onlineIndexes = [] }: MigrationStep): string {

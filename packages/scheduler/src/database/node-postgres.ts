@@ -97,6 +97,12 @@ function guard(pool: PgPool): { readonly connections: number } {
 /** pg removes the broken client by itself; whoever needs a connection next gets the error then. */
 function ignoreLostClient(): void {}
 
+/**
+ * Whatever a connection's default is: some of what is done here, such as letting jobs go that waited, needs each statement to
+ * see what others have committed meanwhile.
+ */
+const BEGIN = 'begin isolation level read committed'
+
 async function transact<T>(pool: PgPool, work: (transaction: Queryable) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
@@ -105,7 +111,7 @@ async function transact<T>(pool: PgPool, work: (transaction: Queryable) => Promi
   const onLost = (error: Error) => (broken = error)
   client.on('error', onLost)
   try {
-    await client.query('begin')
+    await client.query(BEGIN)
     const value = await work(fromClient(client))
     await client.query('commit')
     return value

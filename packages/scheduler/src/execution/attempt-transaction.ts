@@ -1,5 +1,9 @@
 import type { Queryable, QueryResult } from '../database/database.ts'
+import { BelfryError, show } from '../errors.ts'
 import { attemptEnded } from '../durable/journal.ts'
+
+/** Rolling back to a savepoint does not. */
+const ENDS_TRANSACTION = /^\s*(commit|end|abort|rollback(?!\s+((work|transaction)\s+)?to\b)|prepare\s+transaction)\b/i
 
 /**
  * The transaction as somebody's code gets it: it answers while it is open, and never after. The connection behind it goes
@@ -24,6 +28,13 @@ export class AttemptTransaction implements Queryable {
 
   async query<Row>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> {
     if (!this.#open) throw attemptEnded(this.#jobId, undefined)
+    if (ENDS_TRANSACTION.test(text)) {
+      throw new BelfryError(
+        'BELFRY_INVALID_OPTION',
+        `a statement in the transaction of job ${this.#jobId}: expected one that leaves it open, got ${show(text)}. ` +
+          'Return to commit it, throw to roll it back; for parts of it there are savepoints',
+      )
+    }
     return this.#open.query<Row>(text, values)
   }
 }

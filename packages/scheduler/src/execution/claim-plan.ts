@@ -22,6 +22,8 @@ export interface TypeFacts {
   readonly meanMs: number | undefined
   /** Its last claim was filled: there is probably more. */
   readonly busy: boolean
+  /** Its jobs may be claimed before they can start: what they are asked at the claim is not, and its pace is to be trusted. */
+  readonly claimsAhead: boolean
 }
 
 /** Jobs of one type that a claim may take: so many calls, of so many jobs each at the most. */
@@ -52,7 +54,7 @@ export function isRoomy(capacity: number, held: number): boolean {
 export function planClaim(types: readonly TypeFacts[], slots: { concurrency: number; stalled: boolean }): ClaimPlan {
   const held = types.reduce((sum, each) => sum + takenBy(each), 0)
   const free = Math.max(0, slots.concurrency - held)
-  const ahead = types.map(each => (slots.stalled ? 0 : aheadOf(each)))
+  const ahead = types.map(each => (slots.stalled || !each.claimsAhead ? 0 : aheadOf(each)))
   // Where there is a backlog, its own pace counts: by that of another, faster type there would seem to be room for ever.
   const paced = ahead.filter((_, index) => types[index]?.busy || !types.some(each => each.busy))
   const capacity = slots.concurrency + Math.max(0, ...paced)

@@ -1,5 +1,5 @@
 import type { Core } from '../core.ts'
-import { SnoozeError } from '../job/control-errors.ts'
+import { ExpiredError, SnoozeError } from '../job/control-errors.ts'
 import { OUTSIDE_WINDOW, windowFor } from '../job/delivery.ts'
 import { placeInWindow, type ResolvedWindow } from '../job/delivery-window.ts'
 import { DatabaseClock } from '../store/database-clock.ts'
@@ -35,6 +35,13 @@ export class DeliveryGate {
     if (at === now) return
     const until = new Date(at)
     throw new SnoozeError(until, `${OUTSIDE_WINDOW} until ${until.toISOString()}`)
+  }
+
+  /** Rejects with what puts a late job off by a span, to an instant at which it may start: its new deadline counts from there. */
+  async putOff({ job, details }: HeldJob, window: ResolvedWindow, delayMs: number): Promise<never> {
+    const now = await this.#now()
+    const at = placeInWindow(window, { wanted: now + delayMs, now, key: details.spread_key ?? job.job_id })
+    throw new ExpiredError({ at: new Date(at) })
   }
 
   /** While the database is away nothing else can tell the time, and the job is not to blame. */

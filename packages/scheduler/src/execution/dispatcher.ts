@@ -12,7 +12,7 @@ import type { TypeLoad } from './type-load.ts'
 
 /** A claimed job that could not start within this time is given back: its slot is taken by something slow. */
 const LONGEST_WAIT_MS = 1_000
-/** All slots taken and none freed for this long: the pace of late says nothing any more. */
+/** All slots taken, of the process or of a type, and none freed for this long: the pace of late says nothing any more. */
 const STALLED_AFTER_MS = 100
 /** A job whose process crashed so often before is on its last chance; such jobs run one at a time. */
 const LAST_CHANCE_DELAY_MS = 1_000
@@ -59,20 +59,22 @@ export class Dispatcher {
   plan(busy: ReadonlySet<string>): ClaimPlan {
     const { options, registry, clock } = this.#core
     const { held } = this.#parts
+    const stale = (endedAt: number) => clock.monotonic() - endedAt > STALLED_AFTER_MS
     const types = registry.handled().map(definition => {
       const load = held.loadOf(definition.type)
+      const concurrency = this.#mostOf(definition)
       return {
         jobType: definition.type,
-        concurrency: this.#mostOf(definition),
+        concurrency,
         running: load.slots,
         waiting: load.waiting,
         size: definition.batch?.size ?? 1,
         meanMs: load.meanMs,
         busy: busy.has(definition.type),
+        claimsAhead: !definition.revalidate && !(load.slots >= concurrency && stale(load.endedAt)),
       }
     })
-    const full = held.slots >= options.concurrency
-    const stalled = full && clock.monotonic() - this.#freedAt > STALLED_AFTER_MS
+    const stalled = held.slots >= options.concurrency && stale(this.#freedAt)
     return planClaim(types, { concurrency: options.concurrency, stalled })
   }
 

@@ -2,6 +2,7 @@ import type { Core } from '../core.ts'
 import type { FollowingJobs } from '../durable/outbox.ts'
 import { BelfryError } from '../errors.ts'
 import { ExpiredError } from '../job/control-errors.ts'
+import type { ResolvedWindow } from '../job/delivery-window.ts'
 import type { ExecutionCall } from '../job/middleware.ts'
 import { decideOutcome, type HandlerEnd } from '../job/outcome.ts'
 import { parsePayload } from '../job/payload.ts'
@@ -78,11 +79,12 @@ export class Executor {
     let work: unknown
     try {
       refuseUnreadable(held)
-      this.#refuseLate(held)
       const window = this.#gate.windowOf(held)
-      work = window
-        ? this.#gate.pass(held, window).then(() => this.#callHandler(held, context))
-        : this.#callHandler(held, context)
+      work =
+        this.#refuseLate(held, window) ??
+        (window
+          ? this.#gate.pass(held, window).then(() => this.#callHandler(held, context))
+          : this.#callHandler(held, context))
     } catch (threw) {
       // Not in this turn: a slot that is freed while it is being filled would be filled twice.
       work = Promise.reject(threw)
@@ -110,8 +112,8 @@ export class Executor {
       begin: held => this.#begin(held, onFree),
       prepare: async held => {
         refuseUnreadable(held)
-        this.#refuseLate(held)
         const window = this.#gate.windowOf(held)
+        await this.#refuseLate(held, window)
         if (window) await this.#gate.pass(held, window)
         refuseAborted(held)
         return payloadOf(held, this.#core.options)
@@ -165,13 +167,15 @@ export class Executor {
     return context
   }
 
-  /** Throws what becomes of a job that could not start in time. */
-  #refuseLate(held: HeldJob): undefined {
+  /** Throws what becomes of a job that could not start in time, or rejects with it. */
+  #refuseLate(held: HeldJob, window: ResolvedWindow | undefined): Promise<never> | undefined {
     const { details, definition } = held
     if (details.expires_in_ms === null || held.startedAt - held.claimedAt <= details.expires_in_ms) return
     if (definition.onExpired === 'run') return
     if (definition.onExpired === 'drop') throw new ExpiredError(undefined)
-    throw new ExpiredError({ delayMs: parseDuration(definition.onExpired.reschedule) })
+    const delayMs = parseDuration(definition.onExpired.reschedule)
+    if (window) return this.#gate.putOff(held, window, delayMs)
+    throw new ExpiredError({ delayMs })
   }
 
   /** Runs the handler on the parsed payload, inside the middleware. */
@@ -180,9 +184,14 @@ export class Executor {
     const { handler } = held.definition
     if (!handler) throw new BelfryError('BELFRY_INVALID_JOB_TYPE', `no handler for ${held.definition.type}`)
     // The definition's own schema vouches for the payload's type, which the registry no longer knows.
+    const handle = (payload: unknown): unknown => {
+      // Reading the payload, or a middleware, may have taken long: nothing begins that is over already.
+      refuseAborted(held)
+      return handler(payload as never, context)
+    }
     const call = (payload: unknown): unknown => {
-      if (!this.#core.options.aroundExecution) return handler(payload as never, context)
-      return this.#around({ held, context, payload }, async () => handler(payload as never, context))
+      if (!this.#core.options.aroundExecution) return handle(payload)
+      return this.#around({ held, context, payload }, async () => handle(payload))
     }
     const run = (payload: unknown): unknown =>
       context instanceof TransactionalAttempt

@@ -95,6 +95,7 @@ export class HeldJobs {
     this.#running -= 1
     const load = this.#loadOf(held)
     load.running -= 1
+    load.endedAt = held.startedAt + durationMs
     load.meanMs = load.meanMs === undefined ? durationMs : load.meanMs + LATEST_WEIGHT * (durationMs - load.meanMs)
     if (this.#running > 0) return
     for (const resolve of this.#onIdle.splice(0)) resolve()

@@ -20,6 +20,8 @@ const RENEWALS_PER_LEASE = 3
 const DEFAULT_MAX_LOST = 3
 /** A statement whose connection is gone may still be waiting for a lock on the server; not for longer than this. */
 const DOUBTFUL_LEASES = 3
+/** Jobs of runners that left the registry are looked for at start and this often: it reads all that is due. */
+const ORPHANS_EVERY_MS = 3_600_000
 /** How far past an expiry the look at it happens, so that it finds it expired: timers may fire a little early. */
 const EXPIRY_SLACK_MS = 20
 
@@ -44,6 +46,7 @@ export class LeaseKeeper {
   #pause = new AbortController()
   #loop: Promise<void> = Promise.resolve()
   #orphans: Promise<void> = Promise.resolve()
+  #orphansAt = 0
 
   constructor(core: Core, parts: { held: HeldJobs; onRescued: () => void; onGivenUp: () => void }) {
     this.#core = core
@@ -210,6 +213,7 @@ export class LeaseKeeper {
       events.emit('runner:heartbeat', { runnerId: this.#runnerId, running, load })
       await this.giveBackForgotten()
       await this.checkRunning()
+      if (clock.monotonic() - this.#orphansAt > ORPHANS_EVERY_MS) await this.#rescueOrphans()
     } else {
       this.#held.abortAll(new BelfryError('BELFRY_LEASE_LOST', 'this runner was silent for longer than its lease'))
       await this.register()
@@ -236,7 +240,8 @@ export class LeaseKeeper {
 
   /** Reads what is due, so it does not hold up the start. */
   async #rescueOrphans(): Promise<void> {
-    const { database, tables, events } = this.#core
+    const { database, tables, events, clock } = this.#core
+    this.#orphansAt = clock.monotonic()
     try {
       this.#report(await rescueOrphans(database, tables, this.#rescueRequest()))
     } catch (error) {

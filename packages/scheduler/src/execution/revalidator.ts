@@ -1,6 +1,7 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError } from '../errors.ts'
+import { tangible } from '../job/error-record.ts'
 import { decideOutcome } from '../job/outcome.ts'
 import { parsePayload } from '../job/payload.ts'
 import { relevanceOf, type Relevance, type Revalidate } from '../job/revalidate.ts'
@@ -14,8 +15,9 @@ import { settleFinished, type FinishedAttempt, type Settled } from '../store/set
 import { settlePending, type UnfinishedAttempt } from '../store/settle-pending.ts'
 import { AttemptTransaction, boundStatements } from './attempt-transaction.ts'
 import { HeldJob } from './held-job.ts'
+import { isDataError, withoutData } from './refused-outcome.ts'
 import type { Settler } from './settler.ts'
-import { recordOf, type AttemptEnd } from './settlement.ts'
+import { settlementOf, type AttemptEnd } from './settlement.ts'
 
 /** A check holds a transaction, its connection and its job's row: look up facts there, do no work. */
 const LONGEST_CHECK_MS = 5_000
@@ -132,9 +134,10 @@ export class Checks {
   }
 
   #settle(end: AttemptEnd): void {
-    const record = recordOf(end, this.#core.options)
-    if ('over' in record) this.#over.push({ end, row: record.over })
-    else this.#again.push({ end, row: record.again })
+    const settlement = settlementOf(end, this.#core.options)
+    const { record } = settlement
+    if ('over' in record) this.#over.push({ end: settlement.end, row: record.over })
+    else this.#again.push({ end: settlement.end, row: record.again })
   }
 
   /** A savepoint keeps what goes wrong in one check from the others, and takes back what a failed one has written. */
@@ -146,7 +149,8 @@ export class Checks {
       guarded.close()
       await transaction.query('release savepoint belfry_check')
       return answer
-    } catch (threw) {
+    } catch (thrown) {
+      const threw = tangible(thrown)
       guarded.close()
       await transaction.query('rollback to savepoint belfry_check')
       return CLASHES.has(codeOf(threw)) ? 'clash' : { threw }
@@ -156,20 +160,25 @@ export class Checks {
   async #answerOf(held: HeldJob, tx: Queryable): Promise<Relevance> {
     const { job, details, definition } = held
     const sealed = openValue(this.#core.options.payloadCipher, job.payload, sealedAs.payload(job.job_type))
-    const payload = await parsePayload(definition, sealed, details.payload_version)
     const timeUp = new AbortController()
     const ended = new AbortController()
-    const answer = Promise.resolve(
+    const asking = async () => {
+      // A schema may ask somebody too, and wait for the answer.
+      const payload = await parsePayload(definition, sealed, details.payload_version)
+      timeUp.signal.throwIfAborted()
       // The definition's own schema vouches for the payload's type, which the registry no longer knows.
-      definition.revalidate?.(payload as never, {
+      return definition.revalidate?.(payload as never, {
         jobId: job.job_id,
         jobType: job.job_type,
         scheduledTime: new Date(job.scheduled_ms),
         occurrence: details.occurrence_ms === null ? null : new Date(details.occurrence_ms),
         tx,
         signal: timeUp.signal,
-      }),
-    )
+      })
+    }
+    const answer = asking()
+    // It may fail after its time was up, when nobody listens any more.
+    answer.catch(() => {})
     const longestMs = this.#longestMs
     const late = sleep(this.#core.clock, longestMs, ended.signal).then(() => {
       const error = new BelfryError('BELFRY_JOB_TIMEOUT', `revalidate ran longer than ${longestMs} ms`)
@@ -191,14 +200,18 @@ export class Checks {
     const again = this.#again.map(each => each.row)
     const postponed = this.#postponed.map(each => each.row)
     if (over.length > 0) {
-      const settled = await settleFinished(transaction, tables, { attempts: over, now })
+      const settled = await storable(transaction, over, attempts =>
+        settleFinished(transaction, tables, { attempts, now }),
+      )
       this.#settled.push({ ends: this.#over.map(each => each.end), settled })
     }
     if (again.length > 0) {
       // In strict order the followers of a key wait for a retry, as if it had been started.
       const strict = again.filter(each => each.keepsSlot).map(each => each.jobId)
       if (strict.length > 0) await admitJobs(transaction, tables, strict)
-      const settled = await settlePending(transaction, tables, { attempts: again, now })
+      const settled = await storable(transaction, again, attempts =>
+        settlePending(transaction, tables, { attempts, now }),
+      )
       this.#settled.push({ ends: this.#again.map(each => each.end), settled })
     }
     if (postponed.length > 0) {
@@ -216,6 +229,24 @@ export class Checks {
     const held = jobs.map(job => ({ jobId: job.job_id, leaseToken: this.#leaseToken }))
     const strictTypes = this.#core.registry.strictTypes()
     await releaseJobs(transaction, this.#core.tables, { jobs: held, strictTypes, ...request })
+  }
+}
+
+/** What the database would not take in full is stored without its details: the claim must not fail for it, again and again. */
+async function storable<Row extends object>(
+  transaction: Queryable,
+  rows: readonly Row[],
+  store: (rows: readonly Row[]) => Promise<Settled>,
+): Promise<Settled> {
+  await transaction.query('savepoint belfry_outcomes')
+  try {
+    const settled = await store(rows)
+    await transaction.query('release savepoint belfry_outcomes')
+    return settled
+  } catch (error) {
+    if (!isDataError(error)) throw error
+    await transaction.query('rollback to savepoint belfry_outcomes')
+    return store(rows.map(row => withoutData(row, error)))
   }
 }
 

@@ -211,7 +211,7 @@ export class Runner {
   /** Runs everything that is due, and what becomes due through it, without any loop; answers how many attempts ran. */
   async drain(): Promise<number> {
     this.#settler.open()
-    await this.#governor.refresh()
+    await this.#governor.refresh().then(() => this.#governor.wakeStranded())
     await this.#leaseKeeper.register()
     this.#aftermath.sweepAll()
     try {

@@ -1,5 +1,5 @@
 import type { Wake } from '../job/control-errors.ts'
-import { recordError } from '../job/error-record.ts'
+import { recordError, type ErrorRecord } from '../job/error-record.ts'
 import type { AttemptOutcome } from '../job/job.ts'
 import type { Outcome } from '../job/outcome.ts'
 import { serializePayload } from '../job/payload.ts'
@@ -8,6 +8,9 @@ import type { ResolvedOptions } from '../options.ts'
 import type { FinishedAttempt } from '../store/settle-finished.ts'
 import type { UnfinishedAttempt } from '../store/settle-pending.ts'
 import type { HeldJob } from './held-job.ts'
+
+/** A job whose deadline was an instant has passed it, and is put off: then it has this long to start. */
+const SHORTEST_DEADLINE_MS = 60_000
 
 /** An attempt that is over. */
 export interface AttemptEnd {
@@ -54,6 +57,12 @@ class FinishedRow implements FinishedAttempt {
   }
 }
 
+/**
+ * A snooze of nothing, or until an instant that has passed (by somebody else's clock), would be asked for again and again: 180
+ * attempts a second, each with its row of history.
+ */
+const LEAST_SNOOZE_MS = 100
+
 /** The row to write: by the statement that fits it. */
 export type SettlementRecord = { readonly over: FinishedAttempt } | { readonly again: UnfinishedAttempt }
 
@@ -67,6 +76,22 @@ export interface Told {
 /** How results are stored: their largest size as JSON, and what encrypts them. */
 type ResultOptions = Pick<ResolvedOptions, 'maxPayloadBytes' | 'payloadCipher'>
 
+/** A decision, and the row to write. */
+export interface Settlement {
+  readonly end: AttemptEnd
+  readonly record: SettlementRecord
+}
+
+/** Turns a decision into the row to write; one that cannot be told in a row has failed, and holds up nobody else. */
+export function settlementOf(end: AttemptEnd, options: ResultOptions): Settlement {
+  try {
+    return { end, record: recordOf(end, options) }
+  } catch (error) {
+    const failed = new EndedAttempt(end.held, { kind: 'failed', error }, end.durationMs)
+    return { end: failed, record: recordOf(failed, options) }
+  }
+}
+
 /** Turns a decision into the row to write. */
 export function recordOf(end: AttemptEnd, options: ResultOptions): SettlementRecord {
   const { outcome } = end
@@ -75,19 +100,24 @@ export function recordOf(end: AttemptEnd, options: ResultOptions): SettlementRec
       const { text, fault } = resultText(outcome.result, end, options)
       if (text === null && fault === undefined && linesOf(end).length === 0)
         return { over: new FinishedRow(end, undefined) }
-      return over(end, { status: 'completed', result: text, fault })
+      return over(end, {
+        status: 'completed',
+        result: text,
+        fault: fault === undefined ? undefined : recordError(fault),
+      })
     }
     case 'cancelled':
-      return over(end, { status: 'cancelled', fault: outcome.reason })
+      return over(end, { status: 'cancelled', fault: recordError(outcome.reason) })
     case 'failed':
-      return over(end, { status: 'failed', fault: outcome.error })
+      return over(end, { status: 'failed', fault: recordError(outcome.error) })
     case 'retry':
-      return again(end, { outcome: 'failed', wake: outcome.wake, fault: outcome.error })
+      return again(end, { outcome: 'failed', wake: outcome.wake, fault: recordError(outcome.error) })
     case 'snoozed':
       return again(end, {
         outcome: 'snoozed',
         wake: outcome.wake,
-        fault: outcome.reason,
+        fault: recordError(outcome.reason),
+        leastMs: outcome.movesDeadline ? 0 : LEAST_SNOOZE_MS,
         movesDeadline: outcome.movesDeadline,
       })
     case 'interrupted':
@@ -118,12 +148,12 @@ export function toldOf(outcome: Outcome): Told {
 }
 
 function interrupted(end: AttemptEnd, reason: string): SettlementRecord {
-  return again(end, { outcome: 'interrupted', wake: { delayMs: 0 }, fault: reason })
+  return again(end, { outcome: 'interrupted', wake: { delayMs: 0 }, fault: recordError(reason) })
 }
 
 function over(
   end: AttemptEnd,
-  what: { status: 'completed' | 'failed' | 'cancelled'; result?: string | null; fault?: unknown },
+  what: { status: 'completed' | 'failed' | 'cancelled'; result?: string | null; fault: ErrorRecord | undefined },
 ): SettlementRecord {
   return {
     over: new FinishedRow(end, { ...told(end, what.fault), status: what.status, result: what.result ?? null }),
@@ -132,9 +162,15 @@ function over(
 
 function again(
   end: AttemptEnd,
-  what: { outcome: 'failed' | 'snoozed' | 'interrupted'; wake: Wake; fault: unknown; movesDeadline?: true | undefined },
+  what: {
+    outcome: 'failed' | 'snoozed' | 'interrupted'
+    wake: Wake
+    fault: ErrorRecord
+    leastMs?: number
+    movesDeadline?: true | undefined
+  },
 ): SettlementRecord {
-  const { wake } = what
+  const { wake, leastMs = 0 } = what
   const { jobId, leaseToken, durationMs, delayMs } = new FinishedRow(end, undefined)
   return {
     again: {
@@ -144,20 +180,19 @@ function again(
       delayMs,
       ...told(end, what.fault),
       outcome: what.outcome,
-      movesDeadline: what.movesDeadline ?? false,
+      deadlineMs: what.movesDeadline ? (end.held.definition.expireAfterMs ?? SHORTEST_DEADLINE_MS) : null,
       keepsSlot: end.held.definition.limits?.perKey?.fifo === true && end.held.details.lane !== null,
-      wakeInMs: 'delayMs' in wake ? wake.delayMs : 0,
+      wakeInMs: 'delayMs' in wake ? Math.max(wake.delayMs, leastMs) : leastMs,
       wakeAt: 'at' in wake ? wake.at.toISOString() : null,
     },
   }
 }
 
-function told(end: AttemptEnd, fault: unknown) {
-  const error = fault === undefined ? { code: null, message: null, stack: null } : recordError(fault)
+function told(end: AttemptEnd, fault: ErrorRecord | undefined) {
   return {
-    errorCode: error.code,
-    errorMessage: error.message,
-    errorStack: error.stack,
+    errorCode: fault?.code ?? null,
+    errorMessage: fault?.message ?? null,
+    errorStack: fault?.stack ?? null,
     log: linesOf(end).length > 0 ? linesOf(end) : null,
   }
 }
@@ -167,7 +202,7 @@ function resultText(
   result: unknown,
   { held: { job } }: AttemptEnd,
   { maxPayloadBytes, payloadCipher }: ResultOptions,
-): { text: string | null; fault: unknown } {
+): { text: string | null; fault: string | undefined } {
   if (result === undefined) return { text: null, fault: undefined }
   try {
     const text = serializePayload(result, job.job_type, maxPayloadBytes)

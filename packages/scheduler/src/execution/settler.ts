@@ -4,10 +4,11 @@ import type { Queryable } from '../database/database.ts'
 import type { FollowingJob } from '../durable/outbox.ts'
 import { endedWithin, sleep } from '../runtime/clock.ts'
 import { settleFinished, type FinishedAttempt, type Settled } from '../store/settle-finished.ts'
-import { settlePending, type UnfinishedAttempt } from '../store/settle-pending.ts'
+import { settlePending } from '../store/settle-pending.ts'
 import { eventOf } from './held-job.ts'
-import { isDataError, isRefusal, withoutData } from './refused-outcome.ts'
-import { recordOf, toldOf, type AttemptEnd } from './settlement.ts'
+import { FollowingRefused, isDataError, isRefusal, refusedUnlessBroken, withoutData } from './refused-outcome.ts'
+import { EndedAttempt, settlementOf, toldOf, type AttemptEnd } from './settlement.ts'
+import { followingOf, Written, type Groups, type WrittenEnd } from './written.ts'
 
 /** Rows per statement: the knee of the measured curve lies at 250 to 500, larger batches gain little. */
 const LARGEST_BATCH = 1_000
@@ -142,23 +143,21 @@ export class Settler {
   /** What could not be written waits on. */
   async #writeSome(): Promise<void> {
     const groups: Groups = { followed: [], over: [], again: [] }
-    for (const end of this.#take()) {
-      const record = recordOf(end, this.#core.options)
+    for (const taken of this.#take()) {
+      const { end, record } = settlementOf(taken, this.#core.options)
       if ('over' in record && followingOf(end).length > 0) groups.followed.push(new Written(end, record.over))
       else if ('over' in record) groups.over.push(new Written(end, record.over))
       else groups.again.push(new Written(end, record.again))
     }
     const { database, tables } = this.#core
     const request = <Row>(attempts: readonly Row[]) => ({ attempts, now: databaseNow(this.#core) })
-    const rest = [...groups.followed, ...groups.over, ...groups.again].map(each => each.end)
     try {
       await this.#writeFollowed(groups.followed)
-      rest.splice(0, groups.followed.length)
       await this.#write(groups.over, rows => settleFinished(database, tables, request(rows)))
-      rest.splice(0, groups.over.length)
       await this.#write(groups.again, rows => settlePending(database, tables, request(rows)))
     } catch (error) {
-      this.#waiting.unshift(...rest)
+      const all = [...groups.followed, ...groups.over, ...groups.again]
+      this.#waiting.unshift(...all.filter(each => !each.isWritten).map(each => each.end))
       throw error
     }
   }
@@ -179,9 +178,17 @@ export class Settler {
     } catch (error) {
       if (!isRefusal(error)) throw error
       const [only] = group
-      if (only && group.length === 1) this.#waiting.push({ ...only.end, outcome: { kind: 'failed', error } })
+      if (only && group.length === 1) this.#fail(only, error)
       else for (const each of group) await this.#writeFollowed([each])
     }
+  }
+
+  /** It has not completed: it has failed, with what was refused. */
+  #fail(written: Written<FinishedAttempt>, error: unknown): void {
+    const { held, durationMs } = written.end
+    const reason = error instanceof FollowingRefused ? error.cause : error
+    written.isWritten = true
+    this.#waiting.push(new EndedAttempt(held, { kind: 'failed', error: reason }, durationMs))
   }
 
   async #settleAndFollow(transaction: Queryable, group: readonly Written<FinishedAttempt>[]): Promise<Settled> {
@@ -189,7 +196,9 @@ export class Settler {
     const settled = await settleFinished(transaction, this.#core.tables, { attempts, now: databaseNow(this.#core) })
     const completed = group.filter(({ row }) => !settled.refused.has(row.jobId))
     const following = completed.flatMap(({ end }) => followingOf(end))
-    if (following.length > 0) await this.#hooks.storeFollowing(transaction, following)
+    if (following.length > 0) {
+      await refusedUnlessBroken(transaction, watched => this.#hooks.storeFollowing(watched, following))
+    }
     return settled
   }
 
@@ -207,13 +216,13 @@ export class Settler {
       await this.#freeSlots(group, refused)
     } catch (error) {
       if (!isDataError(error)) throw error
-      for (const { end, row } of group) {
-        const plain = withoutData(row, error)
-        const settled = await store([row]).catch(() => store([plain]))
+      for (const each of group) {
+        const plain = withoutData(each.row, error)
+        const settled = await store([each.row]).catch(() => store([plain]))
         const { refused } = settled
-        this.#tell([{ end }], refused)
+        this.#tell([each], refused)
         this.#pass(settled)
-        await this.#freeSlots([{ end }], refused)
+        await this.#freeSlots([each], refused)
       }
     }
   }
@@ -247,11 +256,13 @@ export class Settler {
     }
   }
 
-  #tell(group: readonly { end: AttemptEnd }[], refused: ReadonlySet<string>): void {
+  #tell(group: readonly WrittenEnd[], refused: ReadonlySet<string>): void {
     const { events } = this.#core
     let again = false
     const heard = events.has('job:settled')
-    for (const { end } of group) {
+    for (const each of group) {
+      each.isWritten = true
+      const { end } = each
       const { held, outcome, durationMs } = end
       if (outcome.kind === 'lease_lost' || (refused.size > 0 && refused.has(held.job.job_id))) {
         events.emit('job:lease-lost', eventOf(held))
@@ -266,27 +277,4 @@ export class Settler {
   }
 }
 
-function followingOf({ held, outcome }: AttemptEnd): readonly FollowingJob[] {
-  return (outcome.kind === 'completed' && held.following) || NOTHING_FOLLOWS
-}
-
 const NOTHING_REFUSED: ReadonlySet<string> = new Set()
-const NOTHING_FOLLOWS: readonly FollowingJob[] = []
-
-/** An end and its row; an instance for the sake of memory, see `EndedAttempt`. */
-class Written<Row> {
-  readonly end: AttemptEnd
-  readonly row: Row
-
-  constructor(end: AttemptEnd, row: Row) {
-    this.end = end
-    this.row = row
-  }
-}
-
-interface Groups {
-  /** Completed, with jobs to store along. */
-  readonly followed: Written<FinishedAttempt>[]
-  readonly over: Written<FinishedAttempt>[]
-  readonly again: Written<UnfinishedAttempt>[]
-}

@@ -7,4 +7,6 @@ export class TypeLoad {
   slots = 0
   /** Moving average of how long a handler takes, in ms; undefined before the first one ended. */
   meanMs: number | undefined
+  /** When a handler ended last, by the monotonic clock. */
+  endedAt = 0
 }

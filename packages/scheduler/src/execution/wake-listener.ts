@@ -1,6 +1,8 @@
 import type { Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
 import type { Timer } from '../runtime/clock.ts'
+import { hearFreed } from '../flow/wake-freed.ts'
+import { freedKeyIn } from '../store/freed-key.ts'
 import type { HeldJobs } from './held-jobs.ts'
 
 interface WakeTargets {
@@ -72,7 +74,10 @@ export class WakeListener {
   }
 
   #hear(payload: string): void {
-    if (payload.startsWith('cancel:')) {
+    const freed = freedKeyIn(payload)
+    if (freed) {
+      void hearFreed(this.#core, freed)
+    } else if (payload.startsWith('cancel:')) {
       const jobId = payload.slice('cancel:'.length)
       this.#targets.held.abort(jobId, new BelfryError('BELFRY_JOB_CANCELLED', 'cancelled while running'))
     } else if (payload === 'schedules') {

@@ -1,10 +1,12 @@
 import type { ResolvedKeyLimits, ResolvedLimits } from '../job/limits.ts'
-import { afterStart, earliestStart, startsAllowed, type Meters } from './meter.ts'
+import { afterStart, earliestStart, startsAllowed, type MeteredLimits, type Meters } from './meter.ts'
 
 /** What is known of a type, or of one key of it, while its row is locked. */
 export interface LaneState extends Meters {
   /** Jobs that hold a slot. */
   readonly running: number
+  /** Of those, of a type whose breaker's rest is over: the ones that began since. */
+  readonly tried?: number
   /** Failures in a row, for a type with a breaker. */
   readonly failures: number
   /** Nothing starts before; null: not paused; infinity: until somebody resumes it. */
@@ -28,8 +30,9 @@ export function grantForType(
   let most = now.wanted
   let againAtMs: number | null = null
   if (limits.concurrency !== undefined) most = Math.min(most, limits.concurrency - state.running)
-  // The breaker's rest is over: one job is tried, and the others wait for what becomes of it.
-  if (limits.breaker && state.failures >= limits.breaker.failures) most = Math.min(most, 1 - state.running)
+  // The breaker's rest is over: one job is tried, and the others wait for what becomes of it, however long those run that
+  // began before the rest.
+  if (limits.breaker && state.failures >= limits.breaker.failures) most = Math.min(most, 1 - (state.tried ?? 0))
   if (most > 0 && (limits.rate || limits.budget)) {
     const allowed = startsAllowed(limits, state, { ms: now.ms, most, cost: now.cost })
     if (allowed < most) againAtMs = nextAllowed(limits, state, { ...now, already: allowed })
@@ -49,6 +52,30 @@ function nextAllowed(
   return at > now.ms ? at : null
 }
 
+/** What a claim of a governed type means for the next one. */
+export interface Outlook {
+  /** Rows that were looked at: as many as were wanted means that there may be more. */
+  readonly seen: number
+  /** Limits of the type hold back what is due. */
+  readonly heldBack: boolean
+  readonly againAtMs: number | null
+}
+
+/**
+ * What to expect after a claim under a grant. Who stepped aside for its key leaves its room to others: the claim counts as
+ * filled then, for no job of the type may ever end that would lead to the next one.
+ */
+export function outlookAfter(
+  grant: Grant & { readonly wanted: number },
+  found: { readonly seen: number; readonly started: number; readonly againAtMs: number | null },
+): Outlook {
+  const { seen, started, againAtMs } = found
+  if (againAtMs !== null) return { seen, heldBack: true, againAtMs }
+  if (seen < grant.most) return { seen, heldBack: false, againAtMs: null }
+  if (started < grant.most) return { seen: Math.max(seen, grant.wanted), heldBack: false, againAtMs: null }
+  return { seen, heldBack: grant.most < grant.wanted, againAtMs: grant.againAtMs }
+}
+
 /** A job that waits for its type or key. */
 export interface Candidate {
   readonly jobId: string
@@ -64,8 +91,6 @@ export interface KeyDecision {
   readonly admitted: readonly string[]
   /** `untilMs` null: until a job of the key ends. */
   readonly parked: readonly { readonly jobId: string; readonly untilMs: number | null }[]
-  /** The key's meters with those who were admitted. */
-  readonly meters: Meters
 }
 
 /**
@@ -81,7 +106,6 @@ export function admitByKey(
   const admitted: string[] = []
   const parked: { jobId: string; untilMs: number | null }[] = []
   let taken = 0
-  let meters: Meters = state
   /** With the starts that will be, so that those who wait come back one after another. */
   let expected: Meters = state
   const paused = state.pausedUntilMs !== null && state.pausedUntilMs > nowMs ? state.pausedUntilMs : null
@@ -97,11 +121,23 @@ export function admitByKey(
       else {
         admitted.push(jobId)
         if (!holdsSlot) taken += 1
-        meters = afterStart(limits, meters, { ms: nowMs, weight, cost })
       }
     }
   }
-  return { admitted, parked, meters }
+  return { admitted, parked }
+}
+
+/**
+ * The meters of a key after these have started. Who was admitted by its key and then held back by its type did not start:
+ * counted all the same, it would be in its own way the next time.
+ */
+export function afterStarts(
+  limits: MeteredLimits,
+  known: Meters,
+  work: { started: readonly Candidate[]; nowMs: number },
+): Meters {
+  const { started, nowMs } = work
+  return started.reduce((meters, { weight, cost }) => afterStart(limits, meters, { ms: nowMs, weight, cost }), known)
 }
 
 /** What rate and budget of a type let in. */

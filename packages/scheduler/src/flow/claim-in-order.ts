@@ -2,8 +2,8 @@ import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { admitJobs, keysWithEarlierJobs, parkJobs, wakeLanes, type ParkedJob } from '../store/admit-jobs.ts'
 import { claimJobs, type ClaimedJob } from '../store/claim-jobs.ts'
-import { readLanes, saveLanes, type SavedLane } from '../store/lanes.ts'
-import { admitByKey, admitByType, inOrder } from './admission.ts'
+import { readLanes, saveLanes, type LaneRow, type SavedLane } from '../store/lanes.ts'
+import { admitByKey, admitByType, afterStarts, inOrder } from './admission.ts'
 import type { LockedClaim } from './governed-request.ts'
 import { candidateOf, stateOf, withMeters } from './lane-state.ts'
 
@@ -33,6 +33,8 @@ class Admission {
   readonly #work: LockedClaim
   readonly #parked: ParkedJob[] = []
   readonly #changed: SavedLane[] = []
+  /** Of the keys of claimed jobs, as they were before. */
+  #keys: readonly LaneRow[] = []
 
   constructor(core: Core, transaction: Queryable, work: LockedClaim) {
     this.#core = core
@@ -51,6 +53,7 @@ class Admission {
       againAtMs = this.#admitByType(admitted)
       admitted = this.#without(admitted)
     }
+    this.#countForKeys(admitted)
     if (this.#changed.length > 0) {
       await saveLanes(transaction, tables, { jobType: this.#work.jobType, lanes: this.#changed })
     }
@@ -73,8 +76,19 @@ class Admission {
     })
     const kept = new Set(decision.admitted)
     for (const job of jobs) if (!kept.has(job.job_id)) this.#park(job, 'in turn')
-    this.#changed.push(withMeters(lane, decision.meters))
+    this.#changed.push(withMeters(lane, decision.meters, { limits }))
     return decision.againAtMs
+  }
+
+  #countForKeys(jobs: readonly ClaimedJob[]): void {
+    const { perKey } = this.#work.limits
+    if (!perKey?.rate && !perKey?.budget) return
+    for (const row of this.#keys) {
+      const started = jobs.filter(job => job.uncommon?.lane === row.lane).map(job => this.#candidateOf(job))
+      if (started.length === 0) continue
+      const meters = afterStarts(perKey, stateOf(row), { started, nowMs: row.now_ms })
+      this.#changed.push(withMeters(row, meters, { limits: perKey }))
+    }
   }
 
   /** Decides key by key, also where keys have no limits: one may be paused, or rest. */
@@ -89,7 +103,7 @@ class Admission {
       if (key != null) queues.set(key, [...(queues.get(key) ?? []), job])
     }
     if (queues.size === 0) return
-    const states = await readLanes(this.#transaction, tables, {
+    this.#keys = await readLanes(this.#transaction, tables, {
       jobType,
       lanes: [...queues.keys()],
       now,
@@ -97,7 +111,7 @@ class Admission {
     })
     const blocked = perKey.fifo ? await this.#keysThatMustWait(queues) : new Set<string>()
     const byId = new Map(claimed.map(job => [job.job_id, job]))
-    for (const state of states) {
+    for (const state of this.#keys) {
       const jobs = queues.get(state.lane) ?? []
       const mustWait = (job: ClaimedJob) => blocked.has(state.lane) && !this.#heldBefore(job)
       for (const job of jobs.filter(mustWait)) this.#park(job, null)
@@ -106,7 +120,6 @@ class Admission {
       const running = state.running + candidates.filter(each => each.holdsSlot).length
       const decision = admitByKey(perKey, { ...stateOf(state), running }, { candidates, nowMs: state.now_ms })
       for (const { jobId, untilMs } of decision.parked) this.#park(byId.get(jobId), untilMs)
-      if (perKey.rate || perKey.budget) this.#changed.push(withMeters(state, decision.meters))
     }
     if (blocked.size > 0) {
       const lanes = [...blocked]

@@ -50,21 +50,27 @@ export async function claimInTurn(core: Core, transaction: Queryable, work: Lock
   const chosen = decide(waiting)
   const { jobs, seen } = await take(core, transaction, { work, jobIds: chosen.admitted })
   // What was chosen and could not be had (it was cancelled just now) counts against nobody.
-  const decision = jobs.length === chosen.admitted.length ? chosen : decide(only(waiting, jobs))
+  const isAsChosen = jobs.length === chosen.admitted.length
+  const decision = isAsChosen ? chosen : decide(only(waiting, jobs))
   await saveLanes(transaction, tables, {
     jobType,
     lanes: [
-      withMeters(lane, decision.type, seen > 0 ? decision.lastKey : look.last),
+      withMeters(lane, decision.type, {
+        limits,
+        lastKey: seen > 0 || chosen.isTypeSpent ? decision.lastKey : look.last,
+      }),
       ...[...holding.rows, ...look.rows].flatMap(row => {
         const meters = perKey.rate || perKey.budget ? decision.keys.get(row.lane) : undefined
-        return meters ? [withMeters(row, meters)] : []
+        return meters ? [withMeters(row, meters, { limits: perKey })] : []
       }),
     ],
   })
+  // The next keys could start nothing either, and who did not fit keeps its turn.
+  if (chosen.isTypeSpent && isAsChosen) return { jobs, seen, againAtMs: chosen.againAtMs }
   if (seen >= most || (seen > 0 && !look.complete)) return { jobs, seen: most, againAtMs: null }
   const futureMs = await nextFutureInMs(transaction, tables, wish)
   const waits = [chosen.againAtMs, futureMs === null ? null : lane.now_ms + futureMs]
-  if (!look.complete) waits.push(lane.now_ms + NEXT_LOOK_MS)
+  if (!look.complete || !isAsChosen) waits.push(lane.now_ms + NEXT_LOOK_MS)
   const known = waits.filter(each => each !== null)
   return { jobs, seen, againAtMs: known.length > 0 ? Math.min(...known) : null }
 }

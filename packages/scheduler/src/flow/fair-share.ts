@@ -1,5 +1,5 @@
 import type { ResolvedKeyLimits, ResolvedLimits } from '../job/limits.ts'
-import { admitByKey, admitByType, type Candidate, type LaneState } from './admission.ts'
+import { admitByKey, admitByType, afterStarts, type Candidate, type LaneState } from './admission.ts'
 import type { Meters } from './meter.ts'
 
 /** One key whose turn it may be. */
@@ -27,6 +27,8 @@ export interface FairDecision {
   readonly keys: ReadonlyMap<string, Meters>
   /** When the first of those that wait for time alone may start, in ms since 1970; null: none does. */
   readonly againAtMs: number | null
+  /** The type's own rate or budget holds back the first that did not fit, and all others with it. */
+  readonly isTypeSpent: boolean
 }
 
 /**
@@ -40,28 +42,32 @@ export function shareFairly(
   work: Waiting & { readonly most: number; readonly nowMs: number },
 ): FairDecision {
   const { queues, holding, most, nowMs } = work
-  let againAtMs: number | null = null
-  const hear = (atMs: number | null) => {
-    if (atMs !== null) againAtMs = Math.min(againAtMs ?? atMs, atMs)
-  }
+  let ofKeysMs: number | null = null
   const ableOf = ({ key, state, candidates }: KeyQueue, place: number) => {
     const { admitted, parked } = admitByKey(limits.perKey, state, { candidates, nowMs })
-    hear(parked.find(each => each.untilMs !== null)?.untilMs ?? null)
+    const untilMs = parked.find(each => each.untilMs !== null)?.untilMs ?? null
+    if (untilMs !== null) ofKeysMs = Math.min(ofKeysMs ?? untilMs, untilMs)
     return admitted.map((jobId, index) => ({ key, place, held: state.running + index, job: byId(candidates, jobId) }))
   }
   const keyless = work.keyless.map((job, index) => ({ key: '', place: -1, held: index, job }))
   const turns = [...keyless, ...queues.flatMap(ableOf)].toSorted((a, b) => a.held - b.held || a.place - b.place)
   const chosen = [...holding.flatMap(ableOf), ...turns].slice(0, most)
   const byType = admitByType(limits, type, { candidates: chosen.map(each => each.job), nowMs })
-  hear(byType.againAtMs)
   const started = chosen.slice(0, byType.admitted.length)
   const keys = new Map<string, Meters>()
   for (const { key, state } of [...holding, ...queues]) {
-    const candidates = started.filter(each => each.key === key).map(each => each.job)
-    if (candidates.length > 0) keys.set(key, admitByKey(limits.perKey, state, { candidates, nowMs }).meters)
+    const ofKey = started.filter(each => each.key === key).map(each => each.job)
+    if (ofKey.length > 0) keys.set(key, afterStarts(limits.perKey, state, { started: ofKey, nowMs }))
   }
   const lastPlace = Math.max(-1, ...turns.filter(each => keys.has(each.key)).map(each => each.place))
-  return { admitted: byType.admitted, lastKey: queues[lastPlace]?.key, type: byType.meters, keys, againAtMs }
+  return {
+    admitted: byType.admitted,
+    lastKey: queues[lastPlace]?.key,
+    type: byType.meters,
+    keys,
+    againAtMs: byType.againAtMs ?? ofKeysMs,
+    isTypeSpent: byType.againAtMs !== null,
+  }
 }
 
 function byId(candidates: readonly Candidate[], jobId: string): Candidate {

@@ -1,18 +1,19 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
-import { readLimits, type ResolvedBudget, type ResolvedLimits } from '../job/limits.ts'
+import type { ResolvedBudget, ResolvedLimits } from '../job/limits.ts'
 import type { Outcome } from '../job/outcome.ts'
 import { lanesThatWait, releaseLanes, wakeLanes } from '../store/admit-jobs.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import { hintDue } from '../store/hint-due.ts'
-import { lockType, lockTypeRow, readLanes, readSetLimits, saveLanes, type LaneRow } from '../store/lanes.ts'
-import { grantForType } from './admission.ts'
+import { lockType, lockTypeRow, readLanes, saveLanes, type LaneRow } from '../store/lanes.ts'
+import { grantForType, outlookAfter } from './admission.ts'
 import { afterOutcomes, type EndedJob, type LaneChange } from './breaker.ts'
 import { claimInOrder } from './claim-in-order.ts'
 import { claimInTurn } from './claim-in-turn.ts'
 import type { GovernedRequest } from './governed-request.ts'
 import { candidateOf, DEFAULT_COST, limitsIn, stateOf, withMeters } from './lane-state.ts'
 import { afterSpending, type Meters } from './meter.ts'
+import { limitsThatAreSet } from './set-limits.ts'
 
 /** What a claim of a governed type brought. */
 export interface GovernedClaim {
@@ -39,8 +40,7 @@ export class Governor {
 
   /** Reads the limits that were set at run time; at start, when told that they changed, and now and then. */
   async refresh(): Promise<void> {
-    const rows = await readSetLimits(this.#core.database, this.#core.tables)
-    this.#set = new Map(rows.map(row => [row.job_type, readableLimits(row.limits)]))
+    this.#set = await limitsThatAreSet(this.#core.database, this.#core.tables)
   }
 
   limitsOf(jobType: string): ResolvedLimits | undefined {
@@ -57,19 +57,20 @@ export class Governor {
       const definition = this.#core.registry.find(jobType)
       const limits = limitsIn(lane, definition)
       const now = { ms: lane.now_ms, wanted: request.limit, cost: definition?.cost ?? DEFAULT_COST }
-      const { most, againAtMs } = grantForType(limits, stateOf(lane), now)
+      const grant = grantForType(limits, stateOf(lane), now)
+      const { most } = grant
       const inMs = (atMs: number | null) => (atMs === null ? null : atMs - lane.now_ms)
-      if (most === 0) return { jobs: [], seen: 0, heldBack: true, againInMs: inMs(againAtMs) }
+      if (most === 0) return { jobs: [], seen: 0, heldBack: true, againInMs: inMs(grant.againAtMs) }
       const claim = limits.perKey?.fair ? claimInTurn : claimInOrder
       const found = await claim(this.#core, transaction, { jobType, limits, lane, request, most })
-      const isFull = found.seen >= most
       if (limits.budget || limits.perKey?.budget) for (const job of found.jobs) this.#reserved.set(job, lane.now_ms)
-      return {
-        jobs: found.jobs,
-        seen: found.seen,
-        heldBack: found.againAtMs !== null || limits.perKey?.fair === true || (isFull && most < request.limit),
-        againInMs: inMs(found.againAtMs ?? (isFull ? againAtMs : null)),
-      }
+      const { jobs } = found
+      const { seen, heldBack, againAtMs } = outlookAfter(
+        { ...grant, wanted: request.limit },
+        { seen: found.seen, started: jobs.length, againAtMs: found.againAtMs },
+      )
+      // Where keys take turns nobody steps aside: what is due may be due for long, and be in nobody's way.
+      return { jobs, seen, heldBack: heldBack || limits.perKey?.fair === true, againInMs: inMs(againAtMs) }
     })
   }
 
@@ -101,7 +102,9 @@ export class Governor {
     const change = afterOutcomes(limits, stateOf(type), { ended, nowMs: type.now_ms })
     const meters = this.#afterSpending(type, limits.budget, ended)
     const changed =
-      change || meters ? [{ ...withMeters(type, meters ?? stateOf(type)), ...(change && pick(change)) }] : []
+      change || meters
+        ? [{ ...withMeters(type, meters ?? stateOf(type), { limits }), ...(change && pick(change)) }]
+        : []
     const asks = ended.filter(each => each.lane !== null && (restOf(each.outcome, 'key') || each.spent !== undefined))
     if (asks.length > 0) {
       for (const row of await readLanes(transaction, tables, { jobType, lanes, now })) {
@@ -110,7 +113,7 @@ export class Governor {
         const ofKey = this.#afterSpending(row, limits.perKey?.budget, own)
         if (untils.length === 0 && !ofKey) continue
         const pausedUntilMs = untils.length > 0 ? Math.max(row.paused_until_ms ?? 0, ...untils) : row.paused_until_ms
-        changed.push({ ...withMeters(row, ofKey ?? stateOf(row)), pausedUntilMs })
+        changed.push({ ...withMeters(row, ofKey ?? stateOf(row), { limits: limits.perKey }), pausedUntilMs })
       }
     }
     if (changed.length > 0) await saveLanes(transaction, tables, { jobType, lanes: changed })
@@ -155,15 +158,6 @@ export class Governor {
     if (lanes.length === 0) return
     const { concurrency, fifo: strict = false } = this.limitsOf(jobType)?.perKey ?? {}
     await wakeLanes(transaction, this.#core.tables, { jobType, lanes, concurrency, strict })
-  }
-}
-
-/** Limits that cannot be read keep their type governed: its claims tell what is wrong, and start nothing. */
-function readableLimits(stored: unknown): ResolvedLimits {
-  try {
-    return readLimits(stored, 'limits')
-  } catch {
-    return {}
   }
 }
 

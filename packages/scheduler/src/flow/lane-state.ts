@@ -6,7 +6,7 @@ import { ORDINARY, type ClaimedJob } from '../store/claim-jobs.ts'
 import type { QueuedJob } from '../store/keys-in-turn.ts'
 import { WHOLE_TYPE, type LaneRow, type SavedLane } from '../store/lanes.ts'
 import type { Candidate, LaneState } from './admission.ts'
-import type { Meters } from './meter.ts'
+import { countsUntil, type MeteredLimits, type Meters } from './meter.ts'
 
 /**
  * A lane's row as decisions are made over it.
@@ -15,9 +15,9 @@ import type { Meters } from './meter.ts'
 export function stateOf(row: LaneRow): LaneState {
   const fault = memoryFault(row)
   if (fault) throw unreadable(nameOf(row), fault, 'Delete that row: what it remembers of starts and costs is lost.')
-  const { running, starts, failures, memory } = row
+  const { running, tried, starts, failures, memory } = row
   const pausedUntilMs = row.paused ? Number.POSITIVE_INFINITY : row.paused_until_ms
-  return { running, starts, failures, pausedUntilMs, fullAtMs: memory?.fullAtMs, spent: memory?.spent }
+  return { running, tried, starts, failures, pausedUntilMs, fullAtMs: memory?.fullAtMs, spent: memory?.spent }
 }
 
 /**
@@ -60,13 +60,22 @@ function isPair(stored: unknown): boolean {
   return Array.isArray(stored) && stored.length === 2 && stored.every(each => Number.isFinite(each))
 }
 
-/** A lane with other meters, and all else as it was. */
-export function withMeters(row: LaneRow, { starts, fullAtMs, spent }: Meters, lastKey?: string): SavedLane {
-  const memory = { ...((lastKey ?? row.memory?.lastKey) !== undefined && { lastKey: lastKey ?? row.memory?.lastKey }) }
+/** A lane with other meters, counted by these limits, and all else as it was. */
+export function withMeters(
+  row: LaneRow,
+  meters: Meters,
+  { limits, lastKey = row.memory?.lastKey }: { limits: MeteredLimits | undefined; lastKey?: string | undefined },
+): SavedLane {
+  const { starts, fullAtMs, spent } = meters
   return {
     lane: row.lane,
     starts,
-    memory: { ...memory, ...(fullAtMs !== undefined && { fullAtMs }), ...(spent !== undefined && { spent }) },
+    memory: {
+      ...(lastKey !== undefined && { lastKey }),
+      ...(fullAtMs !== undefined && { fullAtMs }),
+      ...(spent !== undefined && { spent }),
+      countsUntilMs: countsUntil(limits ?? {}, meters),
+    },
     failures: row.failures,
     pausedUntilMs: row.paused_until_ms,
   }

@@ -107,6 +107,12 @@ export function afterSpending(
   return { ...meters, spent: spent.filter(([, amount]) => amount > 0) }
 }
 
+/** Until when any of it counts, in ms since 1970. */
+export function countsUntil({ rate, budget }: MeteredLimits, { starts, fullAtMs = 0, spent = [] }: Meters): number {
+  const last = (entries: readonly Start[], perMs = 0) => Math.max(0, ...entries.map(([atMs]) => atMs + perMs))
+  return Math.max(fullAtMs, last(starts, rate?.perMs), last(spent, budget?.perMs))
+}
+
 /** What is left of a budget. */
 export function budgetLeft(budget: ResolvedBudget, meters: Meters, nowMs: number): number {
   return budget.amount - used(counting(meters.spent ?? [], budget.perMs, nowMs), Number.POSITIVE_INFINITY)
@@ -161,7 +167,9 @@ function earliestInWindow(starts: readonly Start[], rate: ResolvedRate, now: { m
 /** A bucket holds `burst` starts and fills by `limit` per span; a weight over it takes the whole bucket. */
 function earliestInBucket(meters: Meters, rate: ResolvedRate, now: { ms: number; weight: number }): number {
   const room = ((rate.burst ?? 1) * rate.perMs) / rate.limit
-  return Math.max(now.ms, Math.ceil(fullAfter(meters, rate, now) - room - ROUNDING_MS))
+  const at = fullAfter(meters, rate, now) - room
+  // The database tells microseconds: rounded up to a millisecond, "at once" would lie ahead at every look.
+  return at <= now.ms + ROUNDING_MS ? now.ms : Math.ceil(at - ROUNDING_MS)
 }
 
 function fullAfter(meters: Meters, rate: ResolvedRate, { ms, weight }: { ms: number; weight: number }): number {

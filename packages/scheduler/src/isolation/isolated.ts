@@ -4,7 +4,7 @@ import type { JobContext } from '../job/context.ts'
 import type { JobHandler } from '../job/definition.ts'
 import { ISOLATED } from '../job/isolated-mark.ts'
 import { requireWhole } from '../job/whole.ts'
-import type { Clock } from '../runtime/clock.ts'
+import { backgroundTimers, type Clock } from '../runtime/clock.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import type { JobFacts } from './thread-messages.ts'
 import { WorkerPool } from './worker-pool.ts'
@@ -30,16 +30,11 @@ export interface IsolatedOptions {
 
 /** A handler that runs in worker threads. */
 export type IsolatedHandler<Payload> = JobHandler<Payload> & {
-  /** Ends idle threads now, the others after their job; resolves when all have gone. It takes no job after that. */
+  /**
+   * Ends idle threads now, the others after their job; resolves when all have gone. It takes no job after that: one that
+   * comes is put off by a minute without spending a retry.
+   */
   close(): Promise<void>
-}
-
-/** Idle threads and the rest of a grace time are no reason for a process to stay. */
-const backgroundTimers: Pick<Clock, 'setTimer'> = {
-  setTimer(delayMs, run) {
-    const timer = setTimeout(run, delayMs).unref()
-    return { cancel: () => clearTimeout(timer) }
-  },
 }
 
 /**
@@ -70,6 +65,7 @@ export function isolated<Payload = unknown>(module: URL, options: IsolatedOption
     // Half of the second that a stopping scheduler waits for handlers it has aborted.
     graceMs: parseDuration(options.grace ?? '500ms', 'grace'),
     idleMs: parseDuration(options.idleTimeout ?? '30s', 'idleTimeout'),
+    // Idle threads and the rest of a grace time are no reason for a process to stay.
     timers: options.clock ?? backgroundTimers,
   })
   const handler = (payload: Payload, context: JobContext) =>

@@ -1,12 +1,14 @@
-import { BelfryError, type BelfryErrorCode } from '../errors.ts'
-import { CancelError, NonRetryableError, RetryAfterError, SnoozeError, type Wake } from '../job/control-errors.ts'
+import { BelfryError, show, type BelfryErrorCode } from '../errors.ts'
+import { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from '../job/control-errors.ts'
 import type { SentReason, SentThrown } from './thread-messages.ts'
 
 type SentError = SentThrown & { form: 'error' }
 
 /** Why a worker's job shall stop or its progress was refused; its error in the worker has the same name and code. */
 export function describeReason(reason: unknown): SentReason {
-  if (!(reason instanceof Error)) return { name: 'Error', message: String(reason), code: undefined }
+  if (!(reason instanceof Error)) {
+    return { name: 'Error', message: typeof reason === 'string' ? reason : show(reason), code: undefined }
+  }
   const code = 'code' in reason && typeof reason.code === 'string' ? reason.code : undefined
   return { name: reason.name, message: reason.message, code }
 }
@@ -28,8 +30,8 @@ function steeringError(sent: SentError): Error | undefined {
   const is = (kind: string) => sent.kinds.includes(kind)
   if (is('NonRetryableError')) return new NonRetryableError(sent.message, options)
   if (is('CancelError')) return new CancelError(sent.message, options)
-  if (is('SnoozeError') && isWake(sent.wake)) return new SnoozeError(wakeOf(sent.wake), sent.message)
-  if (is('RetryAfterError') && isWake(sent.wake)) return new RetryAfterError(wakeOf(sent.wake), sent.message)
+  if (is('SnoozeError')) return wakingError(SnoozeError, sent)
+  if (is('RetryAfterError')) return wakingError(RetryAfterError, sent)
   if (!is('BelfryError')) return undefined
   const code = sent.fields.find(([name]) => name === 'code')?.[1]
   return new BelfryError(code as BelfryErrorCode, sent.message, options)
@@ -44,14 +46,19 @@ function causeOf(sent: SentError): ErrorOptions | undefined {
   return sent.cause && { cause: reviveThrown(sent.cause) }
 }
 
-/** Checked, since an error of the same name may be somebody else's. */
-function isWake(wake: unknown): wake is Wake {
-  if (typeof wake !== 'object' || wake === null) return false
-  return 'at' in wake
-    ? wake.at instanceof Date && !Number.isNaN(wake.at.getTime())
-    : 'delayMs' in wake && Number(wake.delayMs) >= 0
+/** Undefined when the class itself refuses the wake: an error of the same name may be somebody else's. */
+function wakingError(type: typeof SnoozeError | typeof RetryAfterError, sent: SentError): Error | undefined {
+  const wake = wakeOf(sent.wake)
+  if (wake === undefined) return undefined
+  try {
+    return new type(wake, sent.message)
+  } catch {
+    return undefined
+  }
 }
 
-function wakeOf(wake: Wake): Date | number {
-  return 'at' in wake ? wake.at : wake.delayMs
+function wakeOf(wake: unknown): Date | number | undefined {
+  if (typeof wake !== 'object' || wake === null) return undefined
+  if ('at' in wake) return wake.at instanceof Date ? wake.at : undefined
+  return 'delayMs' in wake && typeof wake.delayMs === 'number' ? wake.delayMs : undefined
 }

@@ -1,4 +1,5 @@
-import { BelfryError } from '../errors.ts'
+import { BelfryError, type BelfryErrorCode } from '../errors.ts'
+import { SnoozeError } from '../job/control-errors.ts'
 import type { Timer } from '../runtime/clock.ts'
 import { WorkerThread, type ThreadOptions, type ThreadTask } from './worker-thread.ts'
 
@@ -132,6 +133,13 @@ export class WorkerPool {
   }
 }
 
-function closed(): BelfryError {
-  return new BelfryError('BELFRY_SHUTDOWN', 'this isolated handler was closed; make a new one to run jobs again')
+/**
+ * Its jobs come to life in another process, or in this one after its restart. Put off, since a job that is given back at
+ * once would be claimed here again and again for as long as the scheduler runs.
+ */
+const PUT_OFF_MS = 60_000
+
+function closed(): SnoozeError {
+  const error = new SnoozeError(PUT_OFF_MS, 'this isolated handler was closed; make a new one to run jobs again')
+  return Object.assign(error, { code: 'BELFRY_SHUTDOWN' satisfies BelfryErrorCode })
 }

@@ -50,7 +50,7 @@ export class WorkerThread {
       ...(memoryLimitMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb } }),
     })
     this.#worker.unref()
-    this.#worker.on('message', (message: WorkerMessage) => this.#hear(message))
+    this.#worker.on('message', (message: unknown) => this.#hear(message))
     this.#worker.on('messageerror', error => this.#kill(crashed('sent what cannot be read', error)))
     this.#worker.on('error', error => (this.#fault ??= faultOf(error, memoryLimitMb)))
     this.gone = new Promise(resolve => {
@@ -107,24 +107,42 @@ export class WorkerThread {
     this.#grace = this.#options.timers.setTimer(this.#options.graceMs, () => this.#kill(reason))
   }
 
-  #hear(message: WorkerMessage): void {
+  /** Nothing may be thrown here, whatever a thread says: an error in a listener ends the whole process. */
+  #hear(message: unknown): void {
     const current = this.#current
-    if (message.run !== current?.run) return
+    if (!current || !isSaidBy(current, message)) return
+    try {
+      this.#heed(current, message)
+    } catch (error) {
+      this.#refuse(error)
+    }
+  }
+
+  #heed(current: Current, message: WorkerMessage): void {
     switch (message.kind) {
       case 'log':
         return current.task.context.log(message.line)
       case 'spend':
         return current.task.context.spend(message.amount)
       case 'progress':
-        return void this.#storeProgress(current, message)
+        return void this.#storeProgress(current, message).catch(error => this.#refuse(error))
       case 'returned':
         return this.#finish()?.resolve(message.value)
-      case 'threw':
-        return this.#finish()?.reject(reviveThrown(message.thrown))
+      case 'threw': {
+        // Before the job is let go of: what cannot be revived must still find it.
+        const thrown = reviveThrown(message.thrown)
+        return this.#finish()?.reject(thrown)
+      }
       case 'unusable':
         // Node remembers a module that failed to load for as long as its thread lives: the next job gets a new one.
         return this.#kill(unusable(current.task, message))
     }
+  }
+
+  /** A message could not be heeded. That of an attempt whose time is up comes late; any other ends the job. */
+  #refuse(error: unknown): void {
+    if (error instanceof BelfryError && error.code === 'BELFRY_ATTEMPT_ENDED') return
+    this.#kill(crashed(`sent what cannot be used: ${wordsOf(error)}`, error))
   }
 
   async #storeProgress({ run, task }: Current, asked: { id: number; value: unknown }): Promise<void> {
@@ -157,6 +175,11 @@ export class WorkerThread {
   }
 }
 
+/** Any code in a thread can post messages, and late ones of an earlier job are ignored. */
+function isSaidBy({ run }: Current, message: unknown): message is WorkerMessage {
+  return typeof message === 'object' && message !== null && 'run' in message && message.run === run
+}
+
 function crashed(what: string, cause?: unknown): BelfryError {
   const message = `the worker thread of an isolated handler ${what}; its job has failed, the next one gets a new thread`
   return new BelfryError('BELFRY_WORKER_CRASHED', message, { cause })
@@ -168,8 +191,11 @@ function faultOf(error: unknown, memoryLimitMb: number | undefined): BelfryError
     const message = `an isolated handler needed more memory than its worker thread may have (${limit}); raise it, or give it less at a time`
     return new BelfryError('BELFRY_WORKER_OUT_OF_MEMORY', message, { cause: error })
   }
-  const said = error instanceof Error ? error.message : show(error)
-  return crashed(`ended by an error nobody caught: ${said}`, error)
+  return crashed(`ended by an error nobody caught: ${wordsOf(error)}`, error)
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : show(error)
 }
 
 function unusable(task: ThreadTask, message: WorkerMessage & { kind: 'unusable' }): BelfryError {

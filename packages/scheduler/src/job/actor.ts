@@ -1,4 +1,5 @@
 import { requireKey } from './job-id.ts'
+import { requireOptions } from './known-names.ts'
 
 /** Who acts. */
 export interface ActorOption {
@@ -13,6 +14,7 @@ export interface NamedActorOption {
 }
 
 /** @throws BelfryError `BELFRY_INVALID_JOB_ID` */
-export function actorOf({ actor = 'unknown' }: ActorOption): string {
+export function actorOf(options: ActorOption): string {
+  const { actor = 'unknown' } = requireOptions(options, 'options')
   return requireKey(actor, 'actor')
 }

@@ -32,7 +32,8 @@ export function backoffDelay(backoff: Backoff, failure: { retry: number; error: 
   requireBackoff(backoff, 'backoff')
   const initial = parseDuration(backoff.initial ?? DEFAULT_INITIAL_MS, 'backoff.initial')
   const longest = parseDuration(backoff.max ?? DEFAULT_MAX_MS, 'backoff.max')
-  const pause = Math.min(initial * (backoff.factor ?? 2) ** (failure.retry - 1), longest)
+  // The power grows beyond all bounds: 0 times that is no number.
+  const pause = initial === 0 ? 0 : Math.min(initial * (backoff.factor ?? 2) ** (failure.retry - 1), longest)
   const jitter = backoff.jitter ?? DEFAULT_JITTER
   return Math.round(pause * (1 + jitter * (2 * failure.random - 1)))
 }

@@ -2,7 +2,7 @@ import { BelfryError, show } from '../errors.ts'
 import { parseSpan } from '../runtime/duration.ts'
 import { requireKey } from './job-id.ts'
 import type { CarriedOptions } from './job-options.ts'
-import { requireAffordable, requireCost } from './limits.ts'
+import { requireCost } from './limits.ts'
 import { serializePayload } from './payload.ts'
 import { isTexts } from './stored-fields.ts'
 import { requireWhole } from './whole.ts'
@@ -26,13 +26,10 @@ export interface CarriedFields {
 
 /**
  * Checks what a job carries, scheduled by itself or by a schedule.
- * @param job its definition: whether a budget could ever pay its cost
  * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_JOB_ID`, `BELFRY_INVALID_DURATION`,
- *   `BELFRY_PAYLOAD_TOO_LARGE`, `BELFRY_COST_EXCEEDS_BUDGET`
+ *   `BELFRY_PAYLOAD_TOO_LARGE`
  */
-export function checkCarried(options: CarriedOptions, job?: Parameters<typeof requireAffordable>[0]): CarriedFields {
-  const cost = requireCost(options.cost, 'cost')
-  if (cost !== undefined && job) requireAffordable(job, cost)
+export function checkCarried(options: CarriedOptions): CarriedFields {
   return {
     timeoutMs: options.timeout === undefined ? null : parseSpan(options.timeout, 'timeout'),
     subjects: requireWords(options.subjects, 'subjects'),
@@ -40,7 +37,7 @@ export function checkCarried(options: CarriedOptions, job?: Parameters<typeof re
     metadata: requireMetadata(options.metadata),
     lane: concurrencyKey(options),
     weight: requireWhole(options.weight, { name: 'weight', least: 1 }) ?? null,
-    cost: cost ?? null,
+    cost: requireCost(options.cost, 'cost') ?? null,
   }
 }
 
@@ -54,10 +51,13 @@ function concurrencyKey(options: CarriedOptions): string | null {
   )
 }
 
-/** Distinct words, or null for none. */
-function requireWords(words: unknown, what: string): readonly string[] | null {
+/**
+ * Distinct words, or null for none.
+ * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_JOB_ID`
+ */
+export function requireWords(words: unknown, what: string): readonly string[] | null {
   if (words === undefined) return null
-  if (!Array.isArray(words) || words.length > MOST_WORDS) {
+  if (!Array.isArray(words) || new Set(words).size > MOST_WORDS) {
     throw new BelfryError(
       'BELFRY_INVALID_OPTION',
       `${what}: expected a list of at most ${MOST_WORDS} names, got ${show(words)}`,

@@ -1,5 +1,6 @@
-import { BelfryError } from '../errors.ts'
+import { BelfryError, show } from '../errors.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
+import { isStorableInstant } from '../runtime/storable-instant.ts'
 
 /** Throw it from a handler: retrying cannot help, the job is `failed` at once. */
 export class NonRetryableError extends Error {
@@ -73,8 +74,11 @@ export type Wake = { readonly delayMs: number } | { readonly at: Date }
 
 /** @throws BelfryError `BELFRY_INVALID_DURATION`, `BELFRY_INVALID_TIME` */
 export function wakeOf(value: Duration | Date, what: string): Wake {
-  if (value instanceof Date && Number.isNaN(value.getTime())) {
-    throw new BelfryError('BELFRY_INVALID_TIME', `${what}: expected a Date or a span of time, got an invalid Date`)
-  }
-  return value instanceof Date ? { at: value } : { delayMs: parseDuration(value, what) }
+  if (!(value instanceof Date)) return { delayMs: parseDuration(value, what) }
+  // Beyond PostgreSQL's own dates lies what seconds taken for milliseconds make: the year 58876.
+  if (isStorableInstant(value.getTime())) return { at: value }
+  throw new BelfryError(
+    'BELFRY_INVALID_TIME',
+    `${what}: expected a Date between 1970 and 3000 or a span of time, got ${show(value)}`,
+  )
 }

@@ -1,13 +1,20 @@
 import { BelfryError, show } from '../errors.ts'
-import { resolveWindow, type DeliveryWindow, type ResolvedWindow } from './delivery-window.ts'
-import { requireAffordable, requireCost, resolveLimits, type Limits, type ResolvedLimits } from './limits.ts'
+import { resolveWindow, type ResolvedWindow } from './delivery-window.ts'
+import { requireAffordable, requireCost, resolveLimits, type ResolvedLimits } from './limits.ts'
 import type { Queryable } from '../database/database.ts'
-import { refuseUnknown, type KnownNames } from './known-names.ts'
 import { requirePriority, requireWhole } from './whole.ts'
-import { parseDuration, parseSpan, type Duration } from '../runtime/duration.ts'
+import { parseDuration, parseSpan } from '../runtime/duration.ts'
 import { requireBackoff, type Backoff } from './backoff.ts'
 import type { BatchHandler, BatchOptions, ResolvedBatch } from './batch.ts'
 import type { JobContext } from './context.ts'
+import {
+  COMMON,
+  requireOnExpired,
+  requireOptions,
+  requireUpcast,
+  type CommonJobOptions,
+  type OnExpired,
+} from './common-options.ts'
 import { refuseIsolated } from './isolated-mark.ts'
 import { requireJobType } from './job-type.ts'
 import type { Revalidate } from './revalidate.ts'
@@ -62,51 +69,6 @@ export type BatchJobDefinitionOptions<Payload, Input = Payload, Result = unknown
     /** Does the work of a whole batch. Leave it out in a process that only schedules. Not `isolated`. */
     handler?: BatchHandler<Payload, Result>
   }
-
-/** What every job type may say of itself. */
-export interface CommonJobOptions<Payload, Input = Payload> {
-  /** Stored with each job; never rename it in place. */
-  type: string
-  /** Any Standard Schema (zod, valibot, …). Checked when a job is scheduled and again when it runs. Default: anything. */
-  payload?: Schema<Payload, Input>
-  /** The payload's version; raise it when its shape changes and say in `upcast` how old rows are read. Default 1. */
-  payloadVersion?: number
-  /** By version: turns a payload of that version into the next one's shape. */
-  upcast?: Readonly<Record<number, (payload: unknown) => unknown>>
-  /** Retries after the first failed attempt. Default 3. */
-  maxRetries?: number
-  /** Longest run of one attempt. Default 15 minutes. */
-  timeout?: Duration
-  /** Pause before each retry. Default: 5 min, 10 min, 20 min … up to an hour, ±10 %. */
-  backoff?: Backoff
-  /**
-   * Calls of the handler that run at the same time in one process. Default: the scheduler's concurrency; for batches 1, so
-   * that what becomes due meanwhile gathers.
-   */
-  concurrency?: number
-  /** Limits over all processes: concurrency, rates, per key, a breaker. Default: none. */
-  limits?: Limits
-  /** What a job of this type reserves of `limits.budget` when it starts, if its call says nothing. Default 1. */
-  cost?: number
-  /** Where its jobs stand among those of the type: from -100 (last) to 100 (first). Default 0. */
-  priority?: number
-  /** No attempt starts later than this after the job was first due; it then ends as `cancelled`, reason `expired`. */
-  expireAfter?: Duration
-  /** What becomes of a job that expired: `drop` (default, cancelled), `run` it late, or put it off by a span. */
-  onExpired?: OnExpired
-  /** Times of day in which its jobs may start; one that is due outside is put off to the next opening. Default: any time. */
-  window?: DeliveryWindow
-  /** Crashes of a process in mid-job before the job is given up as `lost`. Default 3. */
-  maxLost?: number
-  /**
-   * Asked in the claim's own transaction, the job's row being locked: `'run'`, `{ skip: reason }` or `{ postpone }`. At
-   * most 5 s per job. Such jobs are claimed apart from others, when they are due and not ahead. Default: not asked.
-   */
-  revalidate?: Revalidate<Payload>
-}
-
-/** What becomes of a job that could not start in time. A job put off gets a new deadline as far from its new due time. */
-export type OnExpired = 'drop' | 'run' | { readonly reschedule: Duration }
 
 /**
  * A job type as the scheduler keeps it: checked, complete, frozen. `Input` is what a caller passes to schedule one,
@@ -176,7 +138,7 @@ export function defineJob<Payload = unknown, Input = Payload, Result = unknown>(
   options: JobDefinitionOptions<Payload, Input, Result>,
 ): JobDefinition<Payload, Input, Result> {
   refuseMixture(options)
-  refuseUnknown(options, { ...COMMON, transactional: true }, `defineJob of ${show(options.type)}`)
+  requireOptions(options, { ...COMMON, transactional: true }, 'defineJob')
   if (options.transactional) refuseIsolated(options.handler, `${options.type} is transactional`)
   return Object.freeze({
     ...define(options),
@@ -194,16 +156,15 @@ export function defineJob<Payload = unknown, Input = Payload, Result = unknown>(
 export function defineBatchJob<Payload = unknown, Input = Payload, Result = unknown>(
   options: BatchJobDefinitionOptions<Payload, Input, Result>,
 ): JobDefinition<Payload, Input, Exclude<Result, Error>> {
-  requireOptions(options)
-  const { type } = options
-  if (options.transactional !== undefined) {
+  const { type } = options ?? {}
+  if (options?.transactional !== undefined) {
     throw new BelfryError(
       'BELFRY_INVALID_OPTION',
       `transactional of ${show(type)}: expected none for a batch, got ${show(options.transactional)}. ` +
         'One failed job would roll back the others: use defineJob, or a transaction of your own in the handler.',
     )
   }
-  refuseUnknown(options, { ...COMMON, size: true, wait: true }, `defineBatchJob of ${show(type)}`)
+  requireOptions(options, { ...COMMON, size: true, wait: true }, 'defineBatchJob')
   refuseIsolated(options.handler, `${type} is a batch`)
   const size = requireWhole(options.size, { name: `size of ${type}`, least: 1 }) ?? DEFAULT_BATCH_SIZE
   if (size > LARGEST_BATCH) {
@@ -223,40 +184,13 @@ export function defineBatchJob<Payload = unknown, Input = Payload, Result = unkn
   })
 }
 
-/** What every job type may say of itself. */
-const COMMON: KnownNames<CommonJobOptions<unknown> & { handler: unknown }> = {
-  type: true,
-  payload: true,
-  payloadVersion: true,
-  upcast: true,
-  handler: true,
-  maxRetries: true,
-  timeout: true,
-  backoff: true,
-  concurrency: true,
-  limits: true,
-  cost: true,
-  priority: true,
-  expireAfter: true,
-  onExpired: true,
-  window: true,
-  maxLost: true,
-  revalidate: true,
-}
-
-function requireOptions(options: unknown): void {
-  if (typeof options === 'object' && options !== null) return
-  throw new BelfryError('BELFRY_INVALID_OPTION', `defineJob: expected { type, handler, … }, got ${show(options)}`)
-}
-
 /** Options of a batch that found their way into `defineJob`. */
-function refuseMixture(options: object): void {
-  requireOptions(options)
+function refuseMixture(options: object | undefined): void {
   for (const name of ['size', 'wait', 'batch']) {
-    if (!(name in options)) continue
+    if (!(name in (options ?? {}))) continue
     throw new BelfryError('BELFRY_INVALID_OPTION', `${name}: expected in defineBatchJob, got it in defineJob`)
   }
-  if ('transactional' in options && typeof (options.transactional ?? false) !== 'boolean') {
+  if (options && 'transactional' in options && typeof (options.transactional ?? false) !== 'boolean') {
     throw new BelfryError(
       'BELFRY_INVALID_OPTION',
       `transactional: expected true or false, got ${show(options.transactional)}`,
@@ -293,35 +227,9 @@ function define<Payload, Input>(
     cost,
     priority: requirePriority(options.priority, `priority of ${type}`) ?? 0,
     expireAfterMs:
-      options.expireAfter === undefined ? undefined : parseDuration(options.expireAfter, `expireAfter of ${type}`),
+      options.expireAfter === undefined ? undefined : parseSpan(options.expireAfter, `expireAfter of ${type}`),
     window: options.window === undefined ? undefined : resolveWindow(options.window, `window of ${type}`),
     onExpired: requireOnExpired(options.onExpired ?? 'drop', `onExpired of ${type}`),
     revalidate: options.revalidate,
   }
-}
-
-/** Turns payloads of earlier versions into this one's: of no other. */
-function requireUpcast(
-  { upcast = {}, payloadVersion = 1 }: Pick<CommonJobOptions<unknown>, 'upcast' | 'payloadVersion'>,
-  type: string,
-): NonNullable<CommonJobOptions<unknown>['upcast']> {
-  for (const [version, turn] of Object.entries(upcast)) {
-    if (Number(version) >= 1 && Number(version) < payloadVersion && typeof turn === 'function') continue
-    throw new BelfryError(
-      'BELFRY_INVALID_OPTION',
-      `upcast of ${type}: expected functions for versions before ${payloadVersion}, its payloadVersion, got ${show(version)}`,
-    )
-  }
-  return upcast
-}
-
-function requireOnExpired(value: OnExpired, name: string): OnExpired {
-  if (value === 'drop' || value === 'run') return value
-  if (typeof value === 'object' && value !== null && 'reschedule' in value) {
-    return { reschedule: parseDuration(value.reschedule, `${name}.reschedule`) }
-  }
-  throw new BelfryError(
-    'BELFRY_INVALID_OPTION',
-    `${name}: expected 'drop', 'run' or { reschedule: '1h' }, got ${show(value)}`,
-  )
 }

@@ -19,3 +19,26 @@ export function refuseUnknown(options: object, known: Readonly<Record<string, tr
     )
   }
 }
+
+/**
+ * Refuses names that are there without a value: what narrows an act would not, as if it had been left out.
+ * @throws BelfryError `BELFRY_INVALID_OPTION`
+ */
+export function refuseUndefined(options: object, what: string): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined) continue
+    throw new BelfryError(
+      'BELFRY_INVALID_OPTION',
+      `${what}.${name}: expected a value, got undefined, which would widen the act; leave it out to mean any; nothing was done`,
+    )
+  }
+}
+
+/**
+ * Options that are an object: null, or what belongs beside them, is a slip that would show as a TypeError of ours.
+ * @throws BelfryError `BELFRY_INVALID_OPTION`
+ */
+export function requireOptions<Options extends object>(options: Options, what: string): Options {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options
+  throw new BelfryError('BELFRY_INVALID_OPTION', `${what}: expected an object, got ${show(options)}; nothing was done`)
+}

@@ -181,13 +181,22 @@ export function requireAffordable(
   job: { readonly type: string; readonly limits: ResolvedLimits | undefined },
   cost = DEFAULT_COST,
 ): void {
-  const amounts = [job.limits?.budget?.amount, job.limits?.perKey?.budget?.amount].filter(each => each !== undefined)
-  const least = Math.min(...amounts)
-  if (cost <= least) return
+  if (isAffordable(job.limits, cost)) return
   throw new BelfryError(
     'BELFRY_COST_EXCEEDS_BUDGET',
-    `cost of ${job.type}: expected at most the whole budget (${least}), got ${cost}; raise the budget, or split the job`,
+    `cost of ${job.type}: expected at most the whole budget (${leastBudget(job.limits)}), got ${cost}; ` +
+      'raise the budget, or split the job',
   )
+}
+
+/** A cost that was not given has been judged with the definition. */
+export function isAffordable(limits: ResolvedLimits | undefined, cost = 0): boolean {
+  return cost <= leastBudget(limits)
+}
+
+function leastBudget(limits: ResolvedLimits | undefined): number {
+  const amounts = [limits?.budget?.amount, limits?.perKey?.budget?.amount].filter(each => each !== undefined)
+  return Math.min(...amounts)
 }
 
 function metered(limits: { rate?: Rate; budget?: Budget }, what: string) {

@@ -1,4 +1,5 @@
 import { BelfryError } from '../errors.ts'
+import { tangible } from './error-record.ts'
 import { backoffDelay, type Backoff } from './backoff.ts'
 import {
   CancelError,
@@ -48,7 +49,8 @@ const HOPELESS: ReadonlySet<string> = new Set([
  * meanwhile (its effects are out in the world), unless it ran into its timeout or lost its lease: then the attempt is
  * not its own any more.
  */
-export function decideOutcome(end: HandlerEnd, facts: AttemptFacts): Outcome {
+export function decideOutcome(ended: HandlerEnd, facts: AttemptFacts): Outcome {
+  const end = 'threw' in ended ? { threw: tangible(ended.threw) } : ended
   const aborted = facts.abortReason?.code
   if (aborted === 'BELFRY_LEASE_LOST') return { kind: 'lease_lost' }
   if (aborted === 'BELFRY_JOB_TIMEOUT') return retryOrFail(facts.abortReason, facts)

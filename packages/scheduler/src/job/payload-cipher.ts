@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import { BelfryError, show } from '../errors.ts'
+import { requireOptions } from './known-names.ts'
 
 const ALGORITHM = 'aes-256-gcm'
 const KEY_BYTES = 32
@@ -51,6 +52,7 @@ export interface PayloadCipher {
  * @throws BelfryError `BELFRY_INVALID_OPTION` for keys that are no 32 bytes and a `current` without a key
  */
 export function payloadCipher(options: PayloadCipherOptions): PayloadCipher {
+  requireOptions(options, 'payloadCipher')
   const keys = new Map(Object.entries(options.keys ?? {}).map(([id, key]) => [requireKeyId(id), readKey(id, key)]))
   const { current } = options
   const currentKey = keys.get(current)

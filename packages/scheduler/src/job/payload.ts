@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { BelfryError, show } from '../errors.ts'
 import type { AnyJobDefinition } from './definition.ts'
 import { validate } from './standard-schema.ts'
@@ -9,13 +10,12 @@ export const DEFAULT_MAX_PAYLOAD_BYTES = 65_536
 const DEEPEST = 100
 
 /**
- * The text a payload is stored as. Refuses at the door what would be lost or refused later: values JSON cannot carry,
- * circular structures, `\0` and lone surrogates (PostgreSQL's jsonb takes neither), too large or too deep.
+ * The text a payload is stored as. Refuses at the door what would be lost or refused later: values JSON cannot carry or
+ * turns into `{}`, circular structures, `\0` and lone surrogates (PostgreSQL's jsonb takes neither), too large or too deep.
  * @throws BelfryError `BELFRY_INVALID_PAYLOAD`, `BELFRY_PAYLOAD_TOO_LARGE`
  */
 export function serializePayload(payload: unknown, type: string, maxBytes: number): string {
-  refuseUnstorable(payload, { type, path: [], ancestors: new Set() })
-  const text = JSON.stringify(payload)
+  const text = checkedText(payload, type)
   const bytes = Buffer.byteLength(text)
   if (bytes > maxBytes) {
     throw new BelfryError(
@@ -25,6 +25,18 @@ export function serializePayload(payload: unknown, type: string, maxBytes: numbe
     )
   }
   return text
+}
+
+/** A `toJSON`, a getter or a proxy is somebody's code, and throws what it likes. */
+function checkedText(payload: unknown, type: string): string {
+  const place: Place = { type, path: [], ancestors: new Set() }
+  try {
+    refuseUnstorable(payload, place)
+    return JSON.stringify(payload)
+  } catch (cause) {
+    if (cause instanceof BelfryError) throw cause
+    throw refusal(place, `an object that cannot be read: ${show(cause)}`, { cause })
+  }
 }
 
 interface Place {
@@ -61,14 +73,25 @@ function refuseUnstorable(value: unknown, place: Place): void {
 }
 
 function refuseUnstorableParts(value: object, place: Place): void {
-  if (hasToJson(value)) return refuseUnstorable(value.toJSON(), place)
-  if (value instanceof Map || value instanceof Set) {
-    throw refusal(place, `a ${value.constructor.name}, which JSON turns into {}; pass an array or a plain object`)
+  // What `toJSON` answers is what JSON.stringify takes: it does not ask that once more, which may be the object itself.
+  if (hasToJson(value)) {
+    const answer = value.toJSON(place.path.at(-1) ?? '')
+    return isObject(answer) ? refuseUnstorableEntries(answer, place) : refuseUnstorable(answer, place)
+  }
+  refuseUnstorableEntries(value, place)
+}
+
+function refuseUnstorableEntries(value: object, place: Place): void {
+  const entries = Object.entries(value)
+  if (!isPlain(value)) {
+    // JSON.stringify unpacks these.
+    if (types.isBoxedPrimitive(value)) return refuseUnstorable(value.valueOf(), place)
+    refuseLossy(value, entries.length === 0, place)
   }
   if (place.ancestors.has(value)) throw refusal(place, 'a circular reference')
   if (place.path.length >= DEEPEST) throw refusal(place, `nesting deeper than ${DEEPEST} levels`)
   place.ancestors.add(value)
-  for (const [key, part] of Object.entries(value)) {
+  for (const [key, part] of entries) {
     if (key.includes('\0') || !key.isWellFormed()) throw refusal(place, 'a key PostgreSQL cannot store')
     place.path.push(key)
     refuseUnstorable(part, place)
@@ -77,15 +100,35 @@ function refuseUnstorableParts(value: object, place: Place): void {
   place.ancestors.delete(value)
 }
 
-function hasToJson(value: object): value is { toJSON(): unknown } {
+/** Instances of classes are stored as their properties; a promise, a Map, an Error has none that JSON sees. */
+function refuseLossy(value: object, isBare: boolean, place: Place): void {
+  if ('then' in value && typeof value.then === 'function') throw refusal(place, 'a promise; await it first')
+  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1)
+  const isShapeless = isBare && kind !== 'Object' && kind !== 'Array' && !types.isTypedArray(value)
+  if (isShapeless || types.isMap(value) || types.isSet(value) || types.isNativeError(value)) {
+    throw refusal(place, `an object of kind ${kind}, which JSON leaves empty; pass an array or a plain object`)
+  }
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === Array.prototype || prototype === null
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function hasToJson(value: object): value is { toJSON(key: string): unknown } {
   return 'toJSON' in value && typeof value.toJSON === 'function'
 }
 
-function refusal(place: Place, found: string): BelfryError {
+function refusal(place: Place, found: string, options?: { cause: unknown }): BelfryError {
   const where = place.path.length > 0 ? ` at ${place.path.slice(0, 10).join('.')}` : ''
   return new BelfryError(
     'BELFRY_INVALID_PAYLOAD',
     `payload of ${show(place.type)}${where}: expected plain JSON data, got ${found}`,
+    options,
   )
 }
 
@@ -118,6 +161,12 @@ export function upcastPayload(definition: AnyJobDefinition, payload: unknown, ve
       )
     }
     current = step(current)
+    if (typeof (current as { then?: unknown } | null)?.then === 'function') {
+      throw new BelfryError(
+        'BELFRY_INVALID_PAYLOAD',
+        `upcaster of ${show(definition.type)} from version ${from}: expected the payload, got a promise of it; upcasters answer at once`,
+      )
+    }
   }
   return current
 }

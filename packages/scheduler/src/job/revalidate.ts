@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
 import type { Duration } from '../runtime/duration.ts'
+import { isStorableInstant } from '../runtime/storable-instant.ts'
 import { wakeOf, type Wake } from './control-errors.ts'
 
 /** What a check is told beside the payload. */
@@ -47,6 +48,6 @@ export function relevanceOf(answer: unknown, jobType: string): Relevance {
 
 /** An instant as scheduling takes it, from 1970 to 3000, or what may be a duration. */
 function isWhen(value: unknown): value is Date | Duration {
-  if (value instanceof Date) return value.getTime() >= 0 && value.getTime() < Date.UTC(3000, 0, 1)
+  if (value instanceof Date) return isStorableInstant(value.getTime())
   return typeof value === 'string' || typeof value === 'number'
 }

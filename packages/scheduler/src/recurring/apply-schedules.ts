@@ -1,6 +1,7 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
+import { refuseUnaffordable } from '../flow/set-limits.ts'
 import { openIfPossible, sealedAs, sealValue } from '../job/sealed-value.ts'
 import type { WriteNote } from '../store/audit.ts'
 import { adoptSchedules, deleteSchedules, lockSchedules, readNow, saveSchedule } from '../store/save-schedule.ts'
@@ -30,6 +31,7 @@ export async function applyChecked(
   const wanted = reconciliation.wanted.toSorted((a, b) => (a.row.scheduleId < b.row.scheduleId ? -1 : 1))
   const ids = wanted.map(each => each.row.scheduleId)
   refuseRepeated(ids)
+  await refuseUnaffordable(transaction, tables, wanted)
   const locked = await lockSchedules(transaction, tables, ids)
   const stored = new Map(locked.map(row => [row.schedule_id, row]))
   const differing = wanted.filter(({ row }) => {

@@ -9,7 +9,7 @@ import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
 import type { JobName, JobWithPayload } from '../job/job-with-payload.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
-import { parseDuration, type Duration } from '../runtime/duration.ts'
+import { parseDuration, parseSpan, type Duration } from '../runtime/duration.ts'
 import type { NewSchedule } from '../store/save-schedule.ts'
 import type { ScheduleRow } from '../store/schedule-rows.ts'
 import { requireCatchUp, type CatchUp, type StoredCatchUp } from './catch-up.ts'
@@ -64,6 +64,9 @@ export type CheckedRow = Omit<NewSchedule, 'nextOccurrence' | 'origin'>
 export interface CheckedSchedule {
   readonly row: CheckedRow
   readonly rule: Rule
+  /** What its jobs are, and what they cost: whether a budget could ever pay that is known when it is stored. */
+  readonly definition: AnyJobDefinition
+  readonly options: Pick<ScheduleDefinition, 'cost'>
 }
 
 /** Column `rule_options`. Left out: bounds there are none of, and defaults. */
@@ -114,7 +117,7 @@ export async function checkSchedule(core: Core, definition: ScheduleDefinition):
   const spreadMs = requireSpread(spread)
   const priority = requirePriority(definition.priority, 'priority') ?? known.priority
   const expireAfterMs =
-    definition.expireAfter === undefined ? known.expireAfterMs : parseDuration(definition.expireAfter, 'expireAfter')
+    definition.expireAfter === undefined ? known.expireAfterMs : parseSpan(definition.expireAfter, 'expireAfter')
   const ruleOptions: RuleOptions = {
     ...rule.bounds,
     ...(rule.dst !== 'once' && { dst: rule.dst }),
@@ -130,12 +133,12 @@ export async function checkSchedule(core: Core, definition: ScheduleDefinition):
     ruleOptions: JSON.stringify(ruleOptions),
     payload: text,
     payloadVersion: known.payloadVersion,
-    jobOptions: JSON.stringify(jobOptionsOf(definition, known)),
+    jobOptions: JSON.stringify(jobOptionsOf(definition)),
     maxRetries: requireWhole(definition.maxRetries, { name: 'maxRetries', least: 0 }) ?? known.maxRetries ?? 3,
     overlap: requireChoice(overlap, { name: 'overlap', of: OVERLAPS }),
     catchUp: JSON.stringify(requireCatchUp(catchUp)),
   }
-  return { row, rule }
+  return { row, rule, definition: known, options: definition }
 }
 
 /** A stored schedule, read: what firing it needs. */
@@ -153,8 +156,8 @@ export interface ReadSchedule {
 export type StoredJobOptions = Readonly<Omit<CarriedOptions, 'timeout'> & { timeout?: number }>
 
 /** @throws BelfryError as `checkCarried` does */
-function jobOptionsOf(definition: ScheduleDefinition, job: AnyJobDefinition): StoredJobOptions {
-  const { timeoutMs, lane, ...rest } = checkCarried(definition, job)
+function jobOptionsOf(definition: ScheduleDefinition): StoredJobOptions {
+  const { timeoutMs, lane, ...rest } = checkCarried(definition)
   const given = Object.entries({ timeout: timeoutMs, concurrencyKey: lane, ...rest }).filter(each => each[1] !== null)
   return Object.fromEntries(given)
 }

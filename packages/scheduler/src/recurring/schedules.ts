@@ -3,6 +3,7 @@ import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
 import { actorOf } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
+import { requireOptions } from '../job/known-names.ts'
 import { openIfPossible, sealedAs } from '../job/sealed-value.ts'
 import { writeAudit, type WriteNote } from '../store/audit.ts'
 import { deleteSchedules, letWait, lockSchedule, pauseSchedule, readNow } from '../store/save-schedule.ts'
@@ -45,7 +46,7 @@ export class Schedules {
 
   /** Stores one schedule, or brings the stored one in line. */
   async apply(definition: ScheduleDefinition, options: InTransaction): Promise<AppliedSchedule> {
-    const wanted = [await checkSchedule(this.#core, definition)]
+    const wanted = [await checkSchedule(this.#core, requireOptions(definition, 'schedule'))]
     const plan = await this.#change(options, (inside, note) =>
       applyChecked(this.#core, inside, { wanted, origin: 'runtime', remove: 'none', dryRun: false, note }),
     )
@@ -58,8 +59,13 @@ export class Schedules {
     definitions: readonly ScheduleDefinition[],
     options: ApplySchedulesOptions = {},
   ): Promise<SchedulePlan> {
+    if (!Array.isArray(definitions)) {
+      throw new BelfryError('BELFRY_INVALID_OPTION', `schedules: expected a list of them, got ${show(definitions)}`)
+    }
     const wanted: CheckedSchedule[] = []
-    for (const definition of definitions) wanted.push(await checkSchedule(this.#core, definition))
+    for (const definition of definitions) {
+      wanted.push(await checkSchedule(this.#core, requireOptions(definition, 'schedule')))
+    }
     const { removeOthers = false, dryRun = false } = options
     const remove = removeOthers === 'all' ? 'all' : removeOthers ? 'code' : 'none'
     return this.#change(options, (inside, note) =>
@@ -76,12 +82,17 @@ export class Schedules {
     })
   }
 
-  /** Pauses or resumes; a resumed schedule goes on with its next occurrence from now. False when there is none. */
+  /**
+   * Pauses or resumes; a resumed schedule goes on with its next occurrence from now. One that is what it shall be stays as
+   * it is: what it has missed is still to be made up for, and nothing was done. False when there is none.
+   */
   pause(scheduleId: string, paused: boolean, options: InTransaction): Promise<boolean> {
     const { tables } = this.#core
     return this.#change(options, async (inside, note) => {
       const stored = await lockSchedule(inside, tables, requireKey(scheduleId, 'scheduleId'))
       if (!stored) return false
+      // One that an error has paused is paused by hand from now on: applying it does not resume it.
+      if (stored.paused === paused && stored.error_message === null) return true
       const next = paused ? undefined : readSchedule(stored).rule.next(await this.#now(inside))
       const nextOccurrence = next?.toISOString() ?? null
       await pauseSchedule(inside, tables, { scheduleId, paused, nextOccurrence, error: null })
@@ -109,7 +120,8 @@ export class Schedules {
 
   /** Makes the jobs of past (or future) occurrences that have none, whatever the overlap policy. */
   async backfill(scheduleId: string, range: BackfillRange, options: InTransaction): Promise<Backfill> {
-    const [from, to] = [requireInstant(range.from, 'from'), requireInstant(range.to, 'to')]
+    const { from: first, to: last } = requireOptions(range, 'range')
+    const [from, to] = [requireInstant(first, 'from'), requireInstant(last, 'to')]
     const { jobType, ...backfill } = await this.#change(options, async (inside, note) => {
       const schedule = await this.#hold(inside, scheduleId)
       const occurrences = occurrencesIn(schedule.read.rule, from, to)

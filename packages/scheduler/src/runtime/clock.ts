@@ -28,10 +28,20 @@ export const systemClock: Clock = {
   now: () => new Date(),
   databaseNow: () => null,
   monotonic: () => performance.now(),
-  setTimer(delayMs, run) {
-    const timer = setTimeout(run, Math.min(Math.max(0, delayMs), LONGEST_TIMER_MS))
-    return { cancel: () => clearTimeout(timer) }
-  },
+  setTimer: (delayMs, run) => cancelling(startTimer(delayMs, run)),
+}
+
+/** Real time, by timers that are no reason for a process to stay. */
+export const backgroundTimers: Pick<Clock, 'setTimer'> = {
+  setTimer: (delayMs, run) => cancelling(startTimer(delayMs, run).unref()),
+}
+
+function startTimer(delayMs: number, run: () => void): NodeJS.Timeout {
+  return setTimeout(run, Math.min(Math.max(0, delayMs), LONGEST_TIMER_MS))
+}
+
+function cancelling(timer: NodeJS.Timeout): Timer {
+  return { cancel: () => clearTimeout(timer) }
 }
 
 /** Resolves after `delayMs` milliseconds of the clock's time, or at once when `signal` aborts. Never rejects. */

@@ -10,7 +10,8 @@ import { parsePayload, serializePayload } from '../job/payload.ts'
 import { sealedAs, sealValue } from '../job/sealed-value.ts'
 import { checkWindow } from '../job/delivery.ts'
 import { checkUnique } from '../job/unique-options.ts'
-import { parseDuration } from '../runtime/duration.ts'
+import { parseDuration, parseSpan } from '../runtime/duration.ts'
+import { isStorableInstant } from '../runtime/storable-instant.ts'
 import type { NewJob } from '../store/new-job.ts'
 import { checkDependencies } from './dependencies.ts'
 import type { ScheduleOptions, WhenOptions } from './schedule-options.ts'
@@ -60,10 +61,6 @@ const OPTIONS: KnownNames<ScheduleOptions> = {
   transaction: true,
 }
 
-/** The guide's table takes what PostgreSQL's timestamptz takes; a year outside these is a slip of the unit. */
-const EARLIEST = Date.UTC(1970, 0, 1)
-const LATEST = Date.UTC(3000, 0, 1)
-
 /**
  * Checks a job at the door; what comes back can be stored.
  * @throws BelfryError naming the first fault
@@ -88,9 +85,9 @@ export async function checkJob(request: JobRequest, limits: CheckLimits): Promis
     maxLost: requireWhole(options.maxLost, { name: 'maxLost', least: 1 }) ?? null,
     ...checkUnique(options, { type, payload }),
     priority: requirePriority(options.priority, 'priority') ?? definition.priority,
-    ...checkCarried(options, definition),
+    ...checkCarried(options),
     delivery: checkWindow(options),
-    ...expiry(request),
+    ...expiry(request, limits.now),
     ...checkDependencies(options.dependsOn, jobId),
   }
 }
@@ -109,18 +106,27 @@ export function dueTime({ scheduledTime, delay }: WhenOptions): Pick<NewJob, 'sc
 
 /** @throws BelfryError `BELFRY_INVALID_TIME` for anything but a Date between 1970 and 3000 */
 export function requireTime(time: unknown, what: string): string {
-  if (!(time instanceof Date) || !(time.getTime() >= EARLIEST && time.getTime() < LATEST)) {
+  if (!(time instanceof Date) || !isStorableInstant(time.getTime())) {
     throw new BelfryError('BELFRY_INVALID_TIME', `${what}: expected a Date between 1970 and 3000, got ${show(time)}`)
   }
   return time.toISOString()
 }
 
-function expiry({ definition, options }: JobRequest): Pick<NewJob, 'expiresAt' | 'expireAfterMs'> {
+function expiry({ definition, options }: JobRequest, now: Date): Pick<NewJob, 'expiresAt' | 'expireAfterMs'> {
   const { expiresAt, expireAfter } = options
   if (expiresAt !== undefined && expireAfter !== undefined) {
     throw new BelfryError('BELFRY_INVALID_TIME', 'expiresAt and expireAfter: expected one of the two, got both')
   }
-  if (expiresAt !== undefined) return { expiresAt: requireTime(expiresAt, 'expiresAt') }
-  if (expireAfter !== undefined) return { expireAfterMs: parseDuration(expireAfter, 'expireAfter') }
+  if (expiresAt !== undefined) return { expiresAt: requireDeadline(expiresAt, options, now) }
+  if (expireAfter !== undefined) return { expireAfterMs: parseSpan(expireAfter, 'expireAfter') }
   return { expireAfterMs: definition.expireAfterMs ?? null }
+}
+
+/** One that has passed is none of the call's making: such a job ends as expired. One before the due time it asks for is. */
+function requireDeadline(expiresAt: Date, options: WhenOptions, now: Date): string {
+  const deadline = requireTime(expiresAt, 'expiresAt')
+  const { scheduledTime, delayMs } = dueTime(options)
+  const due = scheduledTime ?? new Date(now.getTime() + delayMs).toISOString()
+  if (deadline > due || (scheduledTime === null && delayMs === 0)) return deadline
+  throw new BelfryError('BELFRY_INVALID_TIME', `expiresAt: expected after the job is due, at ${due}, got ${deadline}`)
 }

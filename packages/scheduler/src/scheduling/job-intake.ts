@@ -4,6 +4,7 @@ import { missingTables } from '../database/missing-tables.ts'
 import type { Queryable } from '../database/database.ts'
 import { againOnConflict } from '../durable/again-on-conflict.ts'
 import { BelfryError, show } from '../errors.ts'
+import { refuseUnaffordable } from '../flow/set-limits.ts'
 import { requireMetadata } from '../job/carried.ts'
 import { referenceOf, type FoundBy, type JobReference, type KeyReference } from '../job/job-reference.ts'
 import { parsePayload, serializePayload } from '../job/payload.ts'
@@ -14,7 +15,7 @@ import { DatabaseClock } from '../store/database-clock.ts'
 import { findId } from '../store/find-id.ts'
 import { findJob } from '../store/find-job.ts'
 import { findFinishedIds } from '../store/find-finished-ids.ts'
-import { insertJobs, type Inserted, type InsertedJob } from '../store/insert-jobs.ts'
+import { inKeyOrder, insertJobs, type Inserted, type InsertedJob } from '../store/insert-jobs.ts'
 import type { NewJob } from '../store/new-job.ts'
 import { changedTime } from './change-window.ts'
 import { checkJob, type JobRequest } from './check-job.ts'
@@ -83,6 +84,7 @@ export class JobIntake {
     try {
       if (chosen.length > 0) await this.#refuseFinishedIds(chosen, transaction ?? this.#core.database)
       const queryable = transaction ?? this.#core.database
+      await refuseUnaffordable(queryable, this.#core.tables, requests)
       const placed = await placeJobs({ requests, jobs }, { clock: this.#clock, queryable })
       return await this.#aroundStoring({ requests, jobs: placed, transaction })
     } catch (error) {
@@ -137,7 +139,6 @@ export class JobIntake {
       ...time,
       ...rest,
       now: databaseNow(this.#core),
-      maxWaitMs: null,
       hint: time.scheduledTime !== null || time.delayMs !== null || rest.priority !== null,
     })
     return changed ? jobId : undefined
@@ -204,7 +205,7 @@ export class JobIntake {
     if (only && jobs.length === 1 && !careful) return [await this.#writer.store(only)]
     const oneStatement = jobs.length <= ROWS_PER_STATEMENT && !careful
     const inserted = oneStatement
-      ? await this.#insert(database, work)
+      ? await againOnConflict(() => this.#insert(database, work))
       : await againOnConflict(() => database.transaction(own => this.#insert(own, work)))
     if (inserted.someEnded) this.#runner.lookAfter()
     if (inserted.nextDueMs !== null) this.#runner.wakeIn(inserted.nextDueMs)
@@ -238,17 +239,18 @@ export class JobIntake {
   async #insertRows(queryable: Queryable, jobs: readonly NewJob[], isCallers: boolean): Promise<Inserted> {
     const { tables } = this.#core
     const now = databaseNow(this.#core)
-    const stored: InsertedJob[] = []
+    const answers = new Map<NewJob, InsertedJob>()
     let nextDueMs: number | null = null
-    for (let start = 0; start < jobs.length; start += ROWS_PER_STATEMENT) {
-      const chunk = jobs.slice(start, start + ROWS_PER_STATEMENT)
+    const ordered = inKeyOrder(jobs)
+    for (let start = 0; start < ordered.length; start += ROWS_PER_STATEMENT) {
+      const chunk = ordered.slice(start, start + ROWS_PER_STATEMENT)
       // In the caller's transaction the hint leaves with its commit, whenever that is: throttling would lose it.
       const hintWithinMs = isCallers ? this.#hints.soonMs : this.#hints.windowFor(chunk)
       const inserted = await insertJobs(queryable, tables, { jobs: chunk, now, hintWithinMs })
-      stored.push(...inserted.jobs)
+      for (const [index, answer] of inserted.jobs.entries()) if (chunk[index]) answers.set(chunk[index], answer)
       if (inserted.nextDueMs !== null) nextDueMs = Math.min(nextDueMs ?? inserted.nextDueMs, inserted.nextDueMs)
     }
-    return { jobs: stored, nextDueMs }
+    return { jobs: jobs.flatMap(job => answers.get(job) ?? []), nextDueMs }
   }
 
   #explain(error: unknown, jobs: readonly NewJob[]): unknown {

@@ -1,5 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import { spreadKey } from '../job/delivery.ts'
+import { againOnConflict } from '../durable/again-on-conflict.ts'
 import { ORDINARY, type ClaimedJob } from '../store/claim-jobs.ts'
 import { insertJobs, type InsertedJob } from '../store/insert-jobs.ts'
 import { isPlain, type InsertingRunner, type NewJob } from '../store/new-job.ts'
@@ -108,7 +109,8 @@ export class JobWriter {
       const claimFor = reserved > 0 ? this.#runner.newLease() : undefined
       const dueIsNoMatter = !this.#runner.active
       const request = { jobs: marked, now, hintWithinMs, claimFor, dueIsNoMatter }
-      const inserted = await insertJobs(database, tables, request).catch((error: unknown) => {
+      const inserting = againOnConflict(() => insertJobs(database, tables, request))
+      const inserted = await inserting.catch((error: unknown) => {
         if (claimFor && !isRowsFault(error)) this.#runner.doubt(claimFor)
         throw error
       })

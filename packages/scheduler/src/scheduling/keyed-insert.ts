@@ -1,6 +1,6 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
-import { parseDuration } from '../runtime/duration.ts'
+import { requireWords } from '../job/carried.ts'
 import { changeJob } from '../store/change-job.ts'
 import { freeKey } from '../store/free-key.ts'
 import type { Inserted, InsertedJob } from '../store/insert-jobs.ts'
@@ -9,6 +9,7 @@ import { lockHolder, type KeyHolder } from '../store/lock-holder.ts'
 import { requestRerun } from '../store/rerun.ts'
 import { beginPeriods, dropPeriods } from '../store/unique-periods.ts'
 import { appendPayload } from './append-payload.ts'
+import { boundedTime } from './bounded-time.ts'
 import type { JobRequest } from './check-job.ts'
 
 /** A job that was checked, and the call it comes from. */
@@ -112,7 +113,7 @@ async function settleConflict(
 ): Promise<{ answer: InsertedJob; nextDueMs: number | null }> {
   const { tables } = core
   const { onConflict, uniqueWhile } = request.options
-  const key = { jobType: job.jobType, uniqueKey: job.uniqueKey ?? '' }
+  const key = { jobType: job.jobType, uniqueKey: job.uniqueKey ?? '', now: databaseNow(core) }
   for (;;) {
     const holder = await lockHolder(transaction, tables, key)
     if (holder) {
@@ -125,7 +126,10 @@ async function settleConflict(
         const moved = await mergeInto(core, transaction, { request, job, holder })
         return { answer, nextDueMs: moved ? 0 : null }
       }
-      if (onConflict !== 'append' && uniqueWhile !== 'pending') return { answer, nextDueMs: null }
+      // A runner takes jobs some 100 ms before they are due: the newest payload must not be lost for that.
+      const makesOwn =
+        onConflict === 'append' || uniqueWhile === 'pending' || (onConflict === 'replace' && holder.ahead)
+      if (!makesOwn) return { answer, nextDueMs: null }
       await freeKey(transaction, tables, holder.job_id)
     }
     const { jobs, nextDueMs } = await insert([job])
@@ -140,22 +144,32 @@ async function mergeInto(
   transaction: Queryable,
   { request, job, holder }: CheckedJob & { holder: KeyHolder },
 ): Promise<boolean> {
-  const { onConflict, maxWait, keepTime } = request.options
+  const { onConflict, keepTime } = request.options
   if (onConflict !== 'replace' && onConflict !== 'append') return false
   const payload = onConflict === 'append' ? await appendPayload(request, holder, core.options) : job.payload
+  const due = boundedTime({ request, job, holder })
   await changeJob(transaction, core.tables, {
     jobId: holder.job_id,
     payload,
     payloadVersion: job.payloadVersion,
-    scheduledTime: keepTime ? null : job.scheduledTime,
-    delayMs: keepTime ? null : job.delayMs,
+    scheduledTime: keepTime ? null : due.scheduledTime,
+    delayMs: keepTime ? null : due.delayMs,
     now: databaseNow(core),
-    maxWaitMs: maxWait === undefined ? null : parseDuration(maxWait, 'maxWait'),
     hint: !keepTime,
-    expiry: keepTime ? undefined : { at: job.expiresAt ?? null, afterMs: job.expireAfterMs ?? null },
-    delivery: keepTime ? undefined : (job.delivery ?? null),
+    expiry: keepTime ? undefined : { at: due.expiresAt ?? null, afterMs: due.expireAfterMs ?? null },
+    delivery: keepTime ? undefined : (due.delivery ?? null),
+    subjects: subjectsOf(onConflict, { job, holder }),
   })
   return !keepTime
+}
+
+/** Whom a changed job is about: with what was added, those of both calls; where it took the place of another, those of the new. */
+function subjectsOf(
+  onConflict: 'replace' | 'append',
+  { job, holder }: { job: NewJob; holder: KeyHolder },
+): readonly string[] | null {
+  const before = onConflict === 'append' ? (holder.subjects ?? []) : []
+  return job.subjects ? requireWords([...before, ...job.subjects], 'subjects') : null
 }
 
 /** The nearest of several due times. */

@@ -1,4 +1,4 @@
-import { BelfryError } from '../errors.ts'
+import { BelfryError, show } from '../errors.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
 import { refuseUnknown, type KnownNames } from '../job/known-names.ts'
 import type { JobReference, KeyReference } from '../job/job-reference.ts'
@@ -46,7 +46,7 @@ export class SchedulingCalls {
   }
 
   async many(jobs: readonly BulkJob[], options: TransactionOption = {}): Promise<readonly ScheduledJob[]> {
-    return this.#intake.schedule(jobs.map(uncheckedJob), transactionOf(options))
+    return this.#intake.schedule(listOf(jobs).map(uncheckedJob), transactionOf(options))
   }
 
   async flow<Inputs extends Record<string, unknown>>(
@@ -57,7 +57,7 @@ export class SchedulingCalls {
   }
 
   async batch(jobs: readonly BulkJob[], completion: BulkJob, options: TransactionOption = {}): Promise<ScheduledBatch> {
-    const batch = { jobs: jobs.map(uncheckedJob), completion: uncheckedJob(completion) }
+    const batch = { jobs: listOf(jobs).map(uncheckedJob), completion: uncheckedJob(completion) }
     return this.#workflows.scheduleBatch(batch, transactionOf(options))
   }
 
@@ -66,7 +66,15 @@ export class SchedulingCalls {
     changes: JobChanges,
     options: SingleActOptions = {},
   ): Promise<boolean> {
+    if (typeof changes !== 'object' || changes === null) {
+      throw new BelfryError('BELFRY_INVALID_OPTION', `changes of a job: expected an object, got ${show(changes)}`)
+    }
     refuseUnknown(changes, CHANGES, 'changes of a job')
     return this.#intake.change(job, changes, options)
   }
+}
+
+function listOf(jobs: readonly BulkJob[]): readonly BulkJob[] {
+  if (Array.isArray(jobs)) return jobs
+  throw new BelfryError('BELFRY_INVALID_OPTION', `jobs: expected a list of { job, payload, … }, got ${show(jobs)}`)
 }

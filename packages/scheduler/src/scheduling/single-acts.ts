@@ -1,6 +1,9 @@
 import { databaseNow, type Core } from '../core.ts'
 import { sendEvent, type SendEventOptions } from '../durable/send-event.ts'
+import { wakeFreed } from '../flow/wake-freed.ts'
 import { idOf, referenceOf, type JobReference, type KeyReference } from '../job/job-reference.ts'
+import { requireOptions } from '../job/known-names.ts'
+import { requireReason } from '../job/reason.ts'
 import { cancelJob, type CancelResult } from '../store/cancel-job.ts'
 import { findId } from '../store/find-id.ts'
 import { redriveJob } from '../store/redrive-job.ts'
@@ -31,17 +34,24 @@ export class SingleActs {
     options: { reason?: string } & SingleActOptions = {},
   ): Promise<CancelResult> {
     const { tables } = this.#core
-    const { reason = 'cancelled', transaction } = options
+    const { transaction } = requireOptions(options, 'options')
+    const reason = requireReason(options.reason)
     const by = referenceOf(job)
-    const { jobId, result } = await notedAct(this.#core, options, async (queryable, note) => {
+    const { jobId, result, freed } = await notedAct(this.#core, options, async (queryable, note) => {
       const found = await findId(queryable, tables, by)
-      if (found === undefined) return { jobId: '', result: 'not_found' as const }
+      if (found === undefined) return { jobId: '', result: 'not_found' as const, freed: null }
       const done = await cancelJob(queryable, tables, { jobId: found, reason, now: databaseNow(this.#core) })
-      const acted = done === 'cancelled' || done === 'requested'
-      if (acted) await note({ action: 'cancel_job', target: found, detail: { reason, result: done } })
-      return { jobId: found, result: done }
+      const acted = done.result === 'cancelled' || done.result === 'requested'
+      if (acted) await note({ action: 'cancel_job', target: found, detail: { reason, result: done.result } })
+      return { jobId: found, ...done }
     })
-    if (result === 'requested' && !transaction) this.#runner.abort(jobId)
+    // In a caller's transaction nothing has happened yet: its commit tells the runners.
+    if (transaction) return result
+    if (result === 'requested') this.#runner.abort(jobId)
+    if (freed) {
+      await wakeFreed(this.#core, [freed])
+      this.#runner.wake()
+    }
     return result
   }
 

@@ -1,5 +1,6 @@
 import { BelfryError, show } from '../errors.ts'
 import type { Queryable } from '../database/database.ts'
+import { requireOptions } from '../job/known-names.ts'
 import type { ScheduleOptions } from './schedule-options.ts'
 
 /** Your own open transaction, for calls that change or read what is there already. */
@@ -9,7 +10,8 @@ export type TransactionOption = Pick<ScheduleOptions, 'transaction'>
  * The caller's transaction as statements take it: of a client nothing but its queries is used.
  * @throws BelfryError `BELFRY_INVALID_OPTION`
  */
-export function transactionOf({ transaction }: TransactionOption): Queryable | undefined {
+export function transactionOf(options: TransactionOption): Queryable | undefined {
+  const { transaction } = requireOptions(options, 'options')
   if (transaction === undefined) return undefined
   if (typeof transaction?.query !== 'function') {
     throw new BelfryError(

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts'
-import { readyAt } from './ready-at.ts'
+import { putOffUntil, readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
 /** Marks claimed jobs as holders of a slot of their type and key. */
@@ -25,7 +25,7 @@ export async function parkJobs(transaction: Queryable, tables: Tables, jobs: rea
     `update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null, attempt = attempt - 1,
        admitted = (row->>2)::boolean,
        ready_at = case when row->>1 = 'in turn' then live.ready_at
-         else coalesce(to_timestamp((nullif(row->>1, 'in turn'))::float8 / 1000), 'infinity') end
+         else coalesce(${putOffUntil("to_timestamp((nullif(row->>1, 'in turn'))::float8 / 1000)")}, 'infinity') end
      from jsonb_array_elements((select $1::text)::jsonb) as row
      where live.job_id = row->>0 and live.lease_token is not null`,
     [JSON.stringify(jobs.map(each => [each.jobId, each.untilMs, each.keepsSlot]))],

@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import { pickJobs, type BulkBatch, type BulkRequest } from './bulk-batch.ts'
+import { FREED_KEY, wasInTheWay, type FreedKey } from './freed-key.ts'
 import { Parameters, whereJobs, type JobConditions } from './job-conditions.ts'
 import { KEPT_COLUMNS, type Tables } from './tables.ts'
 
@@ -12,6 +13,8 @@ export interface CancelledBatch extends BulkBatch {
   readonly requested: string[]
   /** Some of the ids. */
   readonly job_ids: string[]
+  /** Keys of which others may have waited for one of them. */
+  readonly freed: FreedKey[]
 }
 
 /** Cancels the next batch: pending jobs never start, running ones are asked to stop. Locked rows are left out. */
@@ -22,7 +25,7 @@ export async function cancelBatch(
 ): Promise<CancelledBatch> {
   const parameters = new Parameters()
   const picked = pickJobs(request, parameters, { from: tables.live, extra: CANCELLABLE, lock: 'skip' })
-  const now = parameters.add(request.now, 'text')
+  const now = `coalesce(${parameters.add(request.now, 'text')}::timestamptz, clock_timestamp())`
   const reason = parameters.add(request.reason, 'text')
   const channel = parameters.add(tables.channel, 'text')
   const answer = await transaction.query<CancelledBatch>(
@@ -31,8 +34,7 @@ export async function cancelBatch(
          and lease_token is null returning *
      ), kept as (
        insert into ${tables.finished} (${KEPT_COLUMNS}, status, last_outcome, completed_at, error_message)
-       select ${KEPT_COLUMNS}, 'cancelled', 'cancelled', coalesce(${now}::timestamptz, clock_timestamp()), ${reason}
-       from gone
+       select ${KEPT_COLUMNS}, 'cancelled', 'cancelled', ${now}, ${reason} from gone
      ), asked as (
        update ${tables.live} set cancel_requested = true, error_message = ${reason}
        where job_id in (select job_id from picked where lease_token is not null) and lease_token is not null
@@ -42,10 +44,11 @@ export async function cancelBatch(
      select (select count(*) from picked)::int as picked, (select max(job_id) from picked)::text as last_id,
        (select count(*) from gone)::int as cancelled, to_jsonb(array(select job_id::text from asked)) as requested,
        to_jsonb(array(select job_id::text from picked order by job_id limit ${parameters.add(request.ids, 'int')})) as job_ids,
+       to_jsonb(array(select distinct ${FREED_KEY} from gone where ${wasInTheWay(now)})) as freed,
        (select count(*) from hint) as hints`,
     parameters.values,
   )
-  return answer.rows[0] ?? { picked: 0, last_id: null, cancelled: 0, requested: [], job_ids: [] }
+  return answer.rows[0] ?? { picked: 0, last_id: null, cancelled: 0, requested: [], job_ids: [], freed: [] }
 }
 
 /**

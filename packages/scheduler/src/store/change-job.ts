@@ -4,10 +4,9 @@ import { OPTIONS_OBJECT } from './options-object.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
-/** The new due time, no later than the bound of a debounce. */
-const DUE = `least(coalesce($4::text::timestamptz,
-  coalesce($9::text::timestamptz, now()) + $8::float8 * interval '1 millisecond', scheduled_time),
-  created_at + $5::float8 * interval '1 millisecond')`
+/** The new due time. */
+const DUE = `coalesce($4::text::timestamptz,
+  coalesce($9::text::timestamptz, now()) + $8::float8 * interval '1 millisecond', scheduled_time)`
 
 /** What to change; null leaves a field as it is. */
 export interface JobChange {
@@ -20,30 +19,37 @@ export interface JobChange {
   /** Milliseconds from now by the database's clock. */
   readonly delayMs: number | null
   readonly now: string | null
-  /** Latest due time, as milliseconds after the job was made: the bound of a debounce. */
-  readonly maxWaitMs: number | null
   readonly hint: boolean
   readonly priority?: number | null
   readonly maxRetries?: number | null
-  /** When it may not start any more: an instant as ISO text, or milliseconds after it is due. Left out: as it was. */
+  /**
+   * When it may not start any more: an instant as ISO text, or milliseconds after it is due, which a job that waits for
+   * others learns later. Left out: as it was.
+   */
   readonly expiry?: { readonly at: string | null; readonly afterMs: number | null } | undefined
   /** What it keeps of its window; null: nothing; left out: as it is. */
   readonly delivery?: Delivery | null | undefined
+  /** Whom it is about. Null or left out: as it was. */
+  readonly subjects?: readonly string[] | null
 }
 
 /** Changes a pending job. False when it is not pending (any more). */
 export async function changeJob(database: Queryable, tables: Tables, change: JobChange): Promise<boolean> {
+  const kept = {
+    ...(change.delivery !== undefined && { delivery: change.delivery ?? undefined }),
+    ...(change.expiry && { expire_after_ms: change.expiry.afterMs ?? undefined }),
+  }
   const changed = await database.query<{ job_id: string }>(
     `with changed as (
        update ${tables.live} set payload = coalesce($2::text::jsonb, payload),
          payload_version = coalesce($3::int, payload_version),
-         expires_at = case when $13::boolean
-           then coalesce($14::text::timestamptz, ${DUE} + $15::float8 * interval '1 millisecond') else expires_at end,
+         expires_at = case when not $13::boolean then expires_at when waits and $15::float8 is not null then null
+           else coalesce($14::text::timestamptz, ${DUE} + $15::float8 * interval '1 millisecond') end,
          scheduled_time = ${DUE}, ready_at = case when ready_at = 'infinity' then ready_at
            else ${readyAt(DUE, 'coalesce($10::int, priority)')} end,
          options = case when $12::text is null then options
-           else nullif((${OPTIONS_OBJECT} - 'delivery'::text) || $12::text::jsonb, '{}') end,
-         priority = coalesce($10::int, priority), max_retries = coalesce($11::int, max_retries)
+           else nullif((${OPTIONS_OBJECT} - $5::text[]) || $12::text::jsonb, '{}') end,
+         subjects = coalesce($16::text[], subjects), priority = coalesce($10::int, priority), max_retries = coalesce($11::int, max_retries)
        where job_id = $1::text and lease_token is null returning job_id
      ), hint as materialized (select pg_notify($7::text, 'due') from changed where $6::boolean)
      select job_id from changed left join hint on true`,
@@ -52,17 +58,18 @@ export async function changeJob(database: Queryable, tables: Tables, change: Job
       change.payload,
       change.payloadVersion,
       change.scheduledTime,
-      change.maxWaitMs,
+      Object.keys(kept),
       change.hint,
       tables.channel,
       change.delayMs,
       change.now,
       change.priority ?? null,
       change.maxRetries ?? null,
-      change.delivery === undefined ? null : JSON.stringify({ delivery: change.delivery ?? undefined }),
+      Object.keys(kept).length > 0 ? JSON.stringify(kept) : null,
       change.expiry !== undefined,
       change.expiry?.at ?? null,
       change.expiry?.afterMs ?? null,
+      change.subjects ?? null,
     ],
   )
   return changed.rows.length > 0

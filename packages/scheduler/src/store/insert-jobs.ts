@@ -45,7 +45,7 @@ export async function insertJobs(database: Queryable, tables: Tables, request: I
   if (alike) return alike
   const answers = new Map<NewJob, InsertedJob>()
   let nextDueMs: number | null = null
-  let waiting: readonly NewJob[] = request.jobs
+  let waiting: readonly NewJob[] = inKeyOrder(request.jobs)
   while (waiting.length > 0) {
     const inserted = await insertOnce(database, tables, { ...request, jobs: waiting })
     if (inserted.next_due_ms !== null) nextDueMs = Math.min(nextDueMs ?? inserted.next_due_ms, inserted.next_due_ms)
@@ -65,6 +65,16 @@ export async function insertJobs(database: Queryable, tables: Tables, request: I
     waiting = waiting.filter(job => !answers.has(job))
   }
   return { jobs: request.jobs.flatMap(job => answers.get(job) ?? []), nextDueMs }
+}
+
+/**
+ * Two transactions that want the same keys in opposite order wait for each other until the database ends one of them:
+ * everybody takes keys in one order. Jobs without a key stay where they are, before the others.
+ */
+export function inKeyOrder(jobs: readonly NewJob[]): readonly NewJob[] {
+  if (!jobs.some(job => job.uniqueKey != null)) return jobs
+  const places = jobs.map(job => ({ job, place: job.uniqueKey == null ? '' : keyOf(job.jobType, job.uniqueKey) }))
+  return places.toSorted((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0)).map(each => each.job)
 }
 
 /** Undefined: they are not alike, or something has to be asked of the database's clock; nothing was stored. */
@@ -188,16 +198,16 @@ function rowOf(job: NewJob): string {
 }
 
 /**
- * What has no column of its own: few of the few have it. The deadline of a job that waits is set when it is known when
- * it is due.
+ * What has no column of its own: few of the few have it. The span of a deadline is kept for whoever learns later when the
+ * job is due: when one that waits is let go, when it is put off, when it runs once more.
  */
 function optionsOf(job: NewJob): Readonly<Record<string, unknown>> | undefined {
-  const { weight, cost, name, waits, expiresAt, expireAfterMs, delivery, backoff, maxLost } = job
+  const { weight, cost, name, expiresAt, expireAfterMs, delivery, backoff, maxLost } = job
   const options = {
     weight: weight ?? undefined,
     cost: cost ?? undefined,
     name,
-    expire_after_ms: waits && expiresAt == null ? (expireAfterMs ?? undefined) : undefined,
+    expire_after_ms: expiresAt == null ? (expireAfterMs ?? undefined) : undefined,
     delivery: delivery ?? undefined,
     backoff: backoff ?? undefined,
     max_lost: maxLost ?? undefined,

@@ -16,6 +16,8 @@ export interface LaneRow {
   readonly paused: boolean
   /** Jobs that hold a slot of it. */
   readonly running: number
+  /** Of a type with failures in a row: those of them that began after its rest. */
+  readonly tried: number
   readonly now_ms: number
 }
 
@@ -27,6 +29,8 @@ export interface LaneMemory {
   readonly spent?: readonly (readonly [atMs: number, amount: number])[] | undefined
   /** Of a type whose keys take turns: the key that was served last. */
   readonly lastKey?: string | undefined
+  /** Until when any of it counts; missing in what older releases stored. */
+  readonly countsUntilMs?: number | undefined
 }
 
 /** The type as a whole: the lane whose row is locked while any job of the type is admitted. */
@@ -79,6 +83,11 @@ export async function readLanes(
          then (select count(*)::int from ${tables.live} live where ${HOLDS_SLOT})
          else (select count(*)::int from ${tables.live} live where ${HOLDS_SLOT} and live.lane = wanted.lane)
        end as running,
+       case when wanted.lane = '' and known.failures > 0
+         then (select count(*)::int from ${tables.live} live where ${HOLDS_SLOT}
+           and live.started_at >= coalesce(known.paused_until, '-infinity'))
+         else 0
+       end as tried,
        date_part('epoch', coalesce($3::text::timestamptz, clock_timestamp())) * 1000 as now_ms
      from unnest($2::text[]) with ordinality as wanted(lane, place)
      left join ${tables.lanes} known on known.job_type = $1::text and known.lane = wanted.lane
@@ -153,12 +162,21 @@ export async function saveLimits(
   )
 }
 
-/** Removes the state of keys that have had nothing to remember for a day. */
+/** What an older release stored of a key does not say for how long it counts: a rate or a budget by the month is kept. */
+const KEPT_IN_DOUBT = '32 days'
+
+/**
+ * Removes the state of keys that have nothing to remember any more. When a row was written says little of that: a budget
+ * by the week was whole again after a day without a start.
+ */
 export async function pruneLanes(database: Queryable, tables: Tables, now: string | null): Promise<void> {
   await database.query(
-    `delete from ${tables.lanes} where lane <> '' and limits is null
-       and coalesce(paused_until, '-infinity') < coalesce($1::text::timestamptz, now())
-       and updated_at < coalesce($1::text::timestamptz, now()) - interval '1 day'`,
+    `with moment as materialized (select coalesce($1::text::timestamptz, clock_timestamp()) as now)
+     delete from ${tables.lanes} where lane <> '' and limits is null
+       and coalesce(paused_until, '-infinity') < (select now from moment)
+       and case when jsonb_typeof(memory->'countsUntilMs') = 'number'
+         then (memory->'countsUntilMs')::numeric < (select date_part('epoch', now) * 1000 from moment)::numeric
+         else updated_at < clock_timestamp() - interval '${KEPT_IN_DOUBT}' end`,
     [now],
   )
 }

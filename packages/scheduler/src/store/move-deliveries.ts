@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import type { Delivery } from '../job/delivery.ts'
+import { deadlineSpan } from './deadline-span.ts'
 import { pickJobs, type BulkBatch, type BulkRequest } from './bulk-batch.ts'
 import { DELIVERY_COLUMNS, type DeliveryRow } from './find-delivery.ts'
 import { Parameters } from './job-conditions.ts'
@@ -26,24 +27,37 @@ export async function pickDeliveries(
   return answer.rows
 }
 
+/** Where a pending job stands now, and what it keeps of its window. */
+export interface MovedDelivery {
+  readonly jobId: string
+  /** Null leaves the time. */
+  readonly dueMs: number | null
+  readonly delivery: Delivery | null
+  /** A deadline given as a span counts from the new time. Default: it stays where it is. */
+  readonly movesDeadline?: true
+}
+
 /**
- * Writes where pending jobs stand now and what they keep of their window; `dueMs` null leaves the time. A job that waits
- * for something else goes on waiting for that. Answers the ids of those that are pending still.
+ * Writes where pending jobs stand now. A job that waits for something else goes on waiting for that. Answers the ids of
+ * those that are pending still.
  */
 export async function moveDeliveries(
   transaction: Queryable,
   tables: Tables,
-  moves: readonly { readonly jobId: string; readonly dueMs: number | null; readonly delivery: Delivery | null }[],
+  moves: readonly MovedDelivery[],
 ): Promise<readonly string[]> {
   const due = `coalesce((row->>1)::timestamptz, live.scheduled_time)`
-  const rows = moves.map(({ jobId, dueMs, delivery }) => [
+  const rows = moves.map(({ jobId, dueMs, delivery, movesDeadline }) => [
     jobId,
     dueMs === null ? null : new Date(dueMs).toISOString(),
     delivery ?? {},
+    movesDeadline ?? false,
   ])
   const answer = await transaction.query<{ job_id: string }>(
     `with moved as (
        update ${tables.live} live set scheduled_time = ${due},
+         expires_at = coalesce(case when (row->>3)::boolean then ${due} + ${deadlineSpan('live')} * interval '1 millisecond' end,
+           live.expires_at),
          ready_at = case when row->>1 is null or live.ready_at = 'infinity' then live.ready_at
            else ${readyAt(due, 'live.priority')} end,
          options = ${OPTIONS_OBJECT} || jsonb_build_object('delivery', row->2)

@@ -12,17 +12,23 @@ export interface PauseRow {
 /** In place of a type: every type. */
 export const EVERY_TYPE = '*'
 
-/** Stops jobs from being claimed, in every process, from this statement's commit on. */
+/**
+ * Stops jobs from being claimed, in every process, from this statement's commit on. False when they were stopped already,
+ * for the same reason.
+ */
 export async function addPause(
   transaction: Queryable,
   tables: Tables,
-  pause: { jobType: string; lane: string; reason: string | null },
-): Promise<void> {
-  await transaction.query(
-    `insert into ${tables.pauses} (job_type, lane, reason) values ($1::text, $2::text, $3::text)
-     on conflict (job_type, lane) do update set reason = excluded.reason`,
-    [pause.jobType, pause.lane, pause.reason],
+  pause: { jobType: string; lane: string; reason: string | null; now: string | null },
+): Promise<boolean> {
+  const added = await transaction.query(
+    `insert into ${tables.pauses} as stored (job_type, lane, reason, paused_at)
+     values ($1::text, $2::text, $3::text, coalesce($4::text::timestamptz, now()))
+     on conflict (job_type, lane) do update set reason = excluded.reason
+       where stored.reason is distinct from excluded.reason returning 1`,
+    [pause.jobType, pause.lane, pause.reason, pause.now],
   )
+  return added.rows.length > 0
 }
 
 /** Ends a pause; false when there was none. Runners are told. */

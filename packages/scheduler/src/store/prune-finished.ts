@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { giveBackPeriods } from './unique-periods.ts'
 import { keepAttempt } from './keep-attempt.ts'
 import type { Tables } from './tables.ts'
 
@@ -29,6 +30,7 @@ export async function pruneFinished(
      ), kept as (${keepAttempt(tables, 'gone')}
        and subjects is null
        and completed_at >= coalesce($4::text::timestamptz, now()) - $5::float8 * interval '1 millisecond'
+     ), given_back as (${giveBackPeriods(tables, 'gone')}
      ), forgotten as (
        delete from ${tables.attempts} where job_id in (select job_id from gone where subjects is not null)
      ) select count(*)::int as count from gone`,

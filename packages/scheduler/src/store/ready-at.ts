@@ -25,6 +25,15 @@ export function isNotPutOff(now: string): string {
   return `(coalesce(ready_at, '-infinity') <= ${now} or ready_at = 'infinity' or (${OF_LOW_PRIORITY}))`
 }
 
+/**
+ * Where a job stands that is put off until an instant. One that falls together with where low priority would put it moves
+ * behind that, two seconds at most: taken for one of low priority, it would be claimed and put off again without a rest.
+ */
+export function putOffUntil(instant: string): string {
+  const isTakenForLow = `priority < 0 and ${instant} between ${placeOff("- interval '1 second'")} and ${placeOff("+ interval '1 second'")}`
+  return `case when ${isTakenForLow} then ${placeOff("+ interval '1.001 seconds'")} else ${instant} end`
+}
+
 function placeOff(by: string): string {
   return `scheduled_time - priority * interval '${SECONDS_PER_POINT} seconds' ${by}`
 }

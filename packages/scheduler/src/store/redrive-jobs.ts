@@ -1,10 +1,8 @@
 import type { Queryable } from '../database/database.ts'
 import { pickJobs, type BulkBatch, type BulkRequest } from './bulk-batch.ts'
 import { Parameters } from './job-conditions.ts'
-import { keepAttempt } from './keep-attempt.ts'
-import { hasOpenDependents } from './dependency-table.ts'
-import { readyAt } from './ready-at.ts'
-import { KEPT_COLUMNS, type Tables } from './tables.ts'
+import { broughtBack, LAST_FIRST } from './bring-back.ts'
+import type { Tables } from './tables.ts'
 
 export const REDRIVABLE = `status in ('failed', 'cancelled')`
 
@@ -14,7 +12,7 @@ export interface RedrivenBatch extends BulkBatch {
 
 /**
  * Gives the next batch of failed and cancelled jobs a new life, as redriving one does. A job whose unique key another
- * unfinished job has by now stays as it is; of two with one key the one that ended last goes.
+ * unfinished job has by now stays as it is; of two with one key, or one id, the one that ended last goes.
  */
 export async function redriveBatch(
   transaction: Queryable,
@@ -24,18 +22,10 @@ export async function redriveBatch(
   const parameters = new Parameters()
   const picked = pickJobs(request, parameters, { from: tables.finished, extra: REDRIVABLE, lock: 'skip' })
   const due = `coalesce(${parameters.add(request.now, 'text')}::timestamptz, now())`
-  // What belongs to the life that ended stays behind.
-  const columns = KEPT_COLUMNS.replaceAll(/, (runner_id|retry_count|lost_count|expires_at|progress)\b/g, '')
-  const again = columns.replace('scheduled_time', due).replace('awaited', hasOpenDependents(tables, 'picked'))
   const answer = await transaction.query<RedrivenBatch>(
-    `with picked as materialized (${picked}), back as (
-       insert into ${tables.live} (${columns}, last_outcome, error_message, ready_at)
-       select ${again}, last_outcome, error_message, ${readyAt(due, 'priority')}
-       from picked order by completed_at desc
-       on conflict do nothing returning job_id
-     ), gone as (
-       delete from ${tables.finished} finished using back where finished.job_id = back.job_id returning finished.*
-     ), kept as (${keepAttempt(tables, 'gone')}), hint as materialized (
+    `with picked as materialized (${picked}), last as (
+       select distinct on (job_id) * from picked order by job_id, ${LAST_FIRST}
+     ), ${broughtBack(tables, due)}, hint as materialized (
        select pg_notify(${parameters.add(tables.channel, 'text')}, 'due') from back limit 1
      )
      select (select count(*) from picked)::int as picked, (select max(job_id) from picked)::text as last_id,

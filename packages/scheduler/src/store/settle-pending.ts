@@ -1,11 +1,19 @@
 import type { Queryable } from '../database/database.ts'
+import { deadlineSpan } from './deadline-span.ts'
 import { readyAt } from './ready-at.ts'
 import { settledAnswer, settledOf, TokenList, type Settled, type SettledRow } from './settle-finished.ts'
 import type { Tables } from './tables.ts'
 
 /** When the job runs again. */
-const WAKE = `coalesce(before.wake_at,
+const WAKE = `greatest(before.wake_at,
            coalesce($2::text::timestamptz, clock_timestamp()) + before.wake_in_ms * interval '1 millisecond')`
+
+/**
+ * A deadline that moves is as far from the new due time as from the old one, and no nearer than its span: a retry or a
+ * snooze may have moved the old due time behind it, and whoever is put off so would be late for ever.
+ */
+const MOVED_DEADLINE = `greatest(live.expires_at + (${WAKE} - live.scheduled_time),
+           ${WAKE} + coalesce(${deadlineSpan('live')}, deadline_ms) * interval '1 millisecond')`
 
 /** An attempt that is over while its job is not: it will run again. */
 export interface UnfinishedAttempt {
@@ -17,11 +25,11 @@ export interface UnfinishedAttempt {
   readonly delayMs: number
   /** A retry in strict order: the followers of its key wait for it. */
   readonly keepsSlot: boolean
-  /** The deadline is put off by as much as the due time. */
-  readonly movesDeadline: boolean
-  /** Milliseconds from now; used when `wakeAt` is null. */
+  /** The deadline moves with the due time; at least so many ms behind it, if the row does not say. Null: it stays. */
+  readonly deadlineMs: number | null
+  /** Milliseconds from now, at the least. */
   readonly wakeInMs: number
-  /** ISO text. */
+  /** ISO text; null: after `wakeInMs`. */
   readonly wakeAt: string | null
   readonly errorCode: string | null
   readonly errorMessage: string | null
@@ -47,7 +55,7 @@ export async function settlePending(
        select row->>0 as job_id, ($4::uuid[])[(row->>1)::int] as lease_token, (row->>2)::int as duration_ms,
          (row->>3)::int * interval '1 ms' as delay, row->>4 as outcome, (row->>5)::float8 as wake_in_ms,
          (row->>6)::timestamptz as wake_at, row->>7 as error_code, row->>8 as error_message, row->>9 as error_stack,
-         nullif(row->10, 'null') as log, (row->>11)::boolean as moves_deadline,
+         nullif(row->10, 'null') as log, (row->>11)::float8 as deadline_ms,
          (row->>12)::boolean as keeps_slot
        from jsonb_array_elements((select $1::text)::jsonb) as row
      ), before as (
@@ -59,7 +67,8 @@ export async function settlePending(
        update ${tables.live} live set status = 'pending', lease_token = null, runner_id = null,
          admitted = live.admitted and keeps_slot,
          scheduled_time = ${WAKE},
-         expires_at = live.expires_at + case when moves_deadline and isfinite(live.scheduled_time) then ${WAKE} - live.scheduled_time else '0' end,
+         expires_at = case when live.expires_at is null or deadline_ms is null or not isfinite(live.scheduled_time)
+           then live.expires_at else ${MOVED_DEADLINE} end,
          ready_at = ${readyAt(WAKE, 'live.priority')},
          retry_count = least(live.retry_count, 2147483646) + (before.outcome = 'failed')::int,
          snooze_count = least(live.snooze_count, 2147483646) + (before.outcome = 'snoozed')::int,
@@ -100,7 +109,7 @@ function rowOf(attempt: UnfinishedAttempt, tokens: TokenList): unknown[] {
     errorMessage,
     errorStack,
     log,
-    attempt.movesDeadline,
+    attempt.deadlineMs,
     attempt.keepsSlot,
   ]
 }

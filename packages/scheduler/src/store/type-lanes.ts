@@ -19,6 +19,7 @@ export async function readTypeLanes(
        false as paused,
        (select count(*)::int from ${tables.live} live
          where live.job_type collate "C" = wanted.job_type and live.admitted) as running,
+       0 as tried,
        date_part('epoch', coalesce($2::text::timestamptz, clock_timestamp())) * 1000 as now_ms
      from unnest($1::text[]) as wanted(job_type)
      left join ${tables.lanes} known on known.job_type = wanted.job_type and known.lane = ''`,

@@ -68,6 +68,15 @@ export async function dropPeriods(transaction: Queryable, tables: Tables, jobs: 
   )
 }
 
+/**
+ * Ends the periods of cancelled jobs whose rows go; `gone`: those rows. As long as they are there they say themselves that
+ * their period is over.
+ */
+export function giveBackPeriods(tables: Tables, gone: string): string {
+  return `delete from ${periodsTable(tables)} period using ${gone} where ${gone}.status = 'cancelled'
+       and period.job_type = ${gone}.job_type and period.unique_key = ${gone}.unique_key and period.job_id = ${gone}.job_id`
+}
+
 /** Deletes at most `limit` periods that are over; answers how many. */
 export async function prunePeriods(
   database: Queryable,

@@ -1,3 +1,4 @@
+import { BelfryError, show } from '../errors.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 
@@ -17,9 +18,12 @@ export class TestClock implements Clock {
   #order = 0
   readonly #timers = new Set<PendingTimer>()
 
-  /** @param start default 1 January 2027, noon UTC */
+  /**
+   * @param start default 1 January 2027, noon UTC
+   * @throws BelfryError `BELFRY_INVALID_TIME`
+   */
   constructor(start: Date | string = '2027-01-01T12:00:00Z') {
-    this.#now = new Date(start).getTime()
+    this.#now = millisecondsOf(start, 'start')
     this.#start = this.#now
   }
 
@@ -47,9 +51,12 @@ export class TestClock implements Clock {
     this.moveTo(new Date(this.#now + parseDuration(by, 'advance')))
   }
 
-  /** Moves time to an instant. Backwards, as a clock that is set: no timer runs. */
+  /**
+   * Moves time to an instant. Backwards, as a clock that is set: no timer runs.
+   * @throws BelfryError `BELFRY_INVALID_TIME`
+   */
   moveTo(instant: Date | string): void {
-    const end = new Date(instant).getTime()
+    const end = millisecondsOf(instant, 'instant')
     for (;;) {
       const next = [...this.#timers]
         .filter(timer => timer.at <= end)
@@ -61,4 +68,14 @@ export class TestClock implements Clock {
     }
     this.#now = end
   }
+}
+
+/** A clock that tells no time at all would let every job wait for ever. */
+function millisecondsOf(instant: Date | string, name: string): number {
+  const ms = new Date(instant).getTime()
+  if (!Number.isNaN(ms)) return ms
+  throw new BelfryError(
+    'BELFRY_INVALID_TIME',
+    `${name} of a TestClock: expected a Date, or a text such as '2027-01-01T12:00:00Z', got ${show(instant)}`,
+  )
 }

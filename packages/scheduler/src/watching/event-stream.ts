@@ -30,14 +30,19 @@ export class Watching {
   readonly #streams = new Set<Stream>()
   #opening: Promise<() => Promise<void>> | undefined
   #announcing: Timer | undefined
+  #stopped = false
 
   constructor(core: Core) {
     this.#core = core
   }
 
-  /** Resolves once this process hears events and the others were told so. */
+  /**
+   * Resolves once this process hears events and the others were told so.
+   * @throws BelfryError `BELFRY_SHUTDOWN` after a stop
+   */
   async watch(options: WatchOptions = {}): Promise<EventStream> {
     const fits = filterOf(options)
+    if (this.#stopped) throw new BelfryError('BELFRY_SHUTDOWN', 'watch: this scheduler was stopped')
     const stream = new Stream(fits, () => this.#leave(stream))
     this.#streams.add(stream)
     try {
@@ -50,8 +55,9 @@ export class Watching {
     }
   }
 
-  /** Ends every stream. */
+  /** Ends every stream, for good. */
   async stop(): Promise<void> {
+    this.#stopped = true
     await Promise.all([...this.#streams].map(each => each.close()))
   }
 
@@ -90,6 +96,8 @@ export class Watching {
     this.#announcing?.cancel()
     const unlisten = await opening?.catch(() => undefined)
     await unlisten?.()
+    // What was still opening has announced itself meanwhile.
+    if (this.#streams.size === 0) this.#announcing?.cancel()
   }
 }
 

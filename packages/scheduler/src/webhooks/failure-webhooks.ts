@@ -2,6 +2,7 @@ import { BelfryError, show } from '../errors.ts'
 import type { SchedulerEventName, SchedulerEvents } from '../events.ts'
 import { defineJob, type JobDefinition } from '../job/definition.ts'
 import { recordError } from '../job/error-record.ts'
+import { requireOptions } from '../job/known-names.ts'
 import { systemClock, type Clock } from '../runtime/clock.ts'
 import { parseDuration, type Duration } from '../runtime/duration.ts'
 import type { Logger } from '../runtime/logger.ts'
@@ -56,6 +57,7 @@ const SHORTEST_SECRET = 16
  * @throws BelfryError `BELFRY_INVALID_OPTION`, `BELFRY_INVALID_DURATION`
  */
 export function failureWebhooks(options: FailureWebhookOptions): FailureWebhooks {
+  requireOptions(options, 'failureWebhooks')
   const url = requireUrl(options.url, options.allowHttp ?? false)
   const secret = requireSecret(options.secret)
   const events = requireEvents(options.events ?? EVENTS)

@@ -15,7 +15,7 @@ export interface PostgresJs extends PostgresJsTransaction {
     readonly fetch_types: boolean
     readonly transform: Readonly<Record<'column' | 'value' | 'row', { readonly from?: unknown } | undefined>>
   }
-  begin(work: (sql: PostgresJsTransaction) => Promise<unknown>): Promise<unknown>
+  begin(options: string, work: (sql: PostgresJsTransaction) => Promise<unknown>): Promise<unknown>
   listen(channel: string, onNotify: (payload: string) => void, onListen: () => void): Promise<{ unlisten: Unlisten }>
 }
 
@@ -73,7 +73,7 @@ async function transact<T>(sql: PostgresJs, work: (transaction: Queryable) => Pr
   // postgres.js treats an array that `begin` answers specially, so the value leaves by another way.
   let answer: { value: T } | undefined
   await reaching(() =>
-    sql.begin(async transaction => {
+    sql.begin('isolation level read committed', async transaction => {
       answer = { value: await work(fromPostgresJs(transaction)) }
     }),
   )

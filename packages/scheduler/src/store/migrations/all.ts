@@ -12,6 +12,7 @@ import { overruns } from './0011-overruns.ts'
 import { runnerLoad } from './0012-runner-load.ts'
 import { meters } from './0013-meters.ts'
 import { plannedOnce } from './0014-planned-once.ts'
+import { scheduleJobChecks } from './0015-schedule-job-checks.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -30,4 +31,5 @@ export const migrations: readonly Migration[] = [
   runnerLoad,
   meters,
   plannedOnce,
+  scheduleJobChecks,
 ]
