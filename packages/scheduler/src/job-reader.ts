@@ -1,4 +1,3 @@
-import { requireLimit } from './administration/page.ts'
 import { notFound, type Waiters, type WaitForOptions } from './aftermath/waiters.ts'
 import type { Core } from './core.ts'
 import type { Attempt, Job } from './job/job.ts'
@@ -41,7 +40,7 @@ export class JobReader {
 
   /** @throws BelfryError `BELFRY_INVALID_JOB_ID`, `BELFRY_INVALID_OPTION` */
   async byPrefix(prefix: string, limit: number): Promise<Job[]> {
-    const request = { prefix: requireKey(prefix, 'prefix'), limit: requireLimit(limit) }
+    const request = { prefix: requireKey(prefix, 'prefix'), limit }
     const jobs = await findJobsByPrefix(this.#core.database, this.#core.tables, request)
     return jobs.map(job => this.#opened(job))
   }

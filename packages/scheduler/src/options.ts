@@ -16,7 +16,6 @@ import {
 } from './job/middleware.ts'
 import type { PayloadCipher } from './job/payload-cipher.ts'
 import { DEFAULT_MAX_PAYLOAD_BYTES } from './job/payload.ts'
-import type { DeclaredSchedules } from './recurring/declared-schedules.ts'
 import { systemClock, type Clock } from './runtime/clock.ts'
 import { parseDuration, parseSpan, type Duration } from './runtime/duration.ts'
 import { silentLogger, type Logger } from './runtime/logger.ts'
@@ -94,7 +93,7 @@ export interface ResolvedOptions {
   readonly newJobId: (now: Date) => string
 }
 
-const OPTIONS: KnownNames<EngineOptions & DeclaredSchedules> = {
+const OPTIONS: KnownNames<EngineOptions & { schedules: unknown; removeOtherSchedules: unknown }> = {
   database: true,
   jobs: true,
   schedules: true,

@@ -1,5 +1,6 @@
 import type { WaitForOptions } from './aftermath/waiters.ts'
 import { Administration } from './administration/administration.ts'
+import { requireLimit } from './administration/page.ts'
 import { checkSchema, migrateSchema, schemaSql, type SchemaCheck } from './administration/schema.ts'
 import type { MigrationResult } from './database/migrator.ts'
 import type { SendEventOptions } from './durable/send-event.ts'
@@ -185,8 +186,8 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
   }
 
   /** Jobs whose id begins with `prefix`, newest first, at most `limit` (default 10, up to 1,000). */
-  findJobs(prefix: string, limit = 10): Promise<Job[]> {
-    return this.#engine.reader.byPrefix(prefix, limit)
+  async findJobs(prefix: string, limit = 10): Promise<Job[]> {
+    return this.#engine.reader.byPrefix(prefix, requireLimit(limit))
   }
 
   /** Every attempt of a job, the first one first. */

@@ -67,7 +67,7 @@ describeOnBothEngines('what the jobs of a schedule carry', engine => {
       { weight: 0 },
       { cost: -1 },
       { cost: 6 },
-      { subjects: Array.from({ length: 21 }, String) },
+      { subjects: Array.from({ length: 21 }, (_, index) => `user:${index}`) },
       { tags: [''] },
       { metadata: { long: 'x'.repeat(4_096) } },
     ]) {

@@ -137,7 +137,7 @@ describeOnBothEngines('outcomes that are hard to tell', engine => {
   it('a handler does not begin when its time was up, or it was cancelled, while its payload was read', async () => {
     const reading = gate()
     const ran: unknown[] = []
-    const slow: Schema<unknown> = {
+    const slow: Schema = {
       '~standard': { version: 1, vendor: 'slow', validate: value => reading.promise.then(() => ({ value })) },
     }
     const job = defineJob({ type: 'slow', payload: slow, timeout: '5s', handler: payload => void ran.push(payload) })
@@ -163,7 +163,7 @@ describeOnBothEngines('outcomes that are hard to tell', engine => {
       asked.open()
       return new Promise<never>(() => {})
     }
-    const mute: Schema<unknown> = { '~standard': { version: 1, vendor: 'mute', validate } }
+    const mute: Schema = { '~standard': { version: 1, vendor: 'mute', validate } }
     const job = defineJob({ type: 'mute', payload: mute, revalidate: async () => 'run', handler: () => {} })
     const { scheduler, clock, door } = await make({ jobs: [job] })
     await door.scheduleJob('mute', { jobId: 'mute', maxRetries: 0 })

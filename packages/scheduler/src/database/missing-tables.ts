@@ -1,5 +1,5 @@
 import { BelfryError } from '../errors.ts'
-import type { Database, Queryable, QueryResult } from './database.ts'
+import type { Database, Queryable } from './database.ts'
 
 /** No such table, schema or function. */
 const MISSING = new Set<unknown>(['42P01', '3F000', '42883'])
@@ -13,14 +13,12 @@ export function tellMissingTables(database: Database, schema: string): Database 
     throw missingTables(error, schema) ?? error
   }
   const within = (queryable: Queryable): Queryable => {
-    const { queryKept } = queryable
+    const keeping = <Row>(text: string, values: readonly unknown[]) =>
+      queryable.queryKept ? queryable.queryKept<Row>(text, values) : queryable.query<Row>(text, values)
     return {
       query: <Row>(text: string, values?: readonly unknown[]) => queryable.query<Row>(text, values).catch(explain),
-      ...(queryKept && {
-        queryKept: <Row>(text: string, values: readonly unknown[]): Promise<QueryResult<Row>> =>
-          queryKept
-            .call<Queryable, [string, readonly unknown[]], Promise<QueryResult<Row>>>(queryable, text, values)
-            .catch(explain),
+      ...('queryKept' in queryable && {
+        queryKept: <Row>(text: string, values: readonly unknown[]) => keeping<Row>(text, values).catch(explain),
       }),
     }
   }

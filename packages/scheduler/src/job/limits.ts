@@ -92,14 +92,14 @@ const LARGEST_WINDOW = 1_000
 export function resolveLimits(limits: Limits, what: string): ResolvedLimits {
   const resolved = resolve(limits, what)
   const { rate, budget, perKey, breaker } = limits
-  const metered: [unknown, Readonly<Record<string, true>>, string][] = [
+  const parts: [unknown, Readonly<Record<string, true>>, string][] = [
     [limits, LIMITS, what],
     [perKey, KEY_LIMITS, `${what}.perKey`],
     [breaker, BREAKER, `${what}.breaker`],
     ...[rate, perKey?.rate].map((each): [unknown, typeof RATE, string] => [each, RATE, `${what}: a rate`]),
     ...[budget, perKey?.budget].map((each): [unknown, typeof BUDGET, string] => [each, BUDGET, `${what}: a budget`]),
   ]
-  for (const [given, known, name] of metered) if (given) refuseUnknown(given, known, name)
+  for (const [given, known, name] of parts) if (given) refuseUnknown(given, known, name)
   return resolved
 }
 

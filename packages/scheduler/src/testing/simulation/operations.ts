@@ -135,27 +135,21 @@ export class Operations {
   /** Some calls need something to be there, or a world of their kind. */
   #hasSense(kind: Kind): boolean {
     const { scheduleIds, special, changesLimits, prunes } = this.#parts
-    switch (kind) {
-      case 'cancel':
-      case 'change':
-      case 'redrive':
-        return this.#known.length > 0
-      case 'pause':
-      case 'resume':
-        return scheduleIds.length > 0
-      case 'setLimits':
-        return changesLimits
-      case 'prune':
-        return prunes
-      case 'sendEvent':
-        return special === 'stepwise'
-      case 'withdraw':
-        return special === 'asked' && this.#known.length > 0
-      case 'moveHouse':
-        return special === 'windowed'
-      default:
-        return true
+    const isKnown = this.#known.length > 0
+    const isScheduled = scheduleIds.length > 0
+    const sense: Partial<Record<Kind, boolean>> = {
+      cancel: isKnown,
+      change: isKnown,
+      redrive: isKnown,
+      pause: isScheduled,
+      resume: isScheduled,
+      setLimits: changesLimits,
+      prune: prunes,
+      sendEvent: special === 'stepwise',
+      withdraw: special === 'asked' && isKnown,
+      moveHouse: special === 'windowed',
     }
+    return sense[kind] ?? true
   }
 
   #ended(call: string, answer: string): void {

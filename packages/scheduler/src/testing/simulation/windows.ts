@@ -1,7 +1,6 @@
 import type { WindowOptions } from '../../job/delivery.ts'
 import type { DeliveryWindow } from '../../job/delivery-window.ts'
 import type { Opens } from './history.ts'
-import type { SimulatedJob } from './invented-jobs.ts'
 import type { SeededRandom } from './random.ts'
 
 /** Windows are open every second span of this length: jobs wait for an opening, and worlds end in time. */
@@ -35,7 +34,7 @@ export function windowOptions(opens: Opens): WindowOptions {
 }
 
 /** When a job may start, by what its call says. */
-export function opensOf({ job, window, timeZone }: SimulatedJob): Opens {
+export function opensOf({ job, window, timeZone }: { job: string; window?: unknown; timeZone?: unknown }): Opens {
   if (job !== 'windowed' || window === false) return 'always'
   return timeZone === ZONES['second half'] ? 'second half' : 'first half'
 }
