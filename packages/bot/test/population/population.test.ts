@@ -46,8 +46,9 @@ describe('a population of invented people, ninety days, three processes that cra
     // Which ways of each, every statement more or less decides anew.
     const waysOf = (who: string) => Object.keys(faults).filter(each => each.startsWith(who))
     expect(waysOf('statement refused')).toHaveLength(1)
-    expect(waysOf('model ').length).toBeGreaterThan(1)
-    expect(waysOf('platform ').length).toBeGreaterThan(1)
+    expect(waysOf('model ').length).toBeGreaterThan(0)
+    expect(waysOf('platform ').length).toBeGreaterThan(0)
+    expect(waysOf('model ').length + waysOf('platform ').length).toBeGreaterThan(2)
     expect(Object.keys(outcomes).length).toBeGreaterThan(5)
   })
 
