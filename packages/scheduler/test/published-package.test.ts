@@ -87,10 +87,11 @@ describe('the published package', () => {
     expect(types).toMatch(/\* Schedules one job\.[^]*@throws BelfryError[^]*\*\/\s+scheduleJob</)
   })
 
-  // 299,800 bytes in November 2026. graphile-worker 0.18 has 130,000, pg-boss 12.38 331,000, BullMQ 6.7 631,000, and all
-  // of them bring drivers along. No room is left: whatever comes next, somebody must look what grew.
+  // 306,200 bytes in November 2026, 20,000 more than before the audits of that month: simulated worlds, checks of options,
+  // deadlines. graphile-worker 0.18 has 130,000, pg-boss 12.38 331,000, BullMQ 6.7 631,000, and all of them bring drivers
+  // along. Whoever meets this limit looks what grew.
   it('is small', () => {
-    expect(packed.size).toBeLessThan(300_000)
+    expect(packed.size).toBeLessThan(315_000)
   })
 
   it('carries no comments in its code and no types that nobody can reach', async () => {

@@ -211,6 +211,7 @@ describe('a bug in a statement is found', () => {
     {
       bug: 'forgetting that a running job is to run once more',
       breaks: 'a job that is asked for while it runs runs once more',
+      from: 48,
       steps: 300,
       plan: {
         rewrite: text =>
