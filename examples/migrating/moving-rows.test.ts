@@ -166,7 +166,7 @@ describe('waiting jobs of Graphile Worker', () => {
     await database.pool.query(
       `insert into graphile_worker._private_jobs (task_id, key) values (1, 'welcome'), (1, repeat('x', 300))`,
     )
-    await expect(moveJobsFromGraphileWorker(database.pool, ['send_mail'])).rejects.toThrow('too long')
+    await expect(moveJobsFromGraphileWorker(database.pool, ['send_mail'])).rejects.toThrow('1 to 255 characters')
     await database.pool.query(
       `update graphile_worker._private_jobs set key = null, payload = '{"text":"\\u0000"}' where key <> 'welcome'`,
     )

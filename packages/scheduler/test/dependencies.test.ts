@@ -301,7 +301,8 @@ describeOnBothEngines('jobs that depend on others', engine => {
       const child = await work('child', { dependsOn: [{ job: parent, onFailure: 'wait' }] })
       await until('the parent has failed', async () => (await scheduler.getJob(parent))?.status === 'failed')
       clock.advance('31d')
-      expect(await scheduler.prune()).toMatchObject({ failed: 1 })
+      // Its own hourly round may be quicker.
+      await scheduler.prune()
       const ended = await scheduler.waitFor(child)
       expect(ended).toMatchObject({ status: 'cancelled', errorMessage: expect.stringMatching(/was deleted$/) })
       expect(ran).toEqual(['parent'])
