@@ -55,8 +55,10 @@ export class Healing {
     const world = this.#world
     const { time, gate, backend } = world
     const begun = time.now
-    const isDone = async () => !gate.open && (await backend.unfinished()).length === 0
-    await world.until(async () => time.now - begun > PATIENCE_MS || (await isDone()), MOVES_PER_LOOK)
+    // Not inside an open transaction: an embedded database would wait for its end.
+    const isOver = async () =>
+      !gate.open && (time.now - begun > PATIENCE_MS || (await backend.unfinished()).length === 0)
+    await world.until(isOver, MOVES_PER_LOOK)
     return backend.unfinished()
   }
 
