@@ -87,7 +87,7 @@ describe('the published package', () => {
     expect(types).toMatch(/\* Schedules one job\.[^]*@throws BelfryError[^]*\*\/\s+scheduleJob</)
   })
 
-  // 306,200 bytes in November 2026, 20,000 more than before the audits of that month: simulated worlds, checks of options,
+  // 306,200 bytes in November 2026, 20,000 more than at the beginning of that month: simulated worlds, checks of options,
   // deadlines. graphile-worker 0.18 has 130,000, pg-boss 12.38 331,000, BullMQ 6.7 631,000, and all of them bring drivers
   // along. Whoever meets this limit looks what grew.
   it('is small', () => {
