@@ -1,6 +1,7 @@
 import { defineBatchJob, defineJob, Scheduler, type SchedulerOptions } from 'belfry'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
+import { missingTables } from '../src/database/missing-tables.ts'
 import { describeOnBothEngines } from './support/engines.ts'
 
 type Call = (scheduler: Scheduler) => unknown
@@ -49,7 +50,7 @@ const SLIPS: [string, Call, RegExp][] = [
     () => defineJob({ type: 'a', handler: 5 } as never),
     /handler of "a": expected a function/,
   ],
-  ['no definition', () => defineJob(undefined as never), /expected \{ type, handler, … \}/],
+  ['no definition', () => defineJob(undefined as never), /expected an object, got undefined/],
   ['a registered handler that is none', s => s.registerHandler('a', 'b' as never), /handler: expected a function/],
   ['an upcaster for a version to come', () => defineJob({ type: 'a', upcast: { 1: String } }), /versions before 1/],
   ['a timeout of nothing', () => defineJob({ type: 'a', timeout: 0 }), /timeout of a: expected 1 ms or more/],
@@ -115,6 +116,13 @@ describeOnBothEngines('slips that no compiler saw', engine => {
         message: expect.stringContaining('call scheduler.migrate() once'),
       })
     }
+  })
+
+  it('and tables of a program, whose names are its own', () => {
+    const missing = (name: string) => Object.assign(new Error(`relation "${name}" does not exist`), { code: '42P01' })
+    expect(missingTables(missing('public.orders'), 'public')).toBeUndefined()
+    expect(missingTables(missing('belfry_notes'), 'belfry')).toBeUndefined()
+    expect(missingTables(missing('public.scheduled_jobs_live'), 'public')).toBeDefined()
   })
 
   it('a scheduler that was stopped starts no more, and hears nothing more', async () => {

@@ -74,13 +74,10 @@ export const COMMON: KnownNames<CommonJobOptions<unknown> & { handler: unknown }
 }
 
 /**
- * Refuses what is no options, or has others than `known`.
+ * Refuses options that are not `known`, and a handler that is none.
  * @throws BelfryError `BELFRY_INVALID_OPTION`
  */
-export function requireOptions(options: unknown, known: Readonly<Record<string, true>>, what: string): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new BelfryError('BELFRY_INVALID_OPTION', `${what}: expected { type, handler, … }, got ${show(options)}`)
-  }
+export function refuseWrongOptions(options: object, known: Readonly<Record<string, true>>, what: string): void {
   const { type, handler } = options as Partial<Record<'type' | 'handler', unknown>>
   refuseUnknown(options, known, `${what} of ${show(type)}`)
   if (handler === undefined || typeof handler === 'function') return

@@ -9,12 +9,13 @@ import type { BatchHandler, BatchOptions, ResolvedBatch } from './batch.ts'
 import type { JobContext } from './context.ts'
 import {
   COMMON,
+  refuseWrongOptions,
   requireOnExpired,
-  requireOptions,
   requireUpcast,
   type CommonJobOptions,
   type OnExpired,
 } from './common-options.ts'
+import { requireOptions } from './known-names.ts'
 import { refuseIsolated } from './isolated-mark.ts'
 import { requireJobType } from './job-type.ts'
 import type { Revalidate } from './revalidate.ts'
@@ -137,8 +138,8 @@ const LONGEST_BATCH_WAIT_MS = 10_000
 export function defineJob<Payload = unknown, Input = Payload, Result = unknown>(
   options: JobDefinitionOptions<Payload, Input, Result>,
 ): JobDefinition<Payload, Input, Result> {
-  refuseMixture(options)
-  requireOptions(options, { ...COMMON, transactional: true }, 'defineJob')
+  refuseMixture(requireOptions(options, 'defineJob'))
+  refuseWrongOptions(options, { ...COMMON, transactional: true }, 'defineJob')
   if (options.transactional) refuseIsolated(options.handler, `${options.type} is transactional`)
   return Object.freeze({
     ...define(options),
@@ -156,15 +157,15 @@ export function defineJob<Payload = unknown, Input = Payload, Result = unknown>(
 export function defineBatchJob<Payload = unknown, Input = Payload, Result = unknown>(
   options: BatchJobDefinitionOptions<Payload, Input, Result>,
 ): JobDefinition<Payload, Input, Exclude<Result, Error>> {
-  const { type } = options ?? {}
-  if (options?.transactional !== undefined) {
+  const { type } = requireOptions(options, 'defineBatchJob')
+  if (options.transactional !== undefined) {
     throw new BelfryError(
       'BELFRY_INVALID_OPTION',
       `transactional of ${show(type)}: expected none for a batch, got ${show(options.transactional)}. ` +
         'One failed job would roll back the others: use defineJob, or a transaction of your own in the handler.',
     )
   }
-  requireOptions(options, { ...COMMON, size: true, wait: true }, 'defineBatchJob')
+  refuseWrongOptions(options, { ...COMMON, size: true, wait: true }, 'defineBatchJob')
   refuseIsolated(options.handler, `${type} is a batch`)
   const size = requireWhole(options.size, { name: `size of ${type}`, least: 1 }) ?? DEFAULT_BATCH_SIZE
   if (size > LARGEST_BATCH) {
@@ -185,12 +186,12 @@ export function defineBatchJob<Payload = unknown, Input = Payload, Result = unkn
 }
 
 /** Options of a batch that found their way into `defineJob`. */
-function refuseMixture(options: object | undefined): void {
+function refuseMixture(options: object): void {
   for (const name of ['size', 'wait', 'batch']) {
-    if (!(name in (options ?? {}))) continue
+    if (!(name in options)) continue
     throw new BelfryError('BELFRY_INVALID_OPTION', `${name}: expected in defineBatchJob, got it in defineJob`)
   }
-  if (options && 'transactional' in options && typeof (options.transactional ?? false) !== 'boolean') {
+  if ('transactional' in options && typeof (options.transactional ?? false) !== 'boolean') {
     throw new BelfryError(
       'BELFRY_INVALID_OPTION',
       `transactional: expected true or false, got ${show(options.transactional)}`,
