@@ -2,10 +2,10 @@ import { NonRetryableError, Scheduler } from 'belfry'
 import { fromPglite } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
-import { afterTheOutage, forget } from './administration.ts'
+import { afterTheOutage, forget, onHoliday } from './administration.ts'
 import { createPglite } from '../test-support/embedded-database.ts'
 
-it('administration: finds what failed, gives it a new life, says why a job waits, and forgets a person', async () => {
+it('administration: finds what failed, gives it a new life, says why a job waits, waits for a person and forgets one', async () => {
   const pglite = await createPglite()
   const clock = new TestClock('2027-01-01T12:00:00Z')
   const scheduler = new Scheduler({ database: fromPglite(pglite), clock })
@@ -26,7 +26,12 @@ it('administration: finds what failed, gives it a new life, says why a job waits
     'It is not due before 2027-01-02 12:00:00 UTC. No process that runs jobs is alive.',
   ])
   expect(await scheduler.runDueJobs()).toBe(2)
+  const isBack = await onHoliday(scheduler, '7')
+  await scheduler.scheduleJob('mail', { jobId: 'later', subjects: ['user:7'] })
+  expect(await scheduler.runDueJobs()).toBe(0)
+  expect(await isBack()).toBe(true)
+  expect(await scheduler.runDueJobs()).toBe(1)
   expect(await forget(scheduler, '42')).toBe(2)
-  expect((await scheduler.admin.listJobs()).jobs.map(job => job.jobId).toSorted()).toEqual(['broken', 'two'])
+  expect((await scheduler.admin.listJobs()).jobs.map(job => job.jobId).toSorted()).toEqual(['broken', 'later', 'two'])
   await pglite.close()
 })

@@ -16,6 +16,13 @@ export async function afterTheOutage({ admin }: Scheduler, actor: string): Promi
   return report
 }
 
+/** Somebody is on holiday: nothing about them starts until they are back. Answers what to call then. */
+export async function onHoliday({ admin }: Scheduler, userId: string): Promise<() => Promise<boolean>> {
+  const person = { subject: `user:${userId}` }
+  await admin.pause(person, { actor: 'profile page', reason: 'on holiday' })
+  return () => admin.resume(person, { actor: 'profile page' })
+}
+
 /** Somebody asks to be forgotten. */
 export async function forget({ admin }: Scheduler, userId: string): Promise<number> {
   const { pending, running, finished } = await admin.eraseSubject(`user:${userId}`, { actor: 'privacy desk' })

@@ -1,4 +1,5 @@
 import { defineJob, Scheduler } from 'belfry'
+import type { Database } from 'belfry/database'
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { describeOnBothEngines } from './support/engines.ts'
@@ -75,6 +76,30 @@ describeOnBothEngines('delivery windows', engine => {
     clock.advance('12h')
     await scheduler.runDueJobs()
     expect(ran.slice(1).toSorted()).toEqual(['late 06-02T07:00', 'nobody 06-02T07:00', 'sql 06-02T07:00'])
+  })
+
+  it('nothing starts by the clock of the process alone, when the database cannot be asked for the time', async () => {
+    let refusals = 0
+    const query: Database['query'] = (text, values) => {
+      const isAsked = text.trim().startsWith('select (extract(epoch from coalesce(') && refusals > 0
+      if (!isAsked) return engine.database.query(text, values)
+      refusals -= 1
+      return Promise.reject(new Error('connection lost'))
+    }
+    const schema = engine.freshSchema()
+    const job = defineJob({ type: 'mail', window: { from: '00:00', to: '24:00' }, handler: () => 'sent' })
+    const scheduler = new Scheduler({ database: { ...engine.database, query }, schema, jobs: [job] })
+    await scheduler.migrate()
+    const { jobId } = await scheduler.scheduleJob(job, {})
+    refusals = 1
+    const sent = nextSettled(scheduler, event => event.outcome === 'completed')
+    await scheduler.start()
+    await sent
+    expect((await scheduler.getAttempts(jobId)).map(each => [each.outcome, each.errorMessage])).toEqual([
+      ['snoozed', 'the time could not be read from the database'],
+      ['completed', null],
+    ])
+    await scheduler.stop()
   })
 
   it('a started scheduler puts off by the clock of the database, too', async () => {

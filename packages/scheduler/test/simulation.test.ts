@@ -90,7 +90,7 @@ describe('a bug in a statement is found', () => {
     {
       bug: 'settling without asking for the lease token',
       breaks: 'an attempt is settled once, by the holder of its lease',
-      from: 40,
+      from: 60,
       plan: { rewrite: text => text.replaceAll(/and live\.lease_token = ended\.lease(_token)?\b/g, '') },
     },
     {
@@ -104,7 +104,7 @@ describe('a bug in a statement is found', () => {
     {
       bug: 'storing a unique key twice',
       breaks: 'a unique key has one unfinished job',
-      from: 15,
+      from: 18,
       plan: {
         rewrite: text =>
           text
@@ -118,7 +118,7 @@ describe('a bug in a statement is found', () => {
     {
       bug: 'admitting by a count of running jobs that is always none',
       breaks: 'a limit of concurrency is never exceeded',
-      from: 90,
+      from: 50,
       plan: { rewrite: text => text.replaceAll('select count(*)::int from', 'select 0 * count(*)::int from') },
     },
     {
@@ -129,12 +129,28 @@ describe('a bug in a statement is found', () => {
     {
       bug: 'a retry in strict order that gives up its place',
       breaks: 'a strict key keeps its order',
+      from: 18,
       plan: { rewrite: text => text.replace('admitted = live.admitted and keeps_slot', 'admitted = false') },
     },
     {
       bug: 'claiming jobs of a type that is paused',
       breaks: 'what is paused starts nothing',
+      from: 6,
       plan: { rewrite: text => text.replaceAll("where pause.lane = '' and", "where false and pause.lane = '' and") },
+    },
+    {
+      bug: 'claiming as if no subject were paused',
+      breaks: 'what is paused starts nothing',
+      from: 88,
+      plan: { rewrite: text => text.replace('subjects is not null and exists', 'false and exists') },
+    },
+    {
+      bug: 'resuming a subject, and leaving its jobs aside',
+      breaks: 'everything ends',
+      from: 105,
+      plan: {
+        rewrite: text => text.replace("and ready_at < 'infinity'\n       order by", 'and false\n       order by'),
+      },
     },
     {
       bug: "committing a caller's transaction that was rolled back",
@@ -144,7 +160,7 @@ describe('a bug in a statement is found', () => {
     {
       bug: "committing a handler's transaction that was rolled back",
       breaks: 'a transactional job works when it completes, and only then',
-      from: 25,
+      from: 5,
       plan: { neverRollsBack: true },
     },
     {
@@ -157,7 +173,7 @@ describe('a bug in a statement is found', () => {
     {
       bug: 'sending without noting it first',
       breaks: 'who sends again is told so',
-      from: 20,
+      from: 85,
       plan: {
         rewrite: text =>
           text.replace(
@@ -176,7 +192,7 @@ describe('a bug in a statement is found', () => {
     {
       bug: 'adding nothing to a waiting job',
       breaks: 'what is appended is run, once',
-      from: 120,
+      from: 18,
       plan: {
         rewrite: text =>
           text.replace(
@@ -188,13 +204,13 @@ describe('a bug in a statement is found', () => {
     {
       bug: 'asking whether a job is still wanted, and not looking',
       breaks: 'a job that is not wanted any more never starts',
-      from: 40,
+      from: 55,
       plan: { rewrite: text => text.replace('where name = $1::text for share', 'where name < $1::text for share') },
     },
     {
       bug: 'opening windows by a clock that is two minutes ahead',
       breaks: 'a job starts while its delivery window is open',
-      from: 45,
+      from: 18,
       plan: {
         rewrite: text =>
           text.replace(
@@ -211,7 +227,7 @@ describe('a bug in a statement is found', () => {
     {
       bug: 'forgetting that a running job is to run once more',
       breaks: 'a job that is asked for while it runs runs once more',
-      from: 48,
+      from: 33,
       steps: 300,
       plan: {
         rewrite: text =>

@@ -39,7 +39,8 @@ async function dependenciesOf({ database, tables }: Core, row: JobFactsRow): Pro
 async function flowOf(core: Core, row: JobFactsRow, fault: string | null): Promise<Hindrance[]> {
   const { job_id: jobId, job_type: jobType, lane, now_ms: nowMs } = row
   const definition = core.registry.find(jobType)
-  const flow = await readFlow(core.database, core.tables, { jobId, jobType, lane, now: databaseNow(core) })
+  const asked = { jobId, jobType, lane, subjects: row.subjects ?? [], now: databaseNow(core) }
+  const flow = await readFlow(core.database, core.tables, asked)
   const usual = definition?.cost ?? DEFAULT_COST
   // A row that cannot be read counts as a usual one until it fails.
   const { weight, cost } = fault === null ? row : { weight: 1, cost: null }

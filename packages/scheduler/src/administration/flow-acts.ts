@@ -1,6 +1,7 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
+import { againOnConflict } from '../durable/again-on-conflict.ts'
 import { actorOf, type ActorOption } from '../job/actor.ts'
 import { requireKey } from '../job/job-id.ts'
 import { requireJobType } from '../job/job-type.ts'
@@ -10,19 +11,23 @@ import { requireReason } from '../job/reason.ts'
 import { releaseLanes, wakeLanes } from '../store/admit-jobs.ts'
 import { writeAudit } from '../store/audit.ts'
 import { readLanes, saveLimits, WHOLE_TYPE } from '../store/lanes.ts'
-import { addPause, EVERY_TYPE, listPauses, removePause } from '../store/pauses.ts'
+import { bringForward } from '../store/bring-forward.ts'
+import { addPause, EVERY_TYPE, listPauses, OF_SUBJECT, removePause, type PauseRow } from '../store/pauses.ts'
 
-/** What to pause: everything, the jobs of a type, or those of one key of it. */
+/** What to pause: everything, the jobs of a type, those of one key of it, or all that is about a subject. */
 export type PauseTarget =
-  | { readonly jobType?: never; readonly concurrencyKey?: never }
-  | { readonly jobType: string; readonly concurrencyKey?: string }
+  | { readonly jobType?: never; readonly concurrencyKey?: never; readonly subject?: never }
+  | { readonly jobType: string; readonly concurrencyKey?: string; readonly subject?: never }
+  | { readonly subject: string; readonly jobType?: never; readonly concurrencyKey?: never }
 
 /** A pause that stands. */
 export interface Pause {
-  /** Null: everything is paused. */
+  /** Null: everything is paused, or a subject. */
   readonly jobType: string | null
   /** Null: the whole type. */
   readonly concurrencyKey: string | null
+  /** Null: no subject is meant. */
+  readonly subject: string | null
   readonly reason: string | null
   readonly since: Date
 }
@@ -52,26 +57,28 @@ export async function pauseJobs(
 export async function resumeJobs(core: Core, target: PauseTarget, options: ActorOption): Promise<boolean> {
   const where = placeOf(target)
   const actor = actorOf(options)
-  return core.database.transaction(async transaction => {
+  const resuming = async (transaction: Queryable) => {
     if (!(await removePause(transaction, core.tables, where))) return false
-    if (where.lane !== '') {
-      const { jobType, lane } = where
+    const { jobType, lane } = where
+    if (jobType === OF_SUBJECT) await bringForward(transaction, core.tables, lane)
+    else if (lane !== '') {
       await wakeLanes(transaction, core.tables, { jobType, lanes: [lane], concurrency: undefined, strict: false })
     }
     const note = { actor, action: 'resume' as const, target: nameOf(where), detail: {} }
     await writeAudit(transaction, core.tables, { ...note, now: databaseNow(core) })
     return true
-  })
+  }
+  return againOnConflict(() => core.database.transaction(resuming))
 }
 
 export async function readPauses(core: Core): Promise<Pause[]> {
   const rows = await listPauses(core.database, core.tables)
-  return rows.map(row => ({
-    jobType: row.job_type === EVERY_TYPE ? null : row.job_type,
-    concurrencyKey: row.lane === '' ? null : row.lane,
-    reason: row.reason,
-    since: new Date(row.paused_ms),
-  }))
+  return rows.map(row => ({ ...meantBy(row), reason: row.reason, since: new Date(row.paused_ms) }))
+}
+
+function meantBy({ job_type: jobType, lane }: PauseRow): Pick<Pause, 'jobType' | 'concurrencyKey' | 'subject'> {
+  if (jobType === OF_SUBJECT) return { jobType: null, concurrencyKey: null, subject: lane }
+  return { jobType: jobType === EVERY_TYPE ? null : jobType, concurrencyKey: lane === '' ? null : lane, subject: null }
 }
 
 /** Sets a type's limits in every process, or with null goes back to those of its definition. */
@@ -97,7 +104,7 @@ async function requireLimits(
   transaction: Queryable,
   { jobType, lane }: { jobType: string; lane: string },
 ): Promise<void> {
-  if (lane === '') return
+  if (lane === '' || jobType === OF_SUBJECT) return
   const [row] = await readLanes(transaction, tables, { jobType, lanes: [WHOLE_TYPE], now: null })
   const definition = registry.find(jobType)
   // A process that does not know the type cannot tell.
@@ -109,13 +116,17 @@ async function requireLimits(
   )
 }
 
-const TARGET: KnownNames<PauseTarget> = { jobType: true, concurrencyKey: true }
+const TARGET: KnownNames<PauseTarget> = { jobType: true, concurrencyKey: true, subject: true }
 
 /** What is meant: nothing but an empty target means everything, in every process. */
 function placeOf(target: PauseTarget): { jobType: string; lane: string } {
   requireOptions(target, 'target, such as { jobType } or, for everything, {}')
   refuseUnknown(target, TARGET, 'target')
   refuseUndefined(target, 'target')
+  if (target.subject !== undefined) {
+    if (Object.keys(target).length === 1) return { jobType: OF_SUBJECT, lane: requireKey(target.subject, 'subject') }
+    throw new BelfryError('BELFRY_INVALID_OPTION', 'target: expected subject, or jobType, got both; nothing was done')
+  }
   if (target.jobType === undefined) {
     if (target.concurrencyKey === undefined) return { jobType: EVERY_TYPE, lane: '' }
     throw new BelfryError('BELFRY_INVALID_OPTION', 'concurrencyKey: expected jobType beside it, got none')
@@ -132,5 +143,6 @@ function placeOf(target: PauseTarget): { jobType: string; lane: string } {
 
 function nameOf({ jobType, lane }: { jobType: string; lane: string }): string {
   if (jobType === EVERY_TYPE) return 'everything'
+  if (jobType === OF_SUBJECT) return `subject ${lane}`
   return lane === '' ? jobType : `${jobType}, key ${lane}`
 }

@@ -1,6 +1,7 @@
 import type { ResolvedKeyLimits, ResolvedLimits } from '../job/limits.ts'
 import { budgetLeft, earliestStart, type Ask, type MeteredLimits, type Meters } from '../flow/meter.ts'
 import type { Hindrance } from './hindrance.ts'
+import { EVERY_TYPE, OF_SUBJECT } from '../store/pauses.ts'
 import { dateAt, say } from './say.ts'
 
 /** What flow control knows of a job at one moment. */
@@ -125,7 +126,7 @@ function behind(lane: string, { jobId, by, dueMs }: Blocker, facts: FlowFacts): 
 }
 
 function paused({ jobType, lane, reason }: FlowFacts['pauses'][number]): Hindrance {
-  const target = jobType === '*' ? 'everything' : lane === '' ? `type ${jobType}` : `key ${lane} of type ${jobType}`
+  const target = targetOf(jobType, lane)
   return {
     kind: 'paused',
     target,
@@ -134,6 +135,12 @@ function paused({ jobType, lane, reason }: FlowFacts['pauses'][number]): Hindran
     sentence: `Paused: ${target}${reason === null ? '' : ` (${reason})`}.`,
     change: 'Somebody resumes it.',
   }
+}
+
+function targetOf(jobType: string, lane: string): string {
+  if (jobType === EVERY_TYPE) return 'everything'
+  if (jobType === OF_SUBJECT) return `subject ${lane}`
+  return lane === '' ? `type ${jobType}` : `key ${lane} of type ${jobType}`
 }
 
 function isResting({ pausedUntilMs }: LaneFacts, { nowMs }: FlowFacts): boolean {

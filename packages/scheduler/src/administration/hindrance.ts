@@ -27,7 +27,7 @@ export type HindranceKind =
   | { readonly kind: 'snoozed'; readonly reason: string | null }
   /** No living process has a handler for its type. `runners`: those that live. */
   | { readonly kind: 'no_handler'; readonly runners: readonly RunnerName[] }
-  /** It, its type or its key is paused. */
+  /** It, its type, its key or one of its subjects is paused. */
   | { readonly kind: 'paused'; readonly target: string; readonly reason: string | null }
   /** As many jobs of its type or key run as may. */
   | { readonly kind: 'limit'; readonly limit: number; readonly jobs: readonly string[] }

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { databaseNow, type Core } from '../core.ts'
+import type { Queryable } from '../database/database.ts'
 import { isRefusedAlone } from '../database/database-error.ts'
 import type { GovernedClaim, Governor } from '../flow/governor.ts'
+import { withoutPaused } from '../flow/paused-subjects.ts'
 import { claimJobs, type ClaimedJob, type ClaimRequest, type WantedJobs } from '../store/claim-jobs.ts'
 import { dueTypes } from '../store/due-types.ts'
 import { slotsFor, type PlannedJobs } from './claim-plan.ts'
@@ -40,6 +42,13 @@ interface ClaimOrder {
   /** Most slots. */
   readonly limit: number
   readonly lookAheadMs: number
+}
+
+/** What a claim of ordinary types found. */
+interface Together {
+  readonly jobs: readonly ClaimedJob[]
+  /** With those that do not run after all. */
+  readonly seen: readonly ClaimedJob[]
 }
 
 /** What a claim of one type found. */
@@ -99,9 +108,9 @@ export class Claimer {
     let dropped = false
     const free = order.wanted.filter(each => !this.#isApart(each))
     if (free.length > 0) {
-      const jobs = await this.#claimTogether({ ...order, wanted: free }, accept)
-      for (const jobType of filledTypes(jobs, free)) busy.add(jobType)
-      filled = busy.size > 0 || jobs.length >= order.limit
+      const { jobs, seen } = await this.#claimTogether({ ...order, wanted: free }, accept)
+      for (const jobType of filledTypes(seen, free)) busy.add(jobType)
+      filled = busy.size > 0 || seen.length >= order.limit
       claimed += jobs.length
       slots += jobs.length
     }
@@ -145,16 +154,19 @@ export class Claimer {
   }
 
   /** Ordinary types. If their claim is refused, each of them is claimed by itself instead, until that has gone well. */
-  async #claimTogether(order: ClaimOrder, accept: (claimed: Claimed) => void): Promise<readonly ClaimedJob[]> {
+  async #claimTogether(order: ClaimOrder, accept: (claimed: Claimed) => void): Promise<Together> {
     const { database, tables } = this.#core
+    let seen: readonly ClaimedJob[] = []
     try {
-      return await this.#underLease(accept, lease =>
-        claimJobs(database, tables, { ...order, ...lease, now: databaseNow(this.#core) }),
-      )
+      const jobs = await this.#underLease(accept, async lease => {
+        seen = await claimJobs(database, tables, { ...order, ...lease, now: databaseNow(this.#core) })
+        return withoutPaused(this.#core, database, { jobs: seen, leaseToken: lease.leaseToken })
+      })
+      return { jobs, seen }
     } catch (error) {
       if (!isRefusedAlone(error)) throw error
       for (const { jobType } of order.wanted) this.#suspected.add(jobType)
-      return []
+      return { jobs: [], seen: [] }
     }
   }
 
@@ -199,15 +211,13 @@ export class Claimer {
 
   async #claimUngoverned(request: ClaimRequest, checks: Checks | undefined): Promise<GovernedClaim> {
     const { database, tables } = this.#core
-    const open = { heldBack: false, againInMs: null }
-    if (!checks) {
-      const jobs = await claimJobs(database, tables, request)
-      return { jobs, seen: jobs.length, ...open }
+    const claim = async (queryable: Queryable) => {
+      const claimed = await claimJobs(queryable, tables, request)
+      const going = await withoutPaused(this.#core, queryable, { jobs: claimed, leaseToken: request.leaseToken })
+      const jobs = checks ? await checks.sift(queryable, going) : going
+      return { jobs, seen: claimed.length, heldBack: false, againInMs: null }
     }
-    return database.transaction(async transaction => {
-      const claimed = await claimJobs(transaction, tables, request)
-      return { jobs: await checks.sift(transaction, claimed), seen: claimed.length, ...open }
-    })
+    return checks ? database.transaction(claim) : claim(database)
   }
 
   /** A statement that fails may have been carried out: its lease is then in doubt, and no other's. */

@@ -8,6 +8,8 @@ import type { HeldJob } from './held-job.ts'
 /** Two readings of the same clock, taken over a network, differ by less. */
 const READING_ERROR_MS = 1_000
 
+const ASKED_AGAIN_MS = 1_000
+
 /**
  * The last look at a job's delivery window, when it would start: a retry, a snooze or a process that was down may have
  * brought it there at any hour. By the database's clock, which jobs without a window never ask for.
@@ -44,8 +46,10 @@ export class DeliveryGate {
     throw new ExpiredError({ at: new Date(at) })
   }
 
-  /** While the database is away nothing else can tell the time, and the job is not to blame. */
+  /** While the database is away nothing can tell the time: a clock of our own that is hours wrong would send by night. */
   #now(): Promise<number> {
-    return this.#clock.now(this.#core.database).catch(() => this.#core.clock.now().getTime())
+    return this.#clock.now(this.#core.database).catch(() => {
+      throw new SnoozeError(ASKED_AGAIN_MS, 'the time could not be read from the database')
+    })
   }
 }

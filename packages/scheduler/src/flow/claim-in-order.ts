@@ -1,11 +1,13 @@
 import { databaseNow, type Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
+import type { ResolvedLimits } from '../job/limits.ts'
 import { admitJobs, keysWithEarlierJobs, parkJobs, wakeLanes, type ParkedJob } from '../store/admit-jobs.ts'
 import { claimJobs, type ClaimedJob } from '../store/claim-jobs.ts'
 import { readLanes, saveLanes, type LaneRow, type SavedLane } from '../store/lanes.ts'
 import { admitByKey, admitByType, afterStarts, inOrder } from './admission.ts'
 import type { LockedClaim } from './governed-request.ts'
 import { candidateOf, stateOf, withMeters } from './lane-state.ts'
+import { withoutPaused } from './paused-subjects.ts'
 
 /** Claims due jobs as they come; those that have to wait for their key step aside. */
 export async function claimInOrder(core: Core, transaction: Queryable, work: LockedClaim) {
@@ -21,7 +23,10 @@ export async function claimInOrder(core: Core, transaction: Queryable, work: Loc
     // A job that may start in a moment may not start now: the window counts starts.
     lookAheadMs: 0,
   })
-  const claimed = sift ? await sift(transaction, due) : due
+  const { leaseToken } = claim
+  const holdsSlot = (job: ClaimedJob) => heldBefore(limits, job)
+  const going = await withoutPaused(core, transaction, { jobs: due, leaseToken, holdsSlot })
+  const claimed = sift ? await sift(transaction, going) : going
   const admission = await new Admission(core, transaction, work).admit(claimed, admits)
   return { ...admission, seen: due.length }
 }
@@ -147,11 +152,16 @@ class Admission {
   }
 
   #heldBefore(job: ClaimedJob): boolean {
-    return this.#work.limits.perKey?.fifo === true && job.uncommon?.admitted === true
+    return heldBefore(this.#work.limits, job)
   }
 
   #candidateOf(job: ClaimedJob) {
     const candidate = candidateOf(job, this.#core.registry.find(this.#work.jobType))
     return { ...candidate, holdsSlot: this.#heldBefore(job) }
   }
+}
+
+/** A retry in strict order: nobody else's jobs are admitted before a decision about them. */
+function heldBefore({ perKey }: ResolvedLimits, { uncommon }: ClaimedJob): boolean {
+  return perKey?.fifo === true && uncommon?.admitted === true
 }

@@ -10,6 +10,7 @@ import { admitByKey, type Candidate } from './admission.ts'
 import { shareFairly, type KeyQueue, type Waiting } from './fair-share.ts'
 import type { LockedClaim } from './governed-request.ts'
 import { DEFAULT_COST, queuedCandidate, stateOf, withMeters } from './lane-state.ts'
+import { withoutPaused } from './paused-subjects.ts'
 
 /** Keys looked at by one statement, and by one claim; the next claim goes on behind them. */
 const KEYS_PER_LOOK = 256
@@ -48,7 +49,8 @@ export async function claimInTurn(core: Core, transaction: Queryable, work: Lock
   const decide = (among: Waiting) =>
     shareFairly({ ...limits, perKey }, stateOf(lane), { ...among, most, nowMs: lane.now_ms })
   const chosen = decide(waiting)
-  const { jobs, seen } = await take(core, transaction, { work, jobIds: chosen.admitted })
+  const holders = new Set(holding.queues.flatMap(queue => queue.candidates.map(each => each.jobId)))
+  const { jobs, seen } = await take(core, transaction, { work, jobIds: chosen.admitted, holders })
   // What was chosen and could not be had (it was cancelled just now) counts against nobody.
   const isAsChosen = jobs.length === chosen.admitted.length
   const decision = isAsChosen ? chosen : decide(only(waiting, jobs))
@@ -81,12 +83,15 @@ const NO_KEY_LIMITS: ResolvedKeyLimits = { fifo: false }
 async function take(
   core: Core,
   transaction: Queryable,
-  { work, jobIds }: { work: LockedClaim; jobIds: readonly string[] },
+  { work, jobIds, holders }: { work: LockedClaim; jobIds: readonly string[]; holders: ReadonlySet<string> },
 ): Promise<{ jobs: readonly ClaimedJob[]; seen: number }> {
   const { sift, ...claim } = work.request
   const due = await claimChosen(transaction, core.tables, { ...claim, jobIds, admits: sift === undefined })
-  if (!sift) return { jobs: due, seen: due.length }
-  const jobs = await sift(transaction, due)
+  const { leaseToken } = claim
+  const holdsSlot = (job: ClaimedJob) => holders.has(job.job_id)
+  const going = await withoutPaused(core, transaction, { jobs: due, leaseToken, holdsSlot })
+  if (!sift) return { jobs: going, seen: due.length }
+  const jobs = await sift(transaction, going)
   const kept = jobs.map(job => job.job_id)
   if (kept.length > 0) await admitJobs(transaction, core.tables, kept)
   return { jobs, seen: due.length }

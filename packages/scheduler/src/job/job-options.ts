@@ -40,7 +40,7 @@ export interface CarriedOptions {
   weight?: number
   /** What it reserves of a budget of its type or key when it starts. Default: the definition's, else 1. */
   cost?: number
-  /** What the job is about, such as `user:42`: all jobs of a subject can be listed, cancelled, postponed or erased. */
+  /** What the job is about, such as `user:42`: all jobs of a subject can be listed, cancelled, postponed, paused or erased. */
   subjects?: readonly string[]
   /** Words to find it by. */
   tags?: readonly string[]

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts'
-import { CLAIMED, inTurn, type ClaimedJob, type ClaimRequest } from './claim-jobs.ts'
+import { claimedJob, inTurn, type ClaimedJob, type ClaimRequest } from './claim-jobs.ts'
 import { oneMore } from './one-more.ts'
 import { isNotPaused } from './pauses.ts'
 import type { Tables } from './tables.ts'
@@ -25,7 +25,7 @@ export async function claimChosen(
      update ${live} job set status = 'running', lease_token = $2::uuid, runner_id = $1::uuid,
        started_at = (select now from moment), attempt = ${oneMore('attempt')}, admitted = admitted or $5::boolean
      where job.job_id in (select job_id from chosen)
-     returning ${CLAIMED}`,
+     returning ${claimedJob(tables)}`,
     [request.runnerId, request.leaseToken, request.jobIds, request.now, request.admits === true],
   )
   return inTurn(claimed.rows)

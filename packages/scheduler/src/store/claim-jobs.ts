@@ -4,7 +4,7 @@ import type { Delivery } from '../job/delivery.ts'
 import { faultOf } from '../job/stored-fields.ts'
 import { keepingPlan } from './keeping-plan.ts'
 import { oneMore } from './one-more.ts'
-import { isNotPaused } from './pauses.ts'
+import { isNotPaused, isSubjectPaused } from './pauses.ts'
 import { plannedOnce } from './planned-once.ts'
 import { OF_LOW_PRIORITY, SECONDS_PER_POINT, STANDS_BEHIND } from './ready-at.ts'
 import type { Tables } from './tables.ts'
@@ -38,6 +38,8 @@ export interface UncommonFields {
   /** Null, like `max_lost`: what its definition says. */
   readonly backoff: BackoffRule | null
   readonly max_lost: number | null
+  /** It is about somebody or something that is paused: it does not run. */
+  readonly subject_paused: boolean
   /** Why its row cannot be read: it fails before its handler is called, and until then counts as if it were usual. */
   readonly fault?: string
 }
@@ -78,6 +80,7 @@ export const ORDINARY: UncommonFields = Object.freeze({
   spread_key: null,
   backoff: null,
   max_lost: null,
+  subject_paused: false,
 })
 
 /** How many jobs of one type are wanted. */
@@ -156,12 +159,21 @@ function placeOf({ scheduled_ms: due, uncommon }: ClaimedJob): number {
   return due - (uncommon?.priority ?? 0) * SECONDS_PER_POINT * 1_000
 }
 
-const CLAIM = 'belfry_claim_1'
+const CLAIM = 'belfry_claim_2'
 const READY = 'coalesce(ready_at, scheduled_time)'
 const HORIZON = `(select now from moment) + ahead_ms * interval '1 millisecond'`
 
-/** The claim as migration 14 makes it. */
+/** The claim as migration 14 made it, for processes of a release that knows no pauses of subjects. */
+export function firstClaimFunction(tables: Tables): string {
+  return claimNamed(tables, 'belfry_claim_1', claimedRow())
+}
+
+/** The claim as migration 16 makes it. */
 export function claimFunction(tables: Tables): string {
+  return claimNamed(tables, CLAIM, claimedJob(tables))
+}
+
+function claimNamed(tables: Tables, name: string, claimed: string): string {
   const { runners, live } = tables
   /** Jobs of low priority stand behind their due time, and come before it only to fill free slots. */
   const pick = (which: 'in turn' | 'of low priority') => `
@@ -173,7 +185,7 @@ export function claimFunction(tables: Tables): string {
          order by ${which === 'in turn' ? READY : 'scheduled_time'} limit wanted.most for update skip locked) first
        where ${isNotPaused(tables, 'wanted.job_type')}`
   return plannedOnce(tables, {
-    name: CLAIM,
+    name,
     takes: `by_runner uuid, under_lease uuid, wanted_types text[], wanted_most integer[], at_most integer, ahead_ms float8,
       at_time timestamptz, admits boolean`,
     answers: `job_id varchar, job_type varchar, payload jsonb, scheduled_ms float8, due_in_ms float8, uncommon jsonb, row_at tid`,
@@ -189,15 +201,27 @@ export function claimFunction(tables: Tables): string {
      update ${live} job set status = 'running', lease_token = under_lease, runner_id = by_runner,
        started_at = (select now from moment), attempt = ${oneMore('attempt')}, admitted = admitted or admits
      where job.ctid = any (array(select ctid from due)) and job.lease_token is null
-     returning ${CLAIMED};`,
+     returning ${claimed};`,
   })
+}
+
+/** What is answered of a claimed row, `job`. */
+export function claimedJob(tables: Tables): string {
+  return claimedRow(`, 'subject_paused', subjects is not null and ${isSubjectPaused(tables, 'subjects')}`)
+}
+
+function claimedRow(more = ''): string {
+  return `job_id, job_type, payload, trunc(date_part('epoch', scheduled_time) * 1000) as scheduled_ms,
+       case when scheduled_time > started_at then date_part('epoch', scheduled_time - started_at) * 1000 end as due_in_ms,
+       ${uncommonFields(more)} as uncommon, job.ctid as row_at`
 }
 
 /**
  * Null for what `ORDINARY` says. What is JSON in the row is judged when it is read: a cast of something spoiled would fail
  * the whole claim. Infinity, which a column of times may hold, is no number in JSON.
  */
-const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 and payload_version = 1
+function uncommonFields(more: string): string {
+  return `case when attempt = 1 and retry_count = 0 and max_retries = 3 and payload_version = 1
          and not cancel_requested and lost_count = 0 and snooze_count = 0 and priority = 0
          and coalesce(unique_key, schedule_id, lane) is null and coalesce(subjects, tags) is null
          and coalesce(metadata, options, progress) is null and coalesce(timeout_ms::float8, date_part('epoch', expires_at)) is null
@@ -210,9 +234,5 @@ const UNCOMMON = `case when attempt = 1 and retry_count = 0 and max_retries = 3 
            then greatest(-1e15, (date_part('epoch', expires_at) - date_part('epoch', started_at)) * 1000) end, 'metadata', metadata, 'lane', lane,
          'admitted', coalesce(admitted, false), 'weight', coalesce(options->'weight', '1'), 'cost', options->'cost',
          'priority', priority, 'backoff', options->'backoff', 'max_lost', options->'max_lost',
-         'delivery', options->'delivery', 'spread_key', coalesce(unique_key, subjects[1])) end`
-
-/** What is answered of a claimed row, `job`. */
-export const CLAIMED = `job_id, job_type, payload, trunc(date_part('epoch', scheduled_time) * 1000) as scheduled_ms,
-       case when scheduled_time > started_at then date_part('epoch', scheduled_time - started_at) * 1000 end as due_in_ms,
-       ${UNCOMMON} as uncommon, job.ctid as row_at`
+         'delivery', options->'delivery', 'spread_key', coalesce(unique_key, subjects[1])${more}) end`
+}

@@ -1,6 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import { readLanes, WHOLE_TYPE, type LaneRow } from './lanes.ts'
-import { EVERY_TYPE, listPauses, type PauseRow } from './pauses.ts'
+import { EVERY_TYPE, listPauses, OF_SUBJECT, type PauseRow } from './pauses.ts'
 import type { Tables } from './tables.ts'
 
 /** More holders of slots than this are not named. */
@@ -35,6 +35,7 @@ interface FlowRequest {
   readonly jobId: string
   readonly jobType: string
   readonly lane: string | null
+  readonly subjects: readonly string[]
   readonly now: string | null
 }
 
@@ -48,6 +49,7 @@ export async function readFlow(database: Queryable, tables: Tables, request: Flo
   const pauses = (await listPauses(database, tables)).filter(
     pause =>
       pause.job_type === EVERY_TYPE ||
+      (pause.job_type === OF_SUBJECT && request.subjects.includes(pause.lane)) ||
       (pause.job_type === jobType && (pause.lane === '' || pause.lane === request.lane)),
   )
   return { pauses, type, key, blockers: await readBlockers(database, tables, request) }

@@ -2,7 +2,7 @@ import type { Queryable } from '../database/database.ts'
 import { areAlike, insertAlike } from './insert-alike.ts'
 import { keepingPlan } from './keeping-plan.ts'
 import { isPlain, type InsertingRunner, type NewJob } from './new-job.ts'
-import { isNotPaused } from './pauses.ts'
+import { isNotPaused, isSubjectPaused } from './pauses.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
@@ -121,7 +121,9 @@ async function insertOnce(
      ), job as (
        select row->>0 as job_id, row->>1 as job_type, row->2 as payload, (row->>3)::int as payload_version,
          coalesce((row->>4)::timestamptz, moment.now + (row->>5)::float8 * interval '1 ms') as due,
-         (row->>6)::int as max_retries, case when (row->>7)::boolean and ${isNotPaused(tables, 'row->>1')} then me.runner_id end as held_by, row->8 as more
+         (row->>6)::int as max_retries, case when (row->>7)::boolean and ${isNotPaused(tables, 'row->>1')}
+           ${uncommon ? `and not ${isSubjectPaused(tables, textArray('row->8', 'subjects'))}` : ''} then me.runner_id end as held_by,
+         row->8 as more
        from jsonb_array_elements((select $1::text)::jsonb) as row, moment left join me on true
      ), fresh as (
        insert into ${live} (job_id, job_type, payload, payload_version, scheduled_time, max_retries, created_at, status,
@@ -159,12 +161,13 @@ const UNCOMMON_COLUMNS = `, timeout_ms, unique_key, schedule_id, occurrence, pri
 const UNCOMMON_VALUES = `, (more->>'timeout_ms')::bigint, more->>'unique_key', more->>'schedule_id',
          (more->>'occurrence')::timestamptz, coalesce((more->>'priority')::int, 0),
          case when more->'waits' is not null then 'infinity' else ${readyAt('due', `(more->>'priority')::int`)} end,
-         ${textArray('subjects')}, ${textArray('tags')}, more->'metadata',
+         ${textArray('more', 'subjects')}, ${textArray('more', 'tags')}, more->'metadata',
          coalesce((more->>'expires_at')::timestamptz, due + (more->>'expire_after_ms')::float8 * interval '1 ms'),
          more->>'lane', more->'options', coalesce((more->>'awaited')::boolean, false), (more->>'waits')::boolean`
 
-function textArray(key: string): string {
-  return `case when more->'${key}' is not null then array(select jsonb_array_elements_text(more->'${key}')) end`
+/** Null where there is none. */
+function textArray(more: string, key: string): string {
+  return `case when ${more}->'${key}' is not null then array(select jsonb_array_elements_text(${more}->'${key}')) end`
 }
 
 /**

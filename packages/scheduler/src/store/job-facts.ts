@@ -35,6 +35,7 @@ export interface JobFactsRow {
   readonly error_message: string | null
   readonly cancel_requested: boolean
   readonly lane: string | null
+  readonly subjects: readonly string[] | null
   /** As they are stored, like `delivery` and `metadata`: nobody has judged them yet. */
   readonly weight: unknown
   readonly backoff: unknown
@@ -67,6 +68,7 @@ export async function readJobFacts(
        ${ms('job.started_at')} as started_ms, ${ms('job.completed_at')} as completed_ms,
        ${ms('job.expires_at')} as expires_ms, job.timeout_ms::float8, job.retry_count, job.max_retries,
        job.last_outcome, left(job.error_message, 300) as error_message, job.cancel_requested, job.lane,
+       to_jsonb(job.subjects) as subjects,
        coalesce(job.options->'weight', '1') as weight, job.options->'cost' as cost,
        job.options->'backoff' as backoff, job.options->'max_lost' as max_lost, job.metadata,
        job.options->'delivery' as delivery, ${PUT_OFF} as put_off,

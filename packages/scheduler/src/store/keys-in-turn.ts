@@ -58,14 +58,16 @@ export async function keysInTurn(
      cross join (select case when count(lane) = $3::int then max(lane) end as lane from ring) last
      left join lateral (
        select jsonb_agg(${JOB} order by scheduled_time, job_id) as jobs from (
-         select job_id, scheduled_time, options from ${live}
+         select job_id, scheduled_time, options, ready_at, priority from ${live}
          where ${ofType} and lane = ring.lane and lease_token is null and waits is null
-           and (admitted is not true or not $7::boolean)
-           and scheduled_time <= (select now from moment) and ${isNotPutOff('(select now from moment)')}
+           and (admitted is not true or not $7::boolean) and scheduled_time <= (select now from moment)
+           -- In strict order nobody takes the turn of a first that was put off.
+           and ($7::boolean or ${isNotPutOff('(select now from moment)')})
          order by scheduled_time, job_id limit greatest(0, least($4::int, $5::int - (
            select count(*) from ${live} holder
            where holder.job_type collate "C" = $1::text and holder.lane = ring.lane and holder.admitted
-             and (holder.lease_token is not null or $7::boolean))))) due) queue
+             and (holder.lease_token is not null or $7::boolean))))) due
+         where ${isNotPutOff('(select now from moment)')}) queue
        on ring.lane is not null
      order by ring.place`,
     [

@@ -1,7 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import type { Tables } from './tables.ts'
 
-/** A pause: of everything (`*`), of a type, or of one key of it. */
+/** A pause: of everything (`*`), of a type, of one key of it, or (without a type) of the subject that `lane` names. */
 export interface PauseRow {
   readonly job_type: string
   readonly lane: string
@@ -11,6 +11,9 @@ export interface PauseRow {
 
 /** In place of a type: every type. */
 export const EVERY_TYPE = '*'
+
+/** In place of a type, which never has this name: what is paused is a subject. */
+export const OF_SUBJECT = ''
 
 /**
  * Stops jobs from being claimed, in every process, from this statement's commit on. False when they were stopped already,
@@ -51,6 +54,14 @@ export async function listPauses(database: Queryable, tables: Tables): Promise<P
      from ${tables.pauses} order by job_type, lane`,
   )
   return found.rows
+}
+
+/**
+ * Condition: one of these subjects is paused.
+ * @param subjects an expression for an array of them, or null for none
+ */
+export function isSubjectPaused({ pauses }: Tables, subjects: string): string {
+  return `exists (select from ${pauses} pause where pause.job_type = '${OF_SUBJECT}' and pause.lane = any (${subjects}))`
 }
 
 /** Condition on a type's name: it is not paused as a whole. */

@@ -1,4 +1,4 @@
-import { claimFunction } from '../claim-jobs.ts'
+import { firstClaimFunction } from '../claim-jobs.ts'
 import { nextDueFunction } from '../next-due.ts'
 import { settleFunction } from '../settle-finished.ts'
 import type { Migration } from './migration.ts'
@@ -7,5 +7,5 @@ import type { Migration } from './migration.ts'
 export const plannedOnce: Migration = {
   version: 14,
   name: 'statements planned once',
-  statements: tables => [claimFunction(tables), nextDueFunction(tables), settleFunction(tables)],
+  statements: tables => [firstClaimFunction(tables), nextDueFunction(tables), settleFunction(tables)],
 }

@@ -13,6 +13,7 @@ import { runnerLoad } from './0012-runner-load.ts'
 import { meters } from './0013-meters.ts'
 import { plannedOnce } from './0014-planned-once.ts'
 import { scheduleJobChecks } from './0015-schedule-job-checks.ts'
+import { pausedSubjects } from './0016-paused-subjects.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, oldest first. Append only. */
@@ -32,4 +33,5 @@ export const migrations: readonly Migration[] = [
   meters,
   plannedOnce,
   scheduleJobChecks,
+  pausedSubjects,
 ]

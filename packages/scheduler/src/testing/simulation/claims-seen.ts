@@ -1,11 +1,18 @@
 import { shortId } from './counted-ids.ts'
 import type { Claim } from './history.ts'
+import { SUBJECTS } from './windows.ts'
 
 /** A row as a claim answers it. */
 interface ClaimedRow {
   readonly job_id: string
   readonly scheduled_ms: number
-  readonly uncommon: { readonly attempt: number; readonly lane: string | null; readonly weight: number } | null
+  readonly uncommon: {
+    readonly attempt: number
+    readonly lane: string | null
+    readonly weight: number
+    /** The unique key, or without one the subject. */
+    readonly spread_key: string | null
+  } | null
 }
 
 /**
@@ -37,6 +44,7 @@ export class ClaimsSeen {
       admittedByKeyAt: this.#admittedAt,
       scheduledMs,
       key: uncommon?.lane ?? null,
+      subject: SUBJECTS.find(subject => subject === uncommon?.spread_key) ?? null,
       weight: uncommon?.weight ?? 1,
     })
   }

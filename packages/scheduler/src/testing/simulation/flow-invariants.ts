@@ -128,7 +128,7 @@ const strictOrder: Check = (story, report) => {
 
 /** A pause holds from the moment the call was answered, unless somebody may have ended it since. */
 const pauses: Check = (story, report) => {
-  const started = startsOf(story)
+  const started = claimedStarts(story)
   const targets = new Set(of(story.facts, 'paused').map(fact => fact.target))
   for (const target of targets) {
     let resuming = 0
@@ -148,7 +148,7 @@ const pauses: Check = (story, report) => {
     end(Number.POSITIVE_INFINITY)
     for (const start of started) {
       const { claim, jobType, line } = start
-      const isMeant = target === jobType || target === `${jobType} of ${claim.key}`
+      const isMeant = target === jobType || target === `${jobType} of ${claim.key}` || target === claim.subject
       if (isMeant && spans.some(span => claim.line > span.from && claim.line < span.to)) {
         report('what is paused starts nothing', `${attemptOf(start)} was claimed while ${target} was paused`, line)
       }
@@ -156,8 +156,12 @@ const pauses: Check = (story, report) => {
   }
 }
 
-function startsOf({ facts }: Story): Start[] {
-  return of(facts, 'started').filter((fact): fact is Start => fact.claim !== undefined && LIMITS.has(fact.jobType))
+function startsOf(story: Story): Start[] {
+  return claimedStarts(story).filter(fact => LIMITS.has(fact.jobType))
+}
+
+function claimedStarts({ facts }: Story): Start[] {
+  return of(facts, 'started').filter((fact): fact is Start => fact.claim !== undefined)
 }
 
 /** What limits over all processes promise. */

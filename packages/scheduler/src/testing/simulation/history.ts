@@ -65,7 +65,7 @@ export type FactBody =
   | { readonly kind: 'zone-changed' }
   /** What its limits are from here on nobody knows. */
   | { readonly kind: 'limits-changed'; readonly jobType: string }
-  /** The call that paused a type, or one key of it, was answered. */
+  /** The call that paused a type, one key of it, or a subject was answered. */
   | { readonly kind: 'paused'; readonly target: string }
   /** From here on it may go on. */
   | { readonly kind: 'resume-asked'; readonly target: string }
@@ -110,6 +110,8 @@ export interface Claim {
   readonly admittedByKeyAt: number
   readonly scheduledMs: number
   readonly key: string | null
+  /** Whom it is about; null: nobody, or that cannot be told. */
+  readonly subject: string | null
   readonly weight: number
 }
 

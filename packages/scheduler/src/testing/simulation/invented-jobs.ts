@@ -65,6 +65,7 @@ export class InventedJobs {
     return {
       job: jobType,
       ...(jobType === 'windowed' && this.#windowed()),
+      ...((jobType === 'windowed' || this.#random.chance(0.2)) && { subjects: [this.#random.pick(SUBJECTS)] }),
       ...(isGoverned && this.#random.chance(0.9) && { concurrencyKey: this.#random.pick(CONCURRENCY_KEYS) }),
       ...(this.#random.chance(0.15) && { priority: this.#random.below(201) - 100 }),
       ...(this.#random.chance(0.05) && { expireAfter: 200 + this.#random.below(5_000) }),
@@ -93,9 +94,8 @@ export class InventedJobs {
     return this.#random.chance(SPECIAL_SHARE) ? this.#special : this.#random.pick(TYPES)
   }
 
-  #windowed(): WindowOptions & { subjects: string[] } {
-    const opens = this.#random.weighted({ 'first half': 5, 'second half': 4, always: 1 }) ?? 'always'
-    return { ...windowOptions(opens), subjects: [this.#random.pick(SUBJECTS)] }
+  #windowed(): WindowOptions {
+    return windowOptions(this.#random.weighted({ 'first half': 5, 'second half': 4, always: 1 }) ?? 'always')
   }
 
   when(process: SimulatedProcess): { delay?: number } | { scheduledTime?: Date } {

@@ -1,13 +1,10 @@
+import type { PauseTarget } from '../../administration/flow-acts.ts'
 import type { Limits } from '../../job/limits.ts'
 import type { SeededRandom } from './random.ts'
 import type { Recorder } from './recorder.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
+import { SUBJECTS } from './windows.ts'
 import { CONCURRENCY_KEYS, GOVERNED_TYPES, storedName, type GovernedType } from './workload.ts'
-
-interface PausedKey {
-  readonly jobType: string
-  readonly concurrencyKey?: string
-}
 
 /** Limits that a type may be given; null: its own again. */
 const OTHER_LIMITS: readonly (Limits | null)[] = [
@@ -19,13 +16,13 @@ const OTHER_LIMITS: readonly (Limits | null)[] = [
   { rate: { limit: 2, per: 1_000 }, perKey: { concurrency: 2, fair: true } },
 ]
 
-/** Pauses the type with limits, or one key of it, lets it go on again, and gives it other limits. */
+/** Pauses the type with limits, one key of it, or a subject, lets it go on again, and gives the type other limits. */
 export class Pauses {
   readonly #random: SeededRandom
   readonly #recorder: Recorder
   readonly #governed: GovernedType
   /** Whose pause was asked for, by name. */
-  readonly #held = new Map<string, PausedKey>()
+  readonly #held = new Map<string, PauseTarget>()
 
   constructor(parts: { random: SeededRandom; recorder: Recorder; governed: GovernedType }) {
     this.#random = parts.random
@@ -61,7 +58,7 @@ export class Pauses {
     for (const target of this.#held.values()) await this.#letGo(process, target)
   }
 
-  async #letGo(process: SimulatedProcess, target: PausedKey): Promise<string> {
+  async #letGo(process: SimulatedProcess, target: PauseTarget): Promise<string> {
     const name = nameOf(target)
     this.#recorder.fact(process.name, `wants ${name} to go on`, { kind: 'resume-asked', target: name })
     const resumed = await process.scheduler.admin.resume(target)
@@ -69,13 +66,15 @@ export class Pauses {
     return String(resumed)
   }
 
-  #target(): PausedKey {
+  #target(): PauseTarget {
+    if (this.#random.chance(0.4)) return { subject: this.#random.pick(SUBJECTS) }
     const jobType = storedName(this.#governed)
     const isKeyed = 'perKey' in GOVERNED_TYPES[this.#governed] && this.#random.chance(0.5)
     return isKeyed ? { jobType, concurrencyKey: this.#random.pick(CONCURRENCY_KEYS) } : { jobType }
   }
 }
 
-function nameOf({ jobType, concurrencyKey }: PausedKey): string {
-  return concurrencyKey === undefined ? jobType : `${jobType} of ${concurrencyKey}`
+function nameOf({ jobType, concurrencyKey, subject }: PauseTarget): string {
+  if (subject !== undefined) return subject
+  return concurrencyKey === undefined ? String(jobType) : `${jobType} of ${concurrencyKey}`
 }

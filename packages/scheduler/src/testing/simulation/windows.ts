@@ -39,7 +39,7 @@ export function opensOf({ job, window, timeZone }: { job: string; window?: unkno
   return timeZone === ZONES['second half'] ? 'second half' : 'first half'
 }
 
-/** What tells whose jobs these are, where people move from one zone to another. */
+/** What tells whose jobs these are: people move from one zone to another, and are paused. */
 export const SUBJECTS = ['lodger', 'guest']
 
 /** The zone somebody may move to. */
