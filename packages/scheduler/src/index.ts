@@ -47,7 +47,7 @@ export type {
 } from './job/context.ts'
 export type { EndedJob } from './job-reader.ts'
 export type { WaitForOptions } from './aftermath/waiters.ts'
-export type { FlowJob, FlowJobs, FlowLink } from './scheduling/flow-graph.ts'
+export type { FlowJob, FlowJobs, FlowLink, ScheduledFlow } from './scheduling/flow-graph.ts'
 export type { ScheduledBatch } from './scheduling/workflows.ts'
 export { CancelError, NonRetryableError, RetryAfterError, SnoozeError } from './job/control-errors.ts'
 export {
@@ -70,7 +70,8 @@ export type { JobReference, KeyReference } from './job/job-reference.ts'
 export { JobType } from './job/job-type.ts'
 export type { Budget, KeyLimits, Limits, Rate } from './job/limits.ts'
 export type { Attempt, AttemptOutcome, Job, JobStatus } from './job/job.ts'
-export type { InputOf, JobName, JobWithPayload } from './job/job-with-payload.ts'
+export type { AsStored } from './job/as-stored.ts'
+export type { InputOf, JobName, JobWithPayload, ResultOf } from './job/job-with-payload.ts'
 export type {
   ExecutionCall,
   ExecutionMiddleware,
@@ -102,7 +103,14 @@ export { silentLogger, type LogFields, type Logger } from './runtime/logger.ts'
 export type { ClockSkew } from './runtime/clock-skew.ts'
 export type { ProcessLoad, ProcessMeter } from './runtime/process-meter.ts'
 export { Scheduler, type SchedulerOptions } from './scheduler.ts'
-export type { BulkJob, BulkJobs, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+export type {
+  BulkJob,
+  BulkJobs,
+  JobChanges,
+  ScheduledJob,
+  ScheduledJobs,
+  ScheduleOptions,
+} from './scheduling/schedule-options.ts'
 export type { TransactionOption } from './scheduling/transaction-option.ts'
 export type { RunnerInfo, SchedulerStats, TableHealth, TypeStats } from './stats.ts'
 export type { AuditAction } from './store/audit.ts'

@@ -1,5 +1,6 @@
 import { notFound, type Waiters, type WaitForOptions } from './aftermath/waiters.ts'
 import type { Core } from './core.ts'
+import type { AsStored } from './job/as-stored.ts'
 import type { Attempt, Job } from './job/job.ts'
 import type { Queryable } from './database/database.ts'
 import { idOf, referenceOf, type JobReference, type KeyReference } from './job/job-reference.ts'
@@ -67,7 +68,7 @@ export class JobReader {
 /** A job that is over. Only one that has completed has a result. */
 export type EndedJob<Result = unknown> = Job &
   (
-    | { readonly status: 'completed'; readonly result: Result }
+    | { readonly status: 'completed'; readonly result: AsStored<Result> }
     | { readonly status: 'failed' | 'cancelled'; readonly result: null }
   )
 

@@ -18,8 +18,15 @@ import type { DeclaredSchedules } from './recurring/declared-schedules.ts'
 import type { ScheduleDefinition, ScheduleDefinitions } from './recurring/schedule-definition.ts'
 import type { AppliedSchedule, Backfill, Schedule, SchedulePlan } from './recurring/schedule.ts'
 import type { EngineOptions } from './options.ts'
-import type { FlowJobs } from './scheduling/flow-graph.ts'
-import type { BulkJob, BulkJobs, JobChanges, ScheduledJob, ScheduleOptions } from './scheduling/schedule-options.ts'
+import type { FlowJobs, ScheduledFlow } from './scheduling/flow-graph.ts'
+import type {
+  BulkJob,
+  BulkJobs,
+  JobChanges,
+  ScheduledJob,
+  ScheduledJobs,
+  ScheduleOptions,
+} from './scheduling/schedule-options.ts'
 import type { SingleActOptions } from './scheduling/noted-act.ts'
 import type { TransactionOption } from './scheduling/transaction-option.ts'
 import type { ScheduledBatch } from './scheduling/workflows.ts'
@@ -132,7 +139,7 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
   scheduleJobs<Jobs extends readonly JobName[]>(
     jobs: BulkJobs<Jobs>,
     options?: TransactionOption,
-  ): Promise<readonly ScheduledJob[]>
+  ): Promise<ScheduledJobs<Jobs>>
   scheduleJobs(jobs: readonly BulkJob[], options?: TransactionOption): Promise<readonly ScheduledJob[]> {
     return this.#engine.calls.many(jobs, options)
   }
@@ -142,10 +149,11 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
    * A job whose unique key is taken is not stored; the one that holds the key stands in for it.
    * @throws BelfryError as `scheduleJob` does, and `BELFRY_INVALID_DEPENDENCY` for a graph that cannot end
    */
-  scheduleFlow<Inputs extends Record<string, unknown>>(
-    jobs: FlowJobs<Inputs>,
+  scheduleFlow<Jobs extends Readonly<Record<string, JobName>>>(
+    jobs: FlowJobs<Jobs>,
     options?: TransactionOption,
-  ): Promise<{ readonly [Name in keyof Inputs]: ScheduledJob }> {
+  ): Promise<ScheduledFlow<Jobs>>
+  scheduleFlow(jobs: unknown, options?: TransactionOption): Promise<Readonly<Record<string, ScheduledJob>>> {
     return this.#engine.calls.flow(jobs, options)
   }
 
@@ -158,7 +166,7 @@ export class Scheduler<Scheduled extends readonly JobName[] = readonly JobName[]
     jobs: BulkJobs<Jobs>,
     completion: BulkJob<Last>,
     options?: TransactionOption,
-  ): Promise<ScheduledBatch>
+  ): Promise<ScheduledBatch<Jobs, Last>>
   scheduleBatch(jobs: readonly BulkJob[], completion: BulkJob, options?: TransactionOption): Promise<ScheduledBatch> {
     return this.#engine.calls.batch(jobs, completion, options)
   }

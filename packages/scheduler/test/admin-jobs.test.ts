@@ -25,7 +25,12 @@ describeOnBothEngines('what a person asks of many jobs', engine => {
       throw new NonRetryableError('Mailbox FULL for 17')
     })
     const begun = clock.now()
-    await scheduler.scheduleJob('mail', { jobId: 'failed', subjects: ['user:1', 'order:9'], tags: ['eu', 'bulk'] })
+    await scheduler.scheduleJob('mail', {
+      jobId: 'failed',
+      subjects: ['user:1', 'order:9'],
+      tags: ['eu', 'bulk'],
+      concurrencyKey: 'inbox:1',
+    })
     clock.advance('1m')
     await scheduler.runDueJobs()
     await scheduler.scheduleJob('mail', { jobId: 'later', delay: '2h', subjects: ['user:1'], tags: ['eu'] })
@@ -41,6 +46,7 @@ describeOnBothEngines('what a person asks of many jobs', engine => {
     expect(await ids({ tags: ['bulk', 'eu'] })).toEqual(['failed'])
     expect(await ids({ subject: 'order:9' })).toEqual(['failed'])
     expect(await ids({ uniqueKey: 'only' })).toEqual(['keyed'])
+    expect(await ids({ concurrencyKey: 'inbox:1' })).toEqual(['failed'])
     expect(await ids({ jobId: ['later', 'keyed', 'nobody'] })).toEqual(['keyed', 'later'])
     expect(await ids({ errorContains: 'mailbox full' })).toEqual(['failed'])
     expect(await ids({ errorContains: 'mail%full' })).toEqual([])
@@ -51,7 +57,13 @@ describeOnBothEngines('what a person asks of many jobs', engine => {
     expect(await ids({ finished: { from: minute } })).toEqual(['failed'])
     expect(await ids({ subject: 'user:1', status: 'pending' })).toEqual(['later'])
     const [keyed] = (await admin.listJobs({ jobId: 'keyed' })).jobs
-    expect(keyed).toMatchObject({ uniqueKey: 'only', metadata: { from: 'shop' }, errorMessage: null })
+    expect((await scheduler.getJob('failed'))?.concurrencyKey).toBe('inbox:1')
+    expect(keyed).toMatchObject({
+      uniqueKey: 'only',
+      concurrencyKey: null,
+      metadata: { from: 'shop' },
+      errorMessage: null,
+    })
     expect(keyed).not.toHaveProperty('payload')
   })
 

@@ -208,4 +208,40 @@ describe('types flow from the definition', () => {
     expectTypeOf<Awaited<ReturnType<Scheduler['getJob']>>>().toEqualTypeOf<Job | undefined>()
     expectTypeOf<Awaited<ReturnType<Scheduler['scheduleJobs']>>>().toEqualTypeOf<readonly ScheduledJob[]>()
   })
+
+  it('from handlers to whoever waits for their result, as it comes back from the database', () => {
+    const count = defineJob({ type: 'count', payload: z.object({ n: z.number() }), handler: async ({ n }) => n + 1 })
+    const book = defineJob({
+      type: 'book',
+      handler: () => ({ at: new Date(), seats: ['a'] as const, note: undefined as string | undefined, undo: () => {} }),
+    })
+    const silent = defineJob({ type: 'silent', handler: async () => {} })
+    const resultOf = <Ended extends { status: string; result: unknown }>(ended: Ended) =>
+      ended as Extract<Ended, { status: 'completed' }>
+    expectTypeOf(async (scheduler: Scheduler) => {
+      const [counted, booked, named] = await scheduler.scheduleJobs([
+        { job: count, payload: { n: 1 } },
+        { job: book },
+        { job: 'any' },
+      ])
+      expectTypeOf(resultOf(await scheduler.waitFor(counted)).result).toEqualTypeOf<number>()
+      expectTypeOf(resultOf(await scheduler.waitFor(booked)).result).toEqualTypeOf<{
+        at: string
+        seats: readonly ['a']
+        note: string | undefined
+      }>()
+      expectTypeOf(resultOf(await scheduler.waitFor(named)).result).toEqualTypeOf<unknown>()
+      const many = await scheduler.scheduleJobs([1, 2].map(n => ({ job: count, payload: { n } })))
+      expectTypeOf(many).toEqualTypeOf<readonly ScheduledJob<number>[]>()
+      const flow = await scheduler.scheduleFlow({
+        one: { job: count, payload: { n: 1 } },
+        two: { job: silent, after: ['one'] },
+      })
+      expectTypeOf(resultOf(await scheduler.waitFor(flow.one)).result).toEqualTypeOf<number>()
+      expectTypeOf(resultOf(await scheduler.waitFor(flow.two)).result).toEqualTypeOf<null>()
+      const batch = await scheduler.scheduleBatch([{ job: count, payload: { n: 1 } }], { job: book })
+      expectTypeOf(batch.jobs[0]).toEqualTypeOf<ScheduledJob<number>>()
+      expectTypeOf(resultOf(await scheduler.waitFor(batch.completion)).result.at).toEqualTypeOf<string>()
+    }).toBeFunction()
+  })
 })

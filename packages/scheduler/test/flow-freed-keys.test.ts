@@ -11,7 +11,7 @@ interface Work {
 
 type Act = (scheduler: Scheduler) => Promise<unknown>
 
-describeOnBothEngines('who waits for a job that is removed goes on', engine => {
+describeOnBothEngines('who waits for a job that is removed or put off goes on', engine => {
   /** Two processes: one runs jobs, under a clock that stands still, so that only what it is told wakes it; one only acts. */
   async function stage(limits: Limits) {
     const clock = new TestClock('2027-03-01T12:00:00Z')
@@ -100,7 +100,18 @@ describeOnBothEngines('who waits for a job that is removed goes on', engine => {
     }
   })
 
-  it.each([...ACTS, ['erased', scheduler => scheduler.admin.eraseSubject('user:1')] satisfies [string, Act]])(
+  const PUT_OFF: [string, Act][] = [
+    ['put off', scheduler => scheduler.changeJob('first', { delay: '2h' })],
+    ['put off with others', scheduler => scheduler.admin.postponeJobs({ jobId: ['first'] }, { by: '2h' })],
+    [
+      'put off in somebody’s transaction',
+      scheduler =>
+        engine.database.transaction(transaction => scheduler.changeJob('first', { delay: '2h' }, { transaction })),
+    ],
+  ]
+  const ERASED: [string, Act] = ['erased', scheduler => scheduler.admin.eraseSubject('user:1')]
+
+  it.each([...ACTS, ...PUT_OFF, ERASED])(
     'a head that its rate holds back, %s, where the next one is lighter',
     async (_, act) => {
       const { running, acting, add, has, stepsAside } = await stage({

@@ -2,9 +2,11 @@ import { defineBatchJob, defineJob, Scheduler, type JobDefinitionOptions } from 
 import { TestClock } from 'belfry/testing'
 import { expect, it } from 'vitest'
 import { describeOnBothEngines } from './support/engines.ts'
-import { nextSettled } from './support/settled.ts'
+import { gate, nextSettled } from './support/settled.ts'
 
 const START = '2026-03-02T12:00:00Z'
+/** For a machine that is busy. */
+const PATIENCE = { timeout: 30_000 }
 const MIRA = 'user:mira'
 const GUILD = 'guild:7'
 
@@ -99,6 +101,37 @@ describeOnBothEngines('a subject that is paused', engine => {
     },
   )
 
+  it('gives the slot of its key to the next when its own turn comes, without being told', async () => {
+    const end = gate()
+    const ran: string[] = []
+    const note = defineJob<Note>({
+      type: 'note',
+      limits: { perKey: { concurrency: 1 } },
+      handler: async ({ who }) => {
+        ran.push(who)
+        if (who === 'first') await end.promise
+      },
+    })
+    const schema = engine.freshSchema()
+    // Its clock stands still: nobody polls.
+    const scheduler = new Scheduler({ database: engine.database, schema, jobs: [note], clock: new TestClock(START) })
+    await scheduler.start()
+    const add = (who: string, subjects: string[]) =>
+      scheduler.scheduleJob(note, { who }, { concurrencyKey: 'k', subjects })
+    await add('first', [])
+    await expect.poll(() => ran, PATIENCE).toEqual(['first'])
+    await add('second', [MIRA])
+    await add('third', [])
+    const stepAside = `select count(*)::int as count from ${schema}.scheduled_jobs_live where ready_at = 'infinity'`
+    await expect
+      .poll(() => engine.database.query<{ count: number }>(stepAside), PATIENCE)
+      .toEqual({ rows: [{ count: 2 }] })
+    await scheduler.admin.pause({ subject: MIRA })
+    end.open()
+    await expect.poll(() => ran, PATIENCE).toEqual(['first', 'third'])
+    await scheduler.stop()
+  })
+
   it('holds its jobs back until all their subjects have been resumed', async () => {
     const { scheduler, ran } = ofKind({}, new TestClock(START))
     await scheduler.migrate()
@@ -175,7 +208,7 @@ describeOnBothEngines('a subject that is paused', engine => {
     const otherId = await scheduler.scheduleJob('note', { payload: { who: 'other' }, ...about(GUILD) })
     expect(await other).toMatchObject({ jobId: otherId.jobId })
     const statuses = async () => (await scheduler.admin.listSubject(MIRA)).jobs.map(job => job.status)
-    await expect.poll(statuses).toEqual(held.map(() => 'pending'))
+    await expect.poll(statuses, PATIENCE).toEqual(held.map(() => 'pending'))
     for (let looks = 0; looks < 300; looks += 1) await engine.database.query('select 1')
     expect(claims).toBeLessThan(100)
     const settled = nextSettled(scheduler)

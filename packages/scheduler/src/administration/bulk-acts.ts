@@ -173,6 +173,7 @@ export async function postponeJobs(
     step: (transaction, request) => postponeBatch(transaction, core.tables, { ...request, to, byMs }),
     idsOf: batch => batch.postponed,
     name: 'postponed',
+    committed: ({ freed }) => wakeFreed(core, freed),
   })
   if (!dryRun) options.runner.wake()
   return { dryRun, postponed: changed, jobIds }
@@ -205,6 +206,8 @@ export async function actOnRows<Batch extends BulkBatch>(
     readonly idsOf: (batch: Batch) => readonly string[]
     /** The count's name in the audit. */
     name: string
+    /** What is left to do when a batch is committed. */
+    committed?(batch: Batch): Promise<void>
   },
 ): Promise<Found & { dryRun: boolean }> {
   const { dryRun, from, extra, preview, idsOf, name } = act

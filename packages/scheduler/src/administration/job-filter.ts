@@ -24,6 +24,7 @@ export interface JobFilter {
   /** The schedule that made the job. */
   readonly scheduleId?: string
   readonly uniqueKey?: string
+  readonly concurrencyKey?: string
   /** Part of the last error's message, in upper or lower case. */
   readonly errorContains?: string
   /** A group of equal errors, as `deadLetters()` names it. */
@@ -50,6 +51,7 @@ const CHECKS: { readonly [K in Key]-?: (value: unknown, name: string) => Partial
   subject: (value, name) => ({ subject: requireKey(value, name) }),
   scheduleId: (value, name) => ({ scheduleId: requireKey(value, name) }),
   uniqueKey: (value, name) => ({ uniqueKey: requireKey(value, name) }),
+  concurrencyKey: (value, name) => ({ lane: requireKey(value, name) }),
   errorContains: (value, name) => ({ errorContains: requireSearch(value, name) }),
   fingerprint: (value, name) => ({ fingerprint: requireKey(value, name) }),
   created: (value, name) => ({ created: spanOf(value, name) }),

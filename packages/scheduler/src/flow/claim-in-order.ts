@@ -28,6 +28,7 @@ export async function claimInOrder(core: Core, transaction: Queryable, work: Loc
   const going = await withoutPaused(core, transaction, { jobs: due, leaseToken, holdsSlot })
   const claimed = sift ? await sift(transaction, going) : going
   const admission = await new Admission(core, transaction, work).admit(claimed, admits)
+  if (going.length < due.length) await passOn(core, transaction, { jobType, limits, due, going })
   return { ...admission, seen: due.length }
 }
 
@@ -159,6 +160,19 @@ class Admission {
     const candidate = candidateOf(job, this.#core.registry.find(this.#work.jobType))
     return { ...candidate, holdsSlot: this.#heldBefore(job) }
   }
+}
+
+/** Who stands aside may have been woken for a slot of its key that came free: it is the next one's. */
+async function passOn(
+  { tables }: Core,
+  transaction: Queryable,
+  work: Pick<LockedClaim, 'jobType' | 'limits'> & { due: readonly ClaimedJob[]; going: readonly ClaimedJob[] },
+): Promise<void> {
+  const { jobType, limits, due, going } = work
+  const kept = new Set(going.map(job => job.job_id))
+  const lanes = [...new Set(due.flatMap(job => (kept.has(job.job_id) ? [] : (job.uncommon?.lane ?? []))))]
+  const { concurrency, fifo: strict = false } = limits.perKey ?? {}
+  if (lanes.length > 0) await wakeLanes(transaction, tables, { jobType, lanes, concurrency, strict })
 }
 
 /** A retry in strict order: nobody else's jobs are admitted before a decision about them. */

@@ -7,6 +7,11 @@ export type JobName = string | AnyJobDefinition
 /** What a job takes as payload; anything, when its type alone is known. */
 export type InputOf<Job> = Job extends { readonly payload: Schema<unknown, infer Input> | undefined } ? Input : unknown
 
+/** What the handler of a job answers; unknown, when its type alone is known. */
+export type ResultOf<Job> = Job extends { readonly handler: ((...given: never[]) => infer Answer) | undefined }
+  ? Awaited<Answer>
+  : unknown
+
 /** Whether each of some jobs takes any payload: then it need not be known which of them it is. */
 type TakeAnything<Job> = Job extends unknown ? (unknown extends InputOf<Job> ? true : false) : never
 

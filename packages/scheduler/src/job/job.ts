@@ -23,6 +23,7 @@ export interface Job {
   /** Attempts lost to a crash of their process. */
   readonly lostCount: number
   readonly uniqueKey: string | null
+  readonly concurrencyKey: string | null
   /** The last error's message. */
   readonly errorMessage: string | null
   readonly lastOutcome: AttemptOutcome | null

@@ -1,26 +1,30 @@
 import { BelfryError, show } from '../errors.ts'
-import type { SchedulableJob } from '../job/context.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
 import type { JobOptions, OnFailure } from '../job/job-options.ts'
-import type { PayloadOption } from '../job/job-with-payload.ts'
+import type { JobName, JobWithPayload, ResultOf } from '../job/job-with-payload.ts'
 import { requireKey } from '../job/job-id.ts'
 import { findCycle, invalid, refuseRepeated, requireOnFailure } from './dependencies.ts'
 import type { UncheckedJob } from './job-requests.ts'
+import type { ScheduledJob } from './schedule-options.ts'
 
 /** A job of a flow that comes before another one: its name, or with what becomes of the other when it fails. */
 export type FlowLink<Name extends string> = Name | { readonly job: Name; readonly onFailure?: OnFailure }
 
 /** One job of a flow. Its payload may be left out where `{}` fits. */
-export type FlowJob<Input, Name extends string> = JobOptions &
-  NoInfer<PayloadOption<Input>> & {
-    readonly job: string | SchedulableJob<Input>
+export type FlowJob<Job extends JobName, Name extends string> = JobWithPayload<Job> &
+  JobOptions & {
     /** The jobs of the flow that end before it starts. Default: none, it starts at once. */
     readonly after?: readonly FlowLink<Name>[]
   }
 
-/** Jobs by name, and what comes after what. `Inputs` is what their definitions take as payload. */
-export type FlowJobs<Inputs> = {
-  readonly [Name in keyof Inputs]: FlowJob<Inputs[Name], Extract<keyof Inputs, string>>
+/** Jobs by name, and what comes after what. */
+export type FlowJobs<Jobs extends Readonly<Record<string, JobName>>> = {
+  readonly [Name in keyof Jobs]: FlowJob<Jobs[Name], Extract<keyof Jobs, string>>
+}
+
+/** The answers of a flow, by name. */
+export type ScheduledFlow<Jobs extends Readonly<Record<string, JobName>>> = {
+  readonly [Name in keyof Jobs]: ScheduledJob<ResultOf<Jobs[Name]>>
 }
 
 /** A link inside a flow, by the names of both. */
@@ -80,7 +84,7 @@ function nodeOf(name: string, given: unknown): FlowNode {
     payload,
     after = [],
     ...options
-  } = given as FlowJob<unknown, string> & { job: string | AnyJobDefinition }
+  } = given as FlowJob<JobName, string> & { job: string | AnyJobDefinition }
   if (!Array.isArray(after)) throw invalid(`flow: after of ${show(name)}: expected a list of names, got ${show(after)}`)
   return {
     name: requireKey(name, 'name of a job in a flow'),

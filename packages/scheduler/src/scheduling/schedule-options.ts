@@ -1,7 +1,7 @@
 import type { Queryable } from '../database/database.ts'
 import type { WindowOptions } from '../job/delivery.ts'
 import type { JobOptions, WhenOptions } from '../job/job-options.ts'
-import type { JobName, JobWithPayload } from '../job/job-with-payload.ts'
+import type { JobName, JobWithPayload, ResultOf } from '../job/job-with-payload.ts'
 
 export type { WhenOptions } from '../job/job-options.ts'
 
@@ -44,6 +44,11 @@ export type BulkJob<Job extends JobName = JobName> = JobWithPayload<Job> &
 export type BulkJobs<Jobs extends readonly JobName[]> = readonly [
   ...{ readonly [Place in keyof Jobs]: BulkJob<Jobs[Place]> },
 ]
+
+/** The answers of a bulk call, in the order of its jobs. */
+export type ScheduledJobs<Jobs extends readonly JobName[]> = {
+  readonly [Place in keyof Jobs]: ScheduledJob<ResultOf<Jobs[Place]>>
+}
 
 /** What may be changed of a pending job. */
 export type JobChanges<Input = unknown> = WhenOptions &

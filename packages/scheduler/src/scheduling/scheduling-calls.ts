@@ -2,7 +2,6 @@ import { BelfryError, show } from '../errors.ts'
 import type { AnyJobDefinition } from '../job/definition.ts'
 import { refuseUnknown, type KnownNames } from '../job/known-names.ts'
 import type { JobReference, KeyReference } from '../job/job-reference.ts'
-import type { FlowJobs } from './flow-graph.ts'
 import type { JobIntake } from './job-intake.ts'
 import { namedRequest, uncheckedJob } from './job-requests.ts'
 import type { SingleActOptions } from './noted-act.ts'
@@ -49,11 +48,8 @@ export class SchedulingCalls {
     return this.#intake.schedule(listOf(jobs).map(uncheckedJob), transactionOf(options))
   }
 
-  async flow<Inputs extends Record<string, unknown>>(
-    jobs: FlowJobs<Inputs>,
-    options: TransactionOption = {},
-  ): Promise<{ readonly [Name in keyof Inputs]: ScheduledJob }> {
-    return (await this.#workflows.scheduleFlow(jobs, transactionOf(options))) as never
+  async flow(jobs: unknown, options: TransactionOption = {}): Promise<Readonly<Record<string, ScheduledJob>>> {
+    return this.#workflows.scheduleFlow(jobs, transactionOf(options))
   }
 
   async batch(jobs: readonly BulkJob[], completion: BulkJob, options: TransactionOption = {}): Promise<ScheduledBatch> {

@@ -1,6 +1,7 @@
 import type { Core } from '../core.ts'
 import type { Queryable } from '../database/database.ts'
 import { BelfryError, show } from '../errors.ts'
+import type { JobName, ResultOf } from '../job/job-with-payload.ts'
 import type { NewJob } from '../store/new-job.ts'
 import type { ParentLink } from '../store/store-dependencies.ts'
 import type { JobRequest } from './check-job.ts'
@@ -8,14 +9,14 @@ import { invalid } from './dependencies.ts'
 import { checkFlow, type FlowNode } from './flow-graph.ts'
 import type { JobIntake } from './job-intake.ts'
 import { requestOf, type UncheckedJob } from './job-requests.ts'
-import type { ScheduledJob } from './schedule-options.ts'
+import type { ScheduledJob, ScheduledJobs } from './schedule-options.ts'
 
 /** The answer of `scheduleBatch`. */
-export interface ScheduledBatch {
+export interface ScheduledBatch<Jobs extends readonly JobName[] = readonly JobName[], Last extends JobName = JobName> {
   /** In the order of the call. */
-  readonly jobs: readonly ScheduledJob[]
+  readonly jobs: ScheduledJobs<Jobs>
   /** The job that runs when all of them have ended. */
-  readonly completion: ScheduledJob
+  readonly completion: ScheduledJob<ResultOf<Last>>
 }
 
 const MOST_MEMBERS = 100_000

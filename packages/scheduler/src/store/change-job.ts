@@ -1,12 +1,15 @@
 import type { Queryable } from '../database/database.ts'
 import type { Delivery } from '../job/delivery.ts'
+import { FREED_HINT, hadItsTurn } from './freed-key.ts'
 import { OPTIONS_OBJECT } from './options-object.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
 
+const NOW = 'coalesce($9::text::timestamptz, now())'
+
 /** The new due time. */
 const DUE = `coalesce($4::text::timestamptz,
-  coalesce($9::text::timestamptz, now()) + $8::float8 * interval '1 millisecond', scheduled_time)`
+  ${NOW} + $8::float8 * interval '1 millisecond', scheduled_time)`
 
 /** What to change; null leaves a field as it is. */
 export interface JobChange {
@@ -33,14 +36,20 @@ export interface JobChange {
   readonly subjects?: readonly string[] | null
 }
 
-/** Changes a pending job. False when it is not pending (any more). */
+/**
+ * Changes a pending job. False when it is not pending (any more). When it is put off and its turn had come, runners are told
+ * at the commit that it is somebody else's of its key.
+ */
 export async function changeJob(database: Queryable, tables: Tables, change: JobChange): Promise<boolean> {
   const kept = {
     ...(change.delivery !== undefined && { delivery: change.delivery ?? undefined }),
     ...(change.expiry && { expire_after_ms: change.expiry.afterMs ?? undefined }),
   }
   const changed = await database.query<{ job_id: string }>(
-    `with changed as (
+    `with turn as materialized (
+       select ${FREED_HINT} as hint from ${tables.live}
+       where job_id = $1::text and lease_token is null and ${hadItsTurn(NOW)} and ${DUE} > ${NOW}
+     ), changed as (
        update ${tables.live} set payload = coalesce($2::text::jsonb, payload),
          payload_version = coalesce($3::int, payload_version),
          expires_at = case when not $13::boolean then expires_at when waits and $15::float8 is not null then null
@@ -51,8 +60,9 @@ export async function changeJob(database: Queryable, tables: Tables, change: Job
            else nullif((${OPTIONS_OBJECT} - $5::text[]) || $12::text::jsonb, '{}') end,
          subjects = coalesce($16::text[], subjects), priority = coalesce($10::int, priority), max_retries = coalesce($11::int, max_retries)
        where job_id = $1::text and lease_token is null returning job_id
-     ), hint as materialized (select pg_notify($7::text, 'due') from changed where $6::boolean)
-     select job_id from changed left join hint on true`,
+     ), hint as materialized (select pg_notify($7::text, 'due') from changed where $6::boolean
+       union all select pg_notify($7::text, turn.hint) from changed cross join turn)
+     select job_id, (select count(*) from hint) as hints from changed`,
     [
       change.jobId,
       change.payload,

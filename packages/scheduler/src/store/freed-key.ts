@@ -1,4 +1,4 @@
-/** Jobs that had not ended are gone: what they held of their type, and of their key, is free for others. */
+/** Jobs that had not ended are gone, or put off: what they held of their type, and of their key, is free for others. */
 export interface FreedKey {
   readonly jobType: string
   /** Null: they had no key. */
@@ -12,6 +12,15 @@ export interface FreedKey {
  */
 export function wasInTheWay(now: string): string {
   return `lane is not null and (admitted or scheduled_time <= ${now})`
+}
+
+/**
+ * Condition on a pending row that is put off: others of its key may have stepped aside for it, because its turn came first.
+ * A retry in strict order goes on holding its slot.
+ * @param now an expression
+ */
+export function hadItsTurn(now: string): string {
+  return `lane is not null and admitted is not true and scheduled_time <= ${now}`
 }
 
 /** Expression for a removed row's key, as `FreedKey` in JSON. */

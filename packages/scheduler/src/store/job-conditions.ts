@@ -11,6 +11,8 @@ export interface JobConditions {
   readonly subject?: string
   readonly scheduleId?: string
   readonly uniqueKey?: string
+  /** The concurrency key. */
+  readonly lane?: string
   /** Part of the last error's message, in any case. */
   readonly errorContains?: string
   /** A group of equal errors of failed jobs, as `errorFingerprint` names it. */
@@ -41,7 +43,8 @@ export class Parameters {
  * that the planner leaves out the partition that cannot match and knows the index of failed jobs.
  */
 export function whereJobs(conditions: JobConditions, parameters: Parameters): string {
-  const { status, jobTypes, jobIds, tags, subject, scheduleId, uniqueKey, errorContains, fingerprint } = conditions
+  const { status, jobTypes, jobIds, tags, subject, scheduleId, uniqueKey, lane } = conditions
+  const { errorContains, fingerprint } = conditions
   const parts: string[] = ['true']
   if (status) parts.push(`status in (${status.map(each => `'${each}'`).join(', ')})`)
   if (jobTypes) parts.push(`job_type collate "C" = any (${parameters.add(jobTypes, 'text[]')})`)
@@ -52,6 +55,7 @@ export function whereJobs(conditions: JobConditions, parameters: Parameters): st
     parts.push(`subjects is not null and subjects @> array[${parameters.add(subject, 'text')}]`)
   if (scheduleId !== undefined) parts.push(`schedule_id = ${parameters.add(scheduleId, 'text')}`)
   if (uniqueKey !== undefined) parts.push(`unique_key = ${parameters.add(uniqueKey, 'text')}`)
+  if (lane !== undefined) parts.push(`lane = ${parameters.add(lane, 'text')}`)
   if (errorContains !== undefined) {
     parts.push(`position(lower(${parameters.add(errorContains, 'text')}) in lower(error_message)) > 0`)
   }

@@ -14,6 +14,7 @@ export interface JobRow {
   readonly max_retries: number
   readonly lost_count: number
   readonly unique_key: string | null
+  readonly lane: string | null
   readonly error_message: string | null
   readonly last_outcome: AttemptOutcome | null
   readonly cancel_requested: boolean
@@ -30,7 +31,7 @@ export interface JobRow {
 const inMs = (column: string, name: string) => `(extract(epoch from ${column}) * 1000)::float8 as ${name}_ms`
 
 /** The columns of a `JobRow`. */
-export const JOB_COLUMNS = `job_id, job_type, status, attempt, retry_count, max_retries, lost_count, unique_key,
+export const JOB_COLUMNS = `job_id, job_type, status, attempt, retry_count, max_retries, lost_count, unique_key, lane,
   error_message, last_outcome, cancel_requested, runner_id::text, schedule_id, priority, subjects, tags, metadata,
   ${inMs('scheduled_time', 'scheduled')}, ${inMs('created_at', 'created')}, ${inMs('started_at', 'started')},
   ${inMs('completed_at', 'completed')}, ${inMs('occurrence', 'occurrence')}, ${inMs('expires_at', 'expires')}`
@@ -49,6 +50,7 @@ export function jobOfRow(row: JobRow): Omit<Job, 'payload' | 'result' | 'progres
     maxRetries: row.max_retries,
     lostCount: row.lost_count,
     uniqueKey: row.unique_key,
+    concurrencyKey: row.lane,
     errorMessage: row.error_message,
     lastOutcome: row.last_outcome,
     cancelRequested: row.cancel_requested,

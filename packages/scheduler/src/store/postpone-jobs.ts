@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import { pickJobs, type BulkBatch, type BulkRequest } from './bulk-batch.ts'
+import { FREED_KEY, hadItsTurn, type FreedKey } from './freed-key.ts'
 import { Parameters } from './job-conditions.ts'
 import { readyAt } from './ready-at.ts'
 import type { Tables } from './tables.ts'
@@ -8,6 +9,8 @@ export const POSTPONABLE = 'lease_token is null'
 
 export interface PostponedBatch extends BulkBatch {
   readonly postponed: string[]
+  /** Keys in which it may be somebody else's turn now. */
+  readonly freed: readonly FreedKey[]
 }
 
 /**
@@ -35,8 +38,9 @@ export async function postponeBatch(
        select pg_notify(${parameters.add(tables.channel, 'text')}, 'due') from moved limit 1
      )
      select (select count(*) from picked)::int as picked, (select max(job_id) from picked)::text as last_id,
-       to_jsonb(array(select job_id::text from moved order by job_id)) as postponed, (select count(*) from hint) as hints`,
+       to_jsonb(array(select job_id::text from moved order by job_id)) as postponed,
+       to_jsonb(array(select distinct ${FREED_KEY} from picked where ${hadItsTurn(now)})) as freed, (select count(*) from hint) as hints`,
     parameters.values,
   )
-  return answer.rows[0] ?? { picked: 0, last_id: null, postponed: [] }
+  return answer.rows[0] ?? { picked: 0, last_id: null, postponed: [], freed: [] }
 }
