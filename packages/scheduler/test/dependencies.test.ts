@@ -293,24 +293,6 @@ describeOnBothEngines('jobs that depend on others', engine => {
     expect(ran).toEqual(['child'])
   })
 
-  it('are cancelled soon after retention has removed the failed job they wait for', async () => {
-    const { scheduler, ran, work, clock } = await make()
-    await scheduler.start()
-    try {
-      const parent = await work('parent', { fails: true })
-      const child = await work('child', { dependsOn: [{ job: parent, onFailure: 'wait' }] })
-      await until('the parent has failed', async () => (await scheduler.getJob(parent))?.status === 'failed')
-      clock.advance('31d')
-      // Its own hourly round may be quicker.
-      await scheduler.prune()
-      const ended = await scheduler.waitFor(child)
-      expect(ended).toMatchObject({ status: 'cancelled', errorMessage: expect.stringMatching(/was deleted$/) })
-      expect(ran).toEqual(['parent'])
-    } finally {
-      await scheduler.stop()
-    }
-  })
-
   it('find a job that has completed, however late anybody looks: what they wait for is not pruned before', async () => {
     const { schema, scheduler, ran, work, clock, sql } = await make()
     const parent = await work('parent')

@@ -97,6 +97,7 @@ export class Runner {
         if (!handled) this.lookAfter()
         hooks.onEnded()
       },
+      onDeleted: () => this.lookAfter(true),
       onReconnect: () => this.#catchUpOnHints(),
     })
   }

@@ -2,6 +2,7 @@ import type { Core } from '../core.ts'
 import { BelfryError } from '../errors.ts'
 import type { Timer } from '../runtime/clock.ts'
 import { hearFreed } from '../flow/wake-freed.ts'
+import { PARENTS_DELETED } from '../store/dependency-table.ts'
 import { freedKeyIn } from '../store/freed-key.ts'
 import type { HeldJobs } from './held-jobs.ts'
 
@@ -13,6 +14,8 @@ interface WakeTargets {
   onLimits(): void
   /** Jobs have ended that somebody waits for. `handled`: what was to be done has been done. */
   onEnded(handled: boolean): void
+  /** Jobs are gone that others wait for. */
+  onDeleted(): void
   /** Somebody watches events. */
   onWatched(): void
   /** Schedules changed. */
@@ -86,6 +89,8 @@ export class WakeListener {
       this.#targets.onLimits()
     } else if (payload === 'ended' || payload === 'awaited') {
       this.#targets.onEnded(payload === 'ended')
+    } else if (payload === PARENTS_DELETED) {
+      this.#targets.onDeleted()
     } else if (payload === 'watch') {
       this.#targets.onWatched()
     } else {

@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import { pickJobs, type BulkBatch, type BulkRequest } from './bulk-batch.ts'
+import { tellOfDeletedParents } from './dependency-table.ts'
 import { Parameters } from './job-conditions.ts'
 import type { Tables } from './tables.ts'
 import { giveBackPeriods } from './unique-periods.ts'
@@ -15,6 +16,7 @@ export interface DeletedBatch extends BulkBatch {
 export async function deleteBatch(transaction: Queryable, tables: Tables, request: BulkRequest): Promise<DeletedBatch> {
   const parameters = new Parameters()
   const picked = pickJobs(request, parameters, { from: tables.finished, extra: 'true', lock: 'skip' })
+  const channel = parameters.add(tables.channel, 'text')
   const answer = await transaction.query<DeletedBatch>(
     `with picked as materialized (${picked}), gone as (
        delete from ${tables.finished} where job_id in (select job_id from picked)
@@ -23,7 +25,8 @@ export async function deleteBatch(transaction: Queryable, tables: Tables, reques
      ), attempts as (
        delete from ${tables.attempts} where job_id in (select job_id from gone)
      ), hint as materialized (
-       select pg_notify(${parameters.add(tables.channel, 'text')}, 'ended') from (select from gone where awaited limit 1) one
+       select pg_notify(${channel}, 'ended') from (select from gone where awaited limit 1) one
+       union all ${tellOfDeletedParents(tables, 'gone', channel)}
      )
      select (select count(*) from picked)::int as picked, (select max(job_id) from picked)::text as last_id,
        to_jsonb(array(select job_id::text from gone order by job_id)) as deleted,

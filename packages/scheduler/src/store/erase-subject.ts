@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts'
-import { dependencyTable } from './dependency-table.ts'
+import { dependencyTable, tellOfDeletedParents } from './dependency-table.ts'
 import { durableTables } from './durable-tables.ts'
 import { FREED_KEY, type FreedKey } from './freed-key.ts'
 import { periodsTable } from './unique-periods.ts'
@@ -48,9 +48,10 @@ export async function eraseSubject(transaction: Queryable, tables: Tables, subje
        delete from ${tables.live} where ${ABOUT} returning job_id, lease_token, awaited, job_type, lane, admitted
      ), finished as (
        delete from ${tables.finished} where ${ABOUT} returning job_id, execution_id
+     ), gone as (
+       select job_id from live union all select job_id from finished
      ), attempts as (
-       delete from ${tables.attempts}
-       where job_id in (select job_id from live union all select job_id from finished) returning 1
+       delete from ${tables.attempts} where job_id in (select job_id from gone) returning 1
      ), steps as (
        delete from ${durableTables(tables).steps} where job_id in (select job_id from live)
      ), dependencies as (
@@ -60,6 +61,7 @@ export async function eraseSubject(transaction: Queryable, tables: Tables, subje
      ), hint as materialized (
        select pg_notify($2::text, 'cancel:' || job_id) from live where lease_token is not null
        union all select pg_notify($2::text, 'ended') from (select from live where awaited limit 1) one
+       union all ${tellOfDeletedParents(tables, 'gone', '$2::text')}
      )
      select (select count(*) from live where lease_token is null)::int as pending,
        (select count(*) from finished)::int as finished,

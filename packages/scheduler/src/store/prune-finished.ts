@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts'
+import { tellOfDeletedParents } from './dependency-table.ts'
 import { giveBackPeriods } from './unique-periods.ts'
 import { keepAttempt } from './keep-attempt.ts'
 import type { Tables } from './tables.ts'
@@ -33,8 +34,9 @@ export async function pruneFinished(
      ), given_back as (${giveBackPeriods(tables, 'gone')}
      ), forgotten as (
        delete from ${tables.attempts} where job_id in (select job_id from gone where subjects is not null)
-     ) select count(*)::int as count from gone`,
-    [request.status, request.keepMs, request.limit, request.now, request.keepHistoryMs],
+     ), hint as materialized (${tellOfDeletedParents(tables, 'gone', '$6::text')}
+     ) select count(*)::int as count, (select count(*) from hint) as hints from gone`,
+    [request.status, request.keepMs, request.limit, request.now, request.keepHistoryMs, tables.channel],
   )
   return pruned.rows[0]?.count ?? 0
 }

@@ -3,8 +3,11 @@ import type { World } from './world.ts'
 
 /** Passes at once when a world is healed: the longest delay and the longest backoff, so that all that waits is due. */
 const HEALING_MS = 5_000
-/** Virtual time in which a healthy world must end: leases, retries and handlers together stay far below it. */
-const PATIENCE_MS = 5 * 60_000
+/**
+ * Virtual time in which a healthy world must end: leases, retries and handlers together stay far below it; who has moved
+ * from one zone to another may wait for the opening of one window and then for that of the other.
+ */
+const PATIENCE_MS = 8 * 60_000
 /** Processes that are started in a healthy world before it is given up. */
 const STARTS = 4
 /** Moves between two looks at how much is left. */
