@@ -113,10 +113,13 @@ export class Bookings {
     const now = trueTime(process)
     for (const job of jobs) {
       const { payload, delay, scheduledTime, job: jobType, expireAfter, dependsOn = [], after = [] } = job
-      const dueAt = scheduledTime?.getTime() ?? now + Number(delay ?? 0)
+      const wantedAt = scheduledTime?.getTime() ?? now + Number(delay ?? 0)
+      // What the waiting one may keep of its own time counts, also where the call is never answered.
+      const mayComeEarlier = job.maxWait !== undefined || job.onConflict === 'rerun'
+      const dueAt = mayComeEarlier ? Math.min(now, wantedAt) : wantedAt
       const { name } = payload
       const isStrict = [...dependsOn.map(onFailureOf), ...after.map(onFailureOf)].some(each => each !== 'run')
-      this.#recorder.fact(process.name, `wants ${name} of ${jobType} in ${dueAt - now} ms`, {
+      this.#recorder.fact(process.name, `wants ${name} of ${jobType} in ${wantedAt - now} ms`, {
         kind: 'planned',
         name,
         group: number,
