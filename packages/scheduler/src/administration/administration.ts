@@ -111,7 +111,8 @@ export class Administration {
   /**
    * Stops jobs from starting, in every process, until they are resumed: everything, a type, one `concurrencyKey` of a type
    * with `limits`, or all that is about a `subject`. What runs goes on; jobs go on being scheduled.
-   * @throws BelfryError `BELFRY_INVALID_JOB_ID` for what is no subject, `BELFRY_INVALID_OPTION` for a key of a type that is known here and has no limits
+   * @throws BelfryError `BELFRY_INVALID_JOB_ID` for what is no subject, `BELFRY_INVALID_OPTION` for a key of a type that is
+   *   known here and has no limits
    */
   pause(target: PauseTarget = {}, options: ActorOption & { readonly reason?: string } = {}): Promise<void> {
     return pauseJobs(this.#core, target, options)
